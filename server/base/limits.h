@@ -1,0 +1,59 @@
+// Every maximum in one place: this page is the capacity plan. What an operator may change is read from the configuration
+// (app/config.h) with these as defaults or hard caps.
+#pragma once
+
+// HTTP in
+#define LIMIT_REQUEST_LINE (8 * 1024)
+#define LIMIT_HEADER_BLOCK (16 * 1024)
+#define LIMIT_HEADERS 64
+#define LIMIT_BODY_API (1024 * 1024)
+#define LIMIT_BODY_GATEWAY (8 * 1024 * 1024)
+#define LIMIT_DRAIN_REFUSED (64 * 1024)      // bytes of a refused body read for politeness
+#define LIMIT_HEADER_DEADLINE_MS 10000       // absolute, from accept or from the end of the previous answer's reading
+#define LIMIT_BODY_DEADLINE_MS 10000         // absolute, plus one second for each 16 KiB announced
+#define LIMIT_BODY_BYTES_PER_SECOND (16 * 1024)
+#define LIMIT_IDLE_MS 30000                  // keep-alive
+#define LIMIT_WRITE_STALL_MS 20000           // no byte taken by the client for so long: gone
+#define LIMIT_CONNECTIONS_PER_IP 1024        // default; TOLLGATE_MAX_CONNECTIONS_PER_IP
+#define LIMIT_HTTP_THREADS 2                 // never 1: one epoll thread can lose suspended connections
+
+// JSON
+#define LIMIT_JSON_DEPTH 64
+#define LIMIT_JSON_NODES 200000
+
+// Gateway
+#define LIMIT_ANSWER_HELD (1024 * 1024)      // plain answers up to this are held back until settled
+#define LIMIT_SSE_LINE (1024 * 1024)
+#define LIMIT_STREAM_BUFFER (64 * 1024)      // bytes between upstream and client; above: upstream is paused
+#define LIMIT_STREAM_BYTES (256LL * 1024 * 1024)
+#define LIMIT_FIRST_BYTE_MS 60000
+#define LIMIT_BETWEEN_CHUNKS_MS 60000
+#define LIMIT_UPSTREAM_TOTAL_MS (15 * 60 * 1000)
+#define LIMIT_CONNECT_MS 5000
+#define LIMIT_RUNNING_CALLS 8192
+#define LIMIT_EVIDENCE (64 * 1024)
+
+// Ledger
+#define LIMIT_LEDGER_QUEUE 16384
+#define LIMIT_LEDGER_BATCH 512
+#define LIMIT_LEDGER_WAIT_MS 5000            // an operation not begun by then is answered with 503
+#define LIMIT_DRAWS 16                       // buckets one call may draw from, beside the credits
+#define LIMIT_LEGS 256                       // grants one transfer may touch
+#define LIMIT_PENDING_CALLS 65536
+
+// Database jobs (everything but the ledger's writer)
+#define LIMIT_JOB_THREADS 4
+#define LIMIT_JOB_QUEUE 1024
+
+// API
+#define LIMIT_PAGE_DEFAULT 20
+#define LIMIT_PAGE_MAX 100
+#define LIMIT_REPORT_ROWS 10000
+#define LIMIT_NAME 200
+#define LIMIT_METADATA_KEYS 50
+#define LIMIT_REQUEST_ARENA (64 * 1024 * 1024)
+
+// Caches
+#define LIMIT_PRINCIPAL_CACHE 65536
+#define LIMIT_UNKNOWN_KEY_CACHE 4096
+#define LIMIT_TRUST_MS 2000                  // a cache entry not confirmed within this serves nothing but paid calls

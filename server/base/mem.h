@@ -1,0 +1,17 @@
+// Memory. Running out is not an answer this service can give: the ledger survives a dead process, so an allocation that
+// fails ends it with one line on stderr. What may grow is bounded in base/limits.h, long before that.
+#pragma once
+#include <stddef.h>
+
+// All return memory that mem_free() takes back; mem_alloc zeroes it. None returns NULL.
+void *mem_alloc(size_t size);
+void *mem_realloc(void *old, size_t size);
+void *mem_dup(const void *data, size_t size);
+char *mem_strdup(const char *text);
+char *mem_strndup(const char *text, size_t len); // a NUL is added
+void mem_free(void *p);                          // NULL is fine
+
+// CLEANUP(x_destroyp) struct x *x = NULL;  runs at the end of the scope.
+#define CLEANUP(fn) __attribute__((cleanup(fn)))
+static inline void mem_freep(void *p) { mem_free(*(void **)p); }
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,0 +1,47 @@
+// Metrics: one table of counters and gauges, atomic, printed in Prometheus' text format 0.0.4. Labels are fixed here;
+// nothing a customer chooses ever becomes one.
+#pragma once
+#include "base/buf.h"
+
+//  id, name, type, labels, help (help and type are taken from the first row of a name)
+#define METRICS(X)                                                                                                     \
+  X(HTTP_REQUESTS, "tollgate_http_requests_total", "counter", "", "Requests that reached a handler.")                 \
+  X(HTTP_REFUSED, "tollgate_http_refused_total", "counter", "", "Requests the HTTP guard refused.")                   \
+  X(HTTP_DEADLINES, "tollgate_http_deadlines_total", "counter", "", "Connections closed for passing a deadline.")     \
+  X(HTTP_CONNECTIONS, "tollgate_http_connections", "gauge", "", "Open client connections.")                           \
+  X(HTTP_SUSPENDED, "tollgate_http_suspended", "gauge", "", "Requests waiting for a commit, a job or upstream.")      \
+  X(CALLS_ADMITTED, "tollgate_calls_total", "counter", "state=\"admitted\"", "Calls by what became of them.")         \
+  X(CALLS_SETTLED, "tollgate_calls_total", "counter", "state=\"settled\"", "")                                        \
+  X(CALLS_RELEASED, "tollgate_calls_total", "counter", "state=\"released\"", "")                                      \
+  X(CALLS_EXPIRED, "tollgate_calls_total", "counter", "state=\"expired\"", "")                                        \
+  X(CALLS_ESTIMATED, "tollgate_calls_estimated_total", "counter", "", "Calls settled on an estimate.")                \
+  X(DENIED_CREDITS, "tollgate_authorization_denied_total", "counter", "reason=\"credits\"", "Refused calls.")         \
+  X(DENIED_LIMIT, "tollgate_authorization_denied_total", "counter", "reason=\"limit\"", "")                           \
+  X(DENIED_KEY, "tollgate_authorization_denied_total", "counter", "reason=\"key\"", "")                               \
+  X(DENIED_PRICE, "tollgate_authorization_denied_total", "counter", "reason=\"price\"", "")                           \
+  X(UPSTREAM_FAILED, "tollgate_upstream_failures_total", "counter", "", "Upstream requests that broke or timed out.") \
+  X(LEDGER_BATCHES, "tollgate_ledger_batches_total", "counter", "", "Ledger transactions committed.")                 \
+  X(LEDGER_OPS, "tollgate_ledger_operations_total", "counter", "", "Operations in committed ledger transactions.")    \
+  X(LEDGER_HALVED, "tollgate_ledger_halved_total", "counter", "", "Batches halved to find a poisoned operation.")     \
+  X(LEDGER_POISONED, "tollgate_ledger_poisoned_total", "counter", "", "Operations the database refused. Alarm.")      \
+  X(LEDGER_UNKNOWN, "tollgate_ledger_commits_unknown_total", "counter", "", "COMMITs lost on the way and resolved.")  \
+  X(LEDGER_FENCED, "tollgate_ledger_fenced_total", "counter", "", "Times this writer found itself fenced off.")       \
+  X(LEDGER_STALE, "tollgate_ledger_stale_total", "counter", "", "Admissions decided again on a fresh snapshot.")      \
+  X(LEDGER_QUEUE, "tollgate_ledger_queue", "gauge", "", "Operations waiting for the ledger writer.")                  \
+  X(LEDGER_PAST_FLOOR, "tollgate_ledger_past_floor_total", "counter", "", "Movements that passed the floor.")         \
+  X(LEDGER_SWEPT, "tollgate_ledger_swept_total", "counter", "", "Calls of a dead instance settled by the sweeper.")   \
+  X(LEDGER_DRIFT, "tollgate_ledger_drift", "gauge", "", "Rows that break an invariant. Must read 0.")                 \
+  X(DB_UP, "tollgate_database_up", "gauge", "", "1 while the ledger's connection works.")                             \
+  X(DB_JOBS_REFUSED, "tollgate_db_jobs_refused_total", "counter", "", "Database jobs refused by a full queue.")
+
+enum metric {
+#define X(id, name, type, labels, help) METRIC_##id,
+  METRICS(X)
+#undef X
+      METRIC_COUNT
+};
+
+void metric_add(enum metric m, int64_t delta);
+void metric_set(enum metric m, int64_t value);
+int64_t metric_get(enum metric m);
+void metric_print(struct buf *out);

@@ -1,0 +1,26 @@
+// A borrowed run of bytes: pointer and length, not NUL-terminated, never owned.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct str {
+  const char *ptr;
+  size_t len;
+};
+
+#define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
+#define STR_ARG(s) (int)(s).len, (s).ptr // for "%.*s"
+
+static inline struct str str_from(const char *text) { return (struct str){text, text ? strlen(text) : 0}; }
+bool str_eq(struct str a, struct str b);
+bool str_eq_nocase(struct str a, struct str b); // ASCII only
+bool str_starts(struct str s, struct str prefix);
+bool str_ends(struct str s, struct str suffix);
+// The part before the first `sep` goes to *ret_head; s becomes what follows. False where nothing is left.
+bool str_split(struct str *s, char sep, struct str *ret_head);
+struct str str_trim(struct str s);                // spaces and tabs
+bool str_to_i64(struct str s, int64_t *ret);      // whole string, decimal, no leading '+', range checked
+bool str_to_u32(struct str s, uint32_t *ret);
+bool str_is_utf8(struct str s);                   // strict: no overlong forms, surrogates or values beyond U+10FFFF

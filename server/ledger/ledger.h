@@ -1,0 +1,114 @@
+// The ledger's door: everything that moves credits goes through ledger_submit. One writer thread takes all that has
+// gathered while the previous commit was under way and runs one transaction for it; each operation gets its own answer.
+#pragma once
+#include "base/amount.h"
+#include "base/fault.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "ledger/state.h"
+
+struct ledger;
+
+struct ledger_config {
+  const char *url;      // direct: never through a transaction pooler
+  const char *instance; // a name for people
+  int lease_ms;         // how long after its last sign of life an instance's calls are settled by others
+};
+// Connects, claims a writer row, starts the thread. NULL with a sentence in ret_error.
+struct buf;
+struct ledger *ledger_create(const struct ledger_config *config, struct buf *ret_error);
+// Ends the lease (nothing may be pending), joins. NULL is fine.
+void ledger_destroy(struct ledger *l);
+// The database's clock, in microseconds since 1970: this machine's, corrected by what the last commit told. Ids of calls
+// and the choice of prices go by it.
+int64_t ledger_now(const struct ledger *l);
+bool ledger_up(const struct ledger *l); // the last transaction worked and the lease stands
+// A call's id: UUIDv7 of that clock whose last four bytes are the customer's, so that an operator finds it by id alone.
+struct uuid ledger_call_id(const struct ledger *l, struct uuid customer);
+
+enum ledger_kind {
+  LEDGER_ADMIT,  // take a hold and draw from the limits' buckets, all or nothing
+  LEDGER_EXTEND, // the hold grows to `amount`; what was metered so far is noted
+  LEDGER_SETTLE, // the hold ends as `state` with `charge`
+  LEDGER_SWEEP,  // the hold of a dead instance ends at what it had noted
+  LEDGER_GRANT,  // credits are given
+  LEDGER_EXPIRE, // a grant's time has run out: takes what open holds do not need
+  LEDGER_VOID,   // a settled call is undone
+};
+
+enum ledger_answer {
+  LEDGER_DONE = 0,
+  LEDGER_STALE = 1,      // ADMIT: config_version has moved; read the principal again and ask again
+  LEDGER_SHORT = 2,      // ADMIT, EXTEND: available does not cover the amount
+  LEDGER_LIMITED = 3,    // ADMIT, EXTEND: limit `limit` has only `left` (requests or nanocredits) left until `refills_at`
+  LEDGER_DUPLICATE = 4,  // the idempotency key was used before, or the call has ended already: `existing` is what was made
+  LEDGER_REUSED = 5,     // the idempotency key was used before with another fingerprint
+  LEDGER_UNKNOWN = 6,    // no such customer, call or grant
+  LEDGER_GONE = 7,       // EXTEND: the hold is no more (swept)
+  LEDGER_REFUSED = 8,    // the database refused this operation by itself (an alarm was counted), or a state does not allow it
+  // or FAULT_DB (not done), FAULT_FULL (not done), FAULT_CLOSED (not done)
+};
+
+// One operation. The caller owns it and everything it points to until `done` is called, on the writer's thread, once:
+// done must not block and may free it. All texts are JSON objects where named so.
+struct ledger_op {
+  enum ledger_kind kind;
+  struct uuid customer;
+  struct uuid id;   // the call, or the grant
+  struct uuid key;  // ADMIT: the API key
+  struct uuid price; // ADMIT: pinned; SETTLE: of what served, nil: the pinned one
+
+  amount hold;      // ADMIT, EXTEND: the amount held in all
+  amount charge;    // SETTLE; ADMIT and EXTEND: what is charged should this instance die
+  amount cost;      // the provider cost of `charge`
+  struct str usage; // JSON object {"meter": quantity}, the usage behind `charge`
+
+  int64_t config_version;                  // ADMIT
+  amount debt_allowed;                     // ADMIT: the floor may be passed by this much (policy)
+  struct uuid limits[LIMIT_DRAWS];         // ADMIT: the limits that bind this call
+  size_t limit_count;
+  struct str about;                        // ADMIT: JSON object kept with the hold
+
+  enum call_state state; // SETTLE
+  unsigned flags;        // SETTLE: enum call_flag
+  struct str evidence;   // SETTLE: JSON object; the hold's `about` is added as its member "admission"
+
+  struct {
+    int source, priority;  // 1 purchase, 2 promotion, 3 subscription, 4 adjustment
+    int64_t expires_at;    // microseconds, 0: never
+    amount amount;
+    struct str reason;
+  } grant;
+
+  struct str idempotency_key;     // ADMIT, GRANT: empty: none
+  unsigned char fingerprint[32];
+
+  // ---- the answer
+  int result;              // enum ledger_answer, or a fault
+  amount balance, held, debt, credit_limit; // of the customer, after this operation
+  struct uuid limit;
+  int64_t left, refills_at; // refills_at: microseconds of the database's clock, 0: never
+  int64_t limit_amount;     // the limit's own amount
+  int limit_measure, limit_period;
+  struct uuid existing;
+  amount charged;           // SETTLE, SWEEP, VOID: what this call costs in all now
+  void (*done)(struct ledger_op *op);
+  void *arg;
+
+  // ---- the ledger's own
+  struct ledger_op *next;
+  int64_t queued_at;
+  bool late;
+};
+
+// FAULT_FULL or FAULT_CLOSED: not taken, done will not be called.
+int ledger_submit(struct ledger *l, struct ledger_op *op);
+// Submits and waits: for job threads and tools. Returns op->result.
+int ledger_run(struct ledger *l, struct ledger_op *op);
+
+// Housekeeping, on a job thread: fences off writers whose lease has run out and has their calls ended; ends grants whose
+// time has run out; makes the partitions of the coming days. Each returns how much it did, or a fault.
+struct db;
+int ledger_sweep(struct ledger *l, struct db *db);
+int ledger_expire(struct ledger *l, struct db *db);
+int ledger_partitions(struct db *db);

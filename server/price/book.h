@@ -1,0 +1,50 @@
+// The price book: an immutable, reference-counted snapshot of providers, prices and rates, swapped whole. Built from the
+// database; which price holds at an instant is a pure question to it.
+#pragma once
+#include "base/amount.h"
+#include "base/id.h"
+
+struct db;
+struct book;
+
+struct book_provider {
+  struct uuid id;
+  struct str name, plugin, base_url, settings; // settings: a JSON object
+  struct str secret;                           // sealed, as stored; opened only to build a request
+  int32_t priority;
+  bool enabled;
+};
+struct book_rate {
+  struct str meter;
+  int32_t per;
+  amount charge, cost;
+};
+struct book_price {
+  struct uuid id;
+  const struct book_provider *provider;
+  struct str model;          // as sold
+  struct str upstream_model; // the provider's own name of it
+  int64_t valid_from, valid_until; // microseconds; valid_until 0: open
+  int64_t max_input, max_output;   // 0: not told
+  const struct book_rate *rates;
+  size_t rate_count;
+};
+
+// Reads everything in one snapshot. 0 or FAULT_DB.
+int book_load(struct db *db, struct book **ret);
+// The catalogue's version, to see whether a snapshot is still the newest. 0 or FAULT_DB.
+int book_version(struct db *db, int64_t *ret);
+int64_t book_version_of(const struct book *b);
+struct book *book_ref(struct book *b);
+void book_unref(struct book *b); // NULL is fine
+
+size_t book_provider_count(const struct book *b);
+const struct book_provider *book_provider_at(const struct book *b, size_t i);
+size_t book_price_count(const struct book *b);
+const struct book_price *book_price_at(const struct book *b, size_t i); // all versions, by model, provider priority, valid_from
+const struct book_price *book_price_by_id(const struct book *b, struct uuid id);
+// The prices that serve `model` at `now_us`, in the order of their providers' priority (then name). "provider/model" forces
+// one provider, where no model carries that whole name. Returns how many were written, at most max.
+size_t book_route(const struct book *b, struct str model, int64_t now_us, const struct book_price **ret, size_t max);
+// The rate of a meter, or of the nearest parent that has one (`parent` names the next in line). NULL: none.
+const struct book_rate *book_rate(const struct book_price *p, struct str meter, const char *(*parent)(void *arg, struct str meter), void *arg);
