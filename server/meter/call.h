@@ -1,0 +1,30 @@
+// A metered call from hold to settlement, as one story: estimate, price, admit; then usage, price, settle. It knows
+// nothing of HTTP. Its owner lives on one loop's thread and is told there.
+#pragma once
+#include "ledger/ledger.h"
+#include "meter/principal.h"
+#include "plugin/registry.h"
+#include "price/book.h"
+
+// Prices a bound: each meter at the dearest of itself and its descendants. False: a meter has no rate at all (ret_meter
+// names it) or the sum leaves int64.
+bool meter_price_bound(const struct tollgate_plugin *plugin, const struct book_price *price, const struct tollgate_count *counts,
+                       size_t count, amount *ret_charge, const char **ret_meter);
+
+#define METER_LINES_MAX TOLLGATE_COUNTS_MAX
+struct meter_bill {
+  size_t count;
+  struct {
+    const char *meter; // lent by the plugin
+    int64_t quantity;
+    int32_t per;
+    amount charge_rate, cost_rate, charge, cost;
+  } lines[METER_LINES_MAX];
+  amount charge, cost;
+};
+// Prices usage exactly: each line's arithmetic, the total rounded once. 0; 1 where a meter with a quantity has no rate
+// (*ret_meter): the call is unrated; 2 where a sum leaves int64.
+int meter_price_usage(const struct tollgate_plugin *plugin, const struct book_price *price, const struct tollgate_usage *usage,
+                      struct meter_bill *ret, const char **ret_meter);
+// {"input_tokens": 12, …} of the lines, in the plugin's order of meters; zero quantities are left out.
+void meter_usage_json(const struct meter_bill *bill, struct buf *out);
