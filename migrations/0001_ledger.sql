@@ -213,6 +213,7 @@ CREATE TABLE call_evidence (
   evidence     jsonb NOT NULL,
   PRIMARY KEY (customer_id, call_id, revision)
 ) PARTITION BY RANGE (call_id);
+ALTER TABLE call_evidence ALTER COLUMN evidence SET COMPRESSION lz4;
 CREATE TABLE call_evidence_default PARTITION OF call_evidence DEFAULT;
 
 -- One row a movement and batch; balanced by construction: `amount` leaves one account and enters the other.

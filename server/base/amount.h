@@ -3,6 +3,7 @@
 #include "base/str.h"
 
 typedef int64_t amount; // nanocredits, or nano-units of the operator's currency for provider cost
+__extension__ typedef __int128 amount_wide; // for intermediates
 #define AMOUNT_ONE INT64_C(1000000000)
 #define AMOUNT_MAX INT64_MAX
 #define AMOUNT_TEXT_MAX 24

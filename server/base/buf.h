@@ -17,7 +17,7 @@ bool buf_add_str(struct buf *b, struct str s);
 bool buf_puts(struct buf *b, const char *text);
 bool buf_putc(struct buf *b, char c);
 bool buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-bool buf_vprintf(struct buf *b, const char *format, va_list args);
+bool buf_vprintf(struct buf *b, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 void buf_consume(struct buf *b, size_t len); // drops len bytes from the front
 const char *buf_cstr(struct buf *b);         // lent until the next change
 static inline struct str buf_str(const struct buf *b) { return (struct str){b->data, b->len}; }

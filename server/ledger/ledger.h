@@ -64,6 +64,7 @@ struct ledger_op {
   struct str usage; // JSON object {"meter": quantity}, the usage behind `charge`
 
   int64_t config_version;                  // ADMIT
+  int32_t writer;                          // SWEEP: the fenced writer that the hold must still live by
   amount debt_allowed;                     // ADMIT: the floor may be passed by this much (policy)
   struct uuid limits[LIMIT_DRAWS];         // ADMIT: the limits that bind this call
   size_t limit_count;
@@ -98,7 +99,8 @@ struct ledger_op {
   // ---- the ledger's own
   struct ledger_op *next;
   int64_t queued_at;
-  bool late;
+  size_t order;
+  bool late; // found no hold: the call's ended rows are to be read
 };
 
 // FAULT_FULL or FAULT_CLOSED: not taken, done will not be called.

@@ -1,0 +1,137 @@
+// The door to libsodium: random bytes, keyed tags, sealing at rest. Keys come from the master key by crypto_kdf, one
+// number each, so that learning one tells nothing of another. Copies of secrets made on the way are wiped.
+#include "crypto/crypto.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+// libsodium has a crypto_hash of its own, which is not used here.
+#define crypto_hash sodium_crypto_hash
+#include <sodium.h>
+#undef crypto_hash
+
+#define MASTER_BYTES crypto_kdf_KEYBYTES
+#define KDF_CONTEXT "tollgate"
+enum { KDF_PEPPER = 1, KDF_SEAL = 2 }; // never renumber: stored tags and secrets stand on them
+
+#define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define MAC_BYTES crypto_aead_xchacha20poly1305_ietf_ABYTES
+
+static const unsigned char tag_personal[crypto_generichash_blake2b_PERSONALBYTES] = "apikey.v1";
+
+bool crypto_start(void) {
+  return sodium_init() >= 0;
+}
+
+static bool master_read_hex(struct str text, unsigned char ret[MASTER_BYTES]) {
+  size_t len = 0;
+  return text.len == 2 * MASTER_BYTES && sodium_hex2bin(ret, MASTER_BYTES, text.ptr, text.len, NULL, &len, NULL) == 0 &&
+         len == MASTER_BYTES;
+}
+
+static bool master_read_base64(struct str text, unsigned char ret[MASTER_BYTES]) {
+  static const int variants[] = {sodium_base64_VARIANT_ORIGINAL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING,
+                                 sodium_base64_VARIANT_URLSAFE, sodium_base64_VARIANT_URLSAFE_NO_PADDING};
+  for (size_t i = 0; text.len > 0 && i < ARRAY_LEN(variants); i++) {
+    size_t len = 0;
+    if (sodium_base642bin(ret, MASTER_BYTES, text.ptr, text.len, NULL, &len, NULL, variants[i]) == 0 &&
+        len == MASTER_BYTES)
+      return true;
+  }
+  return false;
+}
+
+bool crypto_keys_derive(struct str master, struct crypto_keys *ret) {
+  unsigned char key[MASTER_BYTES];
+  bool valid = master_read_hex(master, key) || master_read_base64(master, key);
+  if (valid) {
+    ASSERT(crypto_kdf_derive_from_key(ret->pepper, sizeof ret->pepper, KDF_PEPPER, KDF_CONTEXT, key) == 0);
+    ASSERT(crypto_kdf_derive_from_key(ret->seal, sizeof ret->seal, KDF_SEAL, KDF_CONTEXT, key) == 0);
+  }
+  sodium_memzero(key, sizeof key);
+  return valid;
+}
+
+void crypto_random(void *out, size_t len) {
+  randombytes_buf(out, len);
+}
+
+// Bytes from 248 up are thrown away: 248 is the largest multiple of 62 in a byte, so every digit is equally likely.
+void crypto_random_base62(char *out, size_t len) {
+  static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  unsigned char bytes[64];
+  size_t done = 0;
+  while (done < len) {
+    randombytes_buf(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes && done < len; i++)
+      if (bytes[i] < 248) out[done++] = digits[bytes[i] % 62];
+  }
+  sodium_memzero(bytes, sizeof bytes);
+}
+
+static const unsigned char *bytes_of(struct str s) {
+  return (const unsigned char *)(s.len ? s.ptr : "");
+}
+
+void crypto_tag(const struct crypto_keys *keys, struct str text, unsigned char ret[CRYPTO_TAG_BYTES]) {
+  ASSERT(crypto_generichash_blake2b_salt_personal(ret, CRYPTO_TAG_BYTES, bytes_of(text), text.len, keys->pepper,
+                                                  sizeof keys->pepper, NULL, tag_personal) == 0);
+}
+
+bool crypto_tag_equal(const unsigned char a[CRYPTO_TAG_BYTES], const unsigned char b[CRYPTO_TAG_BYTES]) {
+  return sodium_memcmp(a, b, CRYPTO_TAG_BYTES) == 0;
+}
+
+void crypto_hash(struct str text, unsigned char ret[32]) {
+  ASSERT(crypto_generichash_blake2b(ret, 32, bytes_of(text), text.len, NULL, 0) == 0);
+}
+
+// Half a byte at a time: a table of sixteen, and keys are short.
+uint32_t crypto_crc32(struct str text) {
+  static const uint32_t table[16] = {
+      0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
+      0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
+  };
+  uint32_t crc = 0xFFFFFFFF;
+  for (size_t i = 0; i < text.len; i++) {
+    crc ^= (unsigned char)text.ptr[i];
+    crc = crc >> 4 ^ table[crc & 15];
+    crc = crc >> 4 ^ table[crc & 15];
+  }
+  return ~crc;
+}
+
+// Adds all or nothing: half a sealed value is of no use.
+static bool add_whole(struct buf *b, const unsigned char *data, size_t len) {
+  return !b->full && len <= b->max - b->len && buf_add(b, data, len);
+}
+
+bool crypto_seal(const struct crypto_keys *keys, struct str context, struct str plain, struct buf *ret_sealed) {
+  size_t len = NONCE_BYTES + plain.len + MAC_BYTES;
+  CLEANUP(mem_freep) unsigned char *sealed = mem_alloc(len);
+  randombytes_buf(sealed, NONCE_BYTES);
+  ASSERT(crypto_aead_xchacha20poly1305_ietf_encrypt(sealed + NONCE_BYTES, NULL, bytes_of(plain), plain.len,
+                                                    bytes_of(context), context.len, NULL, sealed, keys->seal) == 0);
+  return add_whole(ret_sealed, sealed, len);
+}
+
+int crypto_open(const struct crypto_keys *keys, struct str context, struct str sealed, struct buf *ret_plain) {
+  if (sealed.len < NONCE_BYTES + MAC_BYTES) return FAULT_CRYPTO;
+  size_t len = sealed.len - NONCE_BYTES - MAC_BYTES;
+  const unsigned char *nonce = bytes_of(sealed);
+  CLEANUP(mem_freep) unsigned char *plain = mem_alloc(len);
+  bool opens =
+      crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, nonce + NONCE_BYTES, sealed.len - NONCE_BYTES,
+                                                 bytes_of(context), context.len, nonce, keys->seal) == 0;
+  opens = opens && add_whole(ret_plain, plain, len);
+  sodium_memzero(plain, len);
+  return opens ? 0 : FAULT_CRYPTO;
+}
+
+void crypto_wipe(void *p, size_t len) {
+  sodium_memzero(p, len);
+}
+
+void crypto_hex(const void *bytes, size_t len, char *ret_text) {
+  sodium_bin2hex(ret_text, 2 * len + 1, bytes, len);
+}

@@ -1,0 +1,88 @@
+// One client connection: a place in the server's list, by which the reaper finds it, and in the watch's epoll set. Leaving
+// the list and closing the descriptor exclude the reaper by the same lock, so that it never shuts down a stranger's.
+#include "base/clock.h"
+#include "http/internal.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+static void conn_link(struct http_server *s, struct http_conn *c) {
+  pthread_mutex_lock(&s->conn_lock);
+  c->prev = s->conns_last;
+  if (s->conns_last) s->conns_last->next = c;
+  else s->conns = c;
+  s->conns_last = c;
+  pthread_mutex_unlock(&s->conn_lock);
+}
+
+// The memory goes to the watch thread, which may hold an event of this connection.
+static void conn_unlink(struct http_server *s, struct http_conn *c) {
+  pthread_mutex_lock(&s->conn_lock);
+  if (c->prev) c->prev->next = c->next;
+  else s->conns = c->next;
+  if (c->next) c->next->prev = c->prev;
+  else s->conns_last = c->prev;
+  watch_unconn(c);
+  c->next = s->dead;
+  s->dead = c;
+  pthread_mutex_unlock(&s->conn_lock);
+}
+
+static void conn_open(struct http_server *s, struct MHD_Connection *mhd, void **context) {
+  struct http_conn *c = mem_alloc(sizeof *c);
+  int on = 1;
+  c->server = s;
+  c->mhd = mhd;
+  c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+  // Fails on the self-test's socket pair, which needs it no more than that.
+  (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  pthread_mutex_init(&c->lock, NULL);
+  conn_set(c, CONN_HEADER, clock_mono_us() + s->header_us);
+  *context = c;
+  atomic_fetch_add(&s->open, 1);
+  metric_add(METRIC_HTTP_CONNECTIONS, 1);
+  watch_conn(c);
+  conn_link(s, c);
+}
+
+static void conn_close(struct http_server *s, struct http_conn *c) {
+  atomic_fetch_sub(&s->open, 1);
+  metric_add(METRIC_HTTP_CONNECTIONS, -1);
+  conn_unlink(s, c);
+}
+
+void conn_notify(void *server, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code) {
+  if (code == MHD_CONNECTION_NOTIFY_STARTED) conn_open(server, mhd, context);
+  else if (*context) conn_close(server, *context);
+}
+
+struct http_conn *conn_of(struct MHD_Connection *mhd) {
+  return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+void conn_set(struct http_conn *c, enum conn_phase phase, int64_t deadline_us) {
+  atomic_store_explicit(&c->deadline_us, 0, memory_order_relaxed);
+  atomic_store_explicit(&c->phase, (int)phase, memory_order_relaxed);
+  atomic_fetch_add_explicit(&c->turn, 1, memory_order_release);
+  atomic_store_explicit(&c->deadline_us, deadline_us, memory_order_release);
+}
+
+struct http_request *conn_request(struct http_conn *c) {
+  pthread_mutex_lock(&c->lock);
+  struct http_request *r = c->request;
+  if (r) request_ref(r);
+  pthread_mutex_unlock(&c->lock);
+  return r;
+}
+
+void conn_free_dead(struct http_server *s) {
+  pthread_mutex_lock(&s->conn_lock);
+  struct http_conn *c = s->dead, *next;
+  s->dead = NULL;
+  pthread_mutex_unlock(&s->conn_lock);
+  for (; c; c = next) {
+    next = c->next;
+    pthread_mutex_destroy(&c->lock);
+    mem_free(c);
+  }
+}

@@ -1,0 +1,176 @@
+// A request's way from libmicrohttpd to its handler: first line, guarded head, whole body, handler, and then either the
+// answer at once or a place among the suspended. All of this runs on the connection's server thread.
+#include "base/clock.h"
+#include "http/internal.h"
+
+void *handler_begin(void *server, const char *raw_target, struct MHD_Connection *mhd) {
+  struct http_server *s = server;
+  struct http_conn *c = conn_of(mhd);
+  struct http_request *r = request_create(c, raw_target);
+  pthread_mutex_lock(&c->lock);
+  c->request = r;
+  pthread_mutex_unlock(&c->lock);
+  // The first request's head is due since the connection was accepted.
+  if (c->used) conn_set(c, CONN_HEADER, clock_mono_us() + s->header_us);
+  c->used = true;
+  return r;
+}
+
+// Sends what is ready; suspends the connection where nothing is.
+static enum MHD_Result settle(struct http_request *r) {
+  struct http_server *s = r->server;
+  struct http_conn *c = r->conn;
+  request_unpark(r);
+  if (atomic_load(&s->cutting)) (void)request_cut(r);
+  pthread_mutex_lock(&r->lock);
+  struct MHD_Response *response = r->response;
+  if (!response) {
+    request_park(r);
+    pthread_mutex_unlock(&r->lock);
+    bool fully = atomic_load(&c->closed);
+    if (fully || atomic_load(&c->half_closed)) request_peer_closed(r, fully);
+    return MHD_YES;
+  }
+  r->response = NULL;
+  r->queued = true;
+  bool streaming = r->streaming;
+  unsigned status = (unsigned)r->status;
+  pthread_mutex_unlock(&r->lock);
+  conn_set(c, streaming ? CONN_STREAM : CONN_WRITE, 0);
+  enum MHD_Result queued = MHD_queue_response(c->mhd, status, response);
+  MHD_destroy_response(response);
+  return queued;
+}
+
+static enum MHD_Result answer_refusal(struct http_request *r) {
+  struct problem_more more = {0};
+  struct http_header allow = {STR("Allow"), str_from(r->match.allow)};
+  if (r->refusal.problem == PROBLEM_METHOD_NOT_ALLOWED) more.headers = &allow, more.header_count = 1;
+  r->stage = STAGE_GIVEN;
+  request_ref(r);
+  http_problem(r, r->refusal.problem, &more, "%s", r->refusal.why);
+  return settle(r);
+}
+
+static void refuse(struct http_request *r, enum problem problem, const char *why) {
+  r->refusal = (struct guard_refusal){problem, why};
+  r->stage = STAGE_REFUSED;
+  buf_finish(&r->body);
+  r->body_seen = 0;
+}
+
+static void find_route(struct http_request *r) {
+  route_find(&r->server->routes, r->method, r->target.path, &r->match);
+  r->stage = STAGE_BODY;
+  if (!r->match.route && r->match.allow[0])
+    refuse(r, PROBLEM_METHOD_NOT_ALLOWED, "This path does not take this method; see the Allow header.");
+  else if (!r->match.route)
+    refuse(r, PROBLEM_NOT_FOUND, "There is nothing at this path.");
+  else if (r->frame.length > 0 && (uint64_t)r->frame.length > r->match.route->body_max)
+    refuse(r, PROBLEM_TOO_LARGE, "The request's body is larger than this path takes.");
+  else
+    buf_init(&r->body, r->match.route->body_max);
+}
+
+// Announced bodies have their time from the start; chunked ones earn it by what has come.
+static void body_deadline(struct http_request *r, size_t bytes) {
+  int64_t earned = (int64_t)(bytes / LIMIT_BODY_BYTES_PER_SECOND) * 1000000;
+  conn_set(r->conn, CONN_BODY, r->body_started_us + r->server->body_us + earned);
+}
+
+static enum MHD_Result take_head(struct http_request *r, const char *method, const char *version) {
+  if (!request_read_head(r, method, version)) {
+    if (atomic_load(&r->server->ready)) metric_add(METRIC_HTTP_REFUSED, 1);
+    r->close = true;
+    return answer_refusal(r);
+  }
+  find_route(r);
+  bool body = r->frame.chunked || r->frame.length > 0;
+  if (!body) return MHD_YES;
+  if (r->stage == STAGE_REFUSED && r->frame.expects_continue) {
+    r->close = true;
+    return answer_refusal(r);
+  }
+  r->body_started_us = clock_mono_us();
+  size_t announced = r->frame.length > 0 ? (size_t)r->frame.length : 0;
+  body_deadline(r, r->stage == STAGE_REFUSED && announced > LIMIT_DRAIN_REFUSED ? LIMIT_DRAIN_REFUSED : announced);
+  return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct http_request *r, const char *data, size_t size) {
+  if (r->stage == STAGE_BODY && !buf_add(&r->body, data, size))
+    refuse(r, PROBLEM_TOO_LARGE, "The request's body is larger than this path takes.");
+  r->body_seen += size;
+  if (r->stage == STAGE_REFUSED && r->body_seen > LIMIT_DRAIN_REFUSED) {
+    linger_refuse(r);
+    return MHD_NO;
+  }
+  if (r->frame.chunked) body_deadline(r, r->body_seen);
+  return MHD_YES;
+}
+
+static enum MHD_Result give(struct http_request *r) {
+  const struct http_route *route = r->match.route;
+  if (atomic_load(&r->server->cutting)) {
+    refuse(r, PROBLEM_SHUTTING_DOWN, "The service is shutting down.");
+    return answer_refusal(r);
+  }
+  r->stage = STAGE_GIVEN;
+  request_ref(r); // the owner's
+  atomic_fetch_add(&r->server->active, 1);
+  metric_add(METRIC_HTTP_REQUESTS, 1);
+  conn_set(r->conn, CONN_WORK, 0);
+  pthread_mutex_lock(&r->lock);
+  r->given = true;
+  pthread_mutex_unlock(&r->lock);
+  route->handler(r, route->context);
+  return settle(r);
+}
+
+enum MHD_Result handler_access(void *server, struct MHD_Connection *mhd, const char *url, const char *method,
+                               const char *version, const char *data, size_t *size, void **request) {
+  (void)server, (void)mhd, (void)url;
+  struct http_request *r = *request;
+  if (!r) return MHD_NO;
+  if (r->stage == STAGE_HEAD) return take_head(r, method, version);
+  if (*size) {
+    size_t taken = *size;
+    *size = 0;
+    return take_body(r, data, taken);
+  }
+  if (r->stage == STAGE_BODY) return give(r);
+  if (r->stage == STAGE_REFUSED) return answer_refusal(r);
+  return settle(r);
+}
+
+static void request_to_orphans(struct http_request *r) {
+  struct http_server *s = r->server;
+  pthread_mutex_lock(&s->conn_lock);
+  r->orphan = true;
+  r->orphan_next = s->orphans;
+  if (s->orphans) s->orphans->orphan_prev = r;
+  s->orphans = r;
+  pthread_mutex_unlock(&s->conn_lock);
+}
+
+void handler_completed(void *server, struct MHD_Connection *mhd, void **request, enum MHD_RequestTerminationCode code) {
+  (void)mhd;
+  struct http_server *s = server;
+  struct http_request *r = *request;
+  *request = NULL;
+  if (!r) return;
+  struct http_conn *c = r->conn;
+  pthread_mutex_lock(&c->lock);
+  c->request = NULL;
+  pthread_mutex_unlock(&c->lock);
+  pthread_mutex_lock(&r->lock);
+  r->done = true;
+  bool given = r->given, owned = given && !r->answered;
+  stream_drop(&r->stream);
+  pthread_mutex_unlock(&r->lock);
+  if (owned) request_to_orphans(r);
+  if (owned && code != MHD_REQUEST_TERMINATED_COMPLETED_OK) request_gone(r);
+  conn_set(c, CONN_IDLE, clock_mono_us() + s->idle_us);
+  if (given) atomic_fetch_sub(&s->active, 1);
+  request_unref(r);
+}

@@ -1,0 +1,93 @@
+-- Each rule looks at the customers in ($1, $2] and returns the rows that break it: customer, and the row as text.
+
+-- name: audit_piece
+SELECT (array_agg(id ORDER BY id DESC))[1], count(*) FROM (SELECT id FROM customers WHERE id > $1::uuid ORDER BY id LIMIT $2::bigint) piece
+
+-- name: audit_balance_grants
+SELECT c.id, format('balance %s, grants have left %s, debt %s', c.balance, g.left_over, c.debt)
+FROM customers c
+CROSS JOIN LATERAL (SELECT coalesce(sum(left_over), 0) AS left_over FROM grants WHERE customer_id = c.id) g
+WHERE c.id > $1::uuid AND c.id <= $2::uuid AND c.balance <> g.left_over - c.debt
+
+-- name: audit_balance_transfers
+SELECT c.id, format('balance %s, transfers add up to %s', c.balance, t.effect)
+FROM customers c
+CROSS JOIN LATERAL (SELECT coalesce(sum(CASE kind WHEN 1 THEN -amount WHEN 2 THEN amount WHEN 3 THEN 0 WHEN 4 THEN -amount WHEN 5 THEN amount END), 0) AS effect
+                    FROM transfers WHERE customer_id = c.id) t
+WHERE c.id > $1::uuid AND c.id <= $2::uuid AND c.balance <> t.effect
+
+-- name: audit_held
+SELECT c.id, format('held %s, its holds add up to %s', c.held, h.amount)
+FROM customers c
+CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS amount FROM holds WHERE customer_id = c.id) h
+WHERE c.id > $1::uuid AND c.id <= $2::uuid AND c.held <> h.amount
+
+-- name: audit_signs
+SELECT c.id, format('held %s, debt %s, status %s', c.held, c.debt, c.status)
+FROM customers c
+WHERE c.id > $1::uuid AND c.id <= $2::uuid AND (c.held < 0 OR c.debt < 0)
+
+-- name: audit_grants
+SELECT g.customer_id, format('grant %s: granted %s, left %s + consumed %s + expired %s + refunded %s + frozen %s', g.id, g.granted, g.left_over, g.consumed, g.expired, g.refunded, g.frozen)
+FROM grants g
+WHERE g.customer_id > $1::uuid AND g.customer_id <= $2::uuid
+  AND (g.granted <> g.left_over + g.consumed + g.expired + g.refunded + g.frozen OR g.open <> (g.left_over > 0))
+
+-- name: audit_grant_legs
+SELECT g.customer_id, format('grant %s: consumed %s and expired %s, its legs say %s and %s', g.id, g.consumed, g.expired, l.consumed, l.expired)
+FROM grants g
+LEFT JOIN LATERAL (
+  SELECT coalesce(sum(CASE t.kind WHEN 1 THEN leg.amount WHEN 3 THEN leg.amount WHEN 5 THEN -leg.amount END), 0) AS consumed,
+         coalesce(sum(leg.amount) FILTER (WHERE t.kind = 4), 0) AS expired
+  FROM transfers t CROSS JOIN LATERAL unnest(t.leg_grants, t.leg_amounts) AS leg (grant_id, amount)
+  WHERE t.customer_id = g.customer_id AND leg.grant_id = g.id) l ON true
+WHERE g.customer_id > $1::uuid AND g.customer_id <= $2::uuid AND (g.consumed <> l.consumed OR g.expired <> l.expired)
+
+-- name: audit_transfer_legs
+SELECT t.customer_id, format('transfer %s/%s/%s: amount %s, legs %s', t.writer_id, t.seq, t.ordinal, t.amount, t.leg_amounts)
+FROM transfers t
+WHERE t.customer_id > $1::uuid AND t.customer_id <= $2::uuid
+  AND t.amount <> (SELECT coalesce(sum(a), 0) FROM unnest(t.leg_amounts) AS a)
+
+-- name: audit_calls_transfers
+SELECT coalesce(t.customer_id, c.customer_id),
+       format('batch %s/%s: consumed %s reversed %s, its calls charge %s and give back %s, side by side %s',
+              coalesce(t.writer_id, c.writer_id), coalesce(t.seq, c.seq), t.consumed, t.reversed, c.charged, c.given_back, c.side_by_side)
+FROM (SELECT customer_id, writer_id, seq, coalesce(sum(amount) FILTER (WHERE kind = 1), 0) AS consumed,
+             coalesce(sum(amount) FILTER (WHERE kind = 5), 0) AS reversed
+      FROM transfers WHERE customer_id > $1::uuid AND customer_id <= $2::uuid GROUP BY 1, 2, 3) t
+FULL JOIN (SELECT customer_id, writer_id, seq, coalesce(sum(charge) FILTER (WHERE charge > 0), 0) AS charged,
+                  coalesce(-sum(charge) FILTER (WHERE charge < 0), 0) AS given_back, bool_and(place = before OR charge <= 0) AS side_by_side
+           FROM (SELECT customer_id, writer_id, seq, charge, place,
+                        coalesce(sum(greatest(charge, 0)) OVER (PARTITION BY customer_id, writer_id, seq ORDER BY place, greatest(charge, 0)
+                                                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
+                 FROM calls WHERE customer_id > $1::uuid AND customer_id <= $2::uuid) placed
+           GROUP BY 1, 2, 3) c
+  ON c.customer_id = t.customer_id AND c.writer_id = t.writer_id AND c.seq = t.seq
+WHERE coalesce(t.consumed, 0) <> coalesce(c.charged, 0) OR coalesce(t.reversed, 0) <> coalesce(c.given_back, 0) OR NOT coalesce(c.side_by_side, true)
+
+-- name: audit_buckets
+SELECT b.customer_id, format('bucket of limit %s: held %s, its holds drew %s', b.limit_id, b.held, coalesce(d.amount, 0))
+FROM buckets b
+LEFT JOIN LATERAL (
+  SELECT sum(('x' || encode(substring(h.draws FROM 25 + 32 * i FOR 8), 'hex'))::bit(64)::bigint) AS amount
+  FROM holds h CROSS JOIN LATERAL generate_series(0, length(h.draws) / 32 - 1) AS i
+  WHERE h.customer_id = b.customer_id AND substring(h.draws FROM 1 + 32 * i FOR 16) = uuid_send(b.limit_id)
+    AND ('x' || encode(substring(h.draws FROM 17 + 32 * i FOR 8), 'hex'))::bit(64)::bigint = b.window_start) d ON true
+WHERE b.customer_id > $1::uuid AND b.customer_id <= $2::uuid AND b.held <> coalesce(d.amount, 0)
+
+-- name: audit_states
+SELECT c.customer_id, format('call %s has a hold and has ended', c.id)
+FROM holds h JOIN calls c ON c.customer_id = h.customer_id AND c.id = h.call_id
+WHERE h.customer_id > $1::uuid AND h.customer_id <= $2::uuid
+UNION ALL
+SELECT c.customer_id, format('call %s: revision %s after %s, state %s after %s', c.id, c.revision, c.last_revision, c.state, c.last_state)
+FROM (SELECT customer_id, id, revision, state, lag(revision) OVER w AS last_revision, lag(state) OVER w AS last_state
+      FROM calls WHERE customer_id > $1::uuid AND customer_id <= $2::uuid WINDOW w AS (PARTITION BY customer_id, id ORDER BY revision)) c
+WHERE c.revision <> coalesce(c.last_revision + 1, 0) OR (c.last_state IS NOT NULL AND c.state NOT IN (2, 3, 6))
+
+-- name: audit_evidence
+SELECT c.customer_id, format('call %s revision %s has no evidence', c.id, c.revision)
+FROM calls c LEFT JOIN call_evidence e ON e.customer_id = c.customer_id AND e.call_id = c.id AND e.revision = c.revision
+WHERE c.customer_id > $1::uuid AND c.customer_id <= $2::uuid AND e.call_id IS NULL AND e.revision IS NULL
+  AND c.id > $3::uuid

@@ -1,0 +1,66 @@
+// A batch from its operations to its answers.
+#include "ledger/batch.h"
+#include <stdlib.h>
+
+void batch_init(struct batch *b) {
+  *b = (struct batch){0};
+  arena_init(&b->arena, LIMIT_REQUEST_ARENA);
+  db_params_init(&b->params);
+}
+
+static void batch_reset(struct batch *b) {
+  fold_reset(&b->fold);
+  for (size_t i = 0; i < b->result_count; i++) db_result_finish(b->results[i]);
+  b->result_count = 0;
+  arena_finish(&b->arena);
+  arena_init(&b->arena, LIMIT_REQUEST_ARENA);
+}
+
+void batch_finish(struct batch *b) {
+  batch_reset(b);
+  fold_finish(&b->fold);
+  arena_finish(&b->arena);
+  db_params_finish(&b->params);
+}
+
+static int op_order(const void *a, const void *b) {
+  const struct ledger_op *x = *(struct ledger_op *const *)a, *y = *(struct ledger_op *const *)b;
+  int by_customer = uuid_cmp(x->customer, y->customer);
+  if (by_customer) return by_customer;
+  return x->order < y->order ? -1 : 1;
+}
+
+static struct uuid new_id(void *arg, int64_t now) {
+  (void)arg;
+  return uuid_v7(now);
+}
+
+// Operations on calls that have no hold must see the call's ended rows first.
+static bool mark_late(struct batch *b) {
+  bool marked = false;
+  for (size_t i = 0; i < b->count; i++) {
+    struct ledger_op *op = b->ops[i];
+    if (op->late || op->kind != LEDGER_SETTLE) continue;
+    if (op->result == LEDGER_UNKNOWN && fold_customer_find(&b->fold, op->customer)) op->late = marked = true;
+  }
+  return marked;
+}
+
+int batch_run(struct batch *b, struct db *db, const struct batch_writer *w, struct ledger_op **ops, size_t count) {
+  batch_reset(b);
+  b->ops = ops;
+  b->count = count;
+  for (size_t i = 0; i < count; i++) ops[i]->order = i;
+  qsort(ops, count, sizeof *ops, op_order);
+  int r = batch_read(b, db, w);
+  if (r != BATCH_DONE) return r;
+  b->fold.now = b->now;
+  b->fold.arena = &b->arena;
+  b->fold.new_id = new_id;
+  fold_run(&b->fold, ops, count);
+  if (mark_late(b)) {
+    db_pipe_rollback(db);
+    return BATCH_AGAIN;
+  }
+  return batch_write(b, db, w);
+}

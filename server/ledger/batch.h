@@ -1,0 +1,40 @@
+// One ledger transaction in two trips: fence, lock and read; fold; write and commit.
+#pragma once
+#include "db/db.h"
+#include "ledger/fold.h"
+
+// Which writer this is, and the batch it is at.
+struct batch_writer {
+  int32_t id;
+  int64_t epoch, seq; // seq: of the last committed batch
+  int64_t lease_us;
+};
+
+enum batch_answer {
+  BATCH_DONE = 0,
+  BATCH_FENCED = 1, // the writer's row is not ours any more; nothing was written
+  BATCH_BAD = 2,    // a statement failed on a healthy connection; nothing was written
+  BATCH_AGAIN = 3,  // some operations are late and are marked so now: run it again
+  // FAULT_DB: nothing was written; FAULT_DB_UNKNOWN: the COMMIT was lost on the way
+};
+
+struct batch {
+  struct fold fold;
+  struct arena arena;
+  struct db_params params;
+  struct ledger_op **ops; // sorted by customer, then order of arrival
+  size_t count;
+  int64_t now;            // out: the database's clock in this transaction
+  struct db_result *results[DB_PIPELINE_MAX]; // of trip one: what the fold read points into them
+  size_t result_count;
+};
+
+void batch_init(struct batch *b);
+void batch_finish(struct batch *b);
+// Runs batch seq + 1. An empty one (count 0) renews the lease. On BATCH_DONE and FAULT_DB_UNKNOWN the operations carry
+// their answers.
+int batch_run(struct batch *b, struct db *db, const struct batch_writer *w, struct ledger_op **ops, size_t count);
+
+// ---- between the batch's own files
+int batch_read(struct batch *b, struct db *db, const struct batch_writer *w);  // trip one: BEGIN, fence, lock, read
+int batch_write(struct batch *b, struct db *db, const struct batch_writer *w); // trip two: arrays, COMMIT

@@ -1,0 +1,144 @@
+// Which grants pay, and to which it returns. Grants burn in the order they were read (priority, then earliest expiry, then
+// oldest); what they do not cover becomes debt, and the next credit repays debt before anything else.
+#include "base/log.h"
+#include "ledger/fold.h"
+
+static void leg_add(struct fold *f, struct uuid grant, amount a) {
+  struct fold_leg *last = f->consumption.count ? &f->consumption.at[f->consumption.count - 1] : NULL;
+  if (last && uuid_eq(last->grant, grant)) {
+    ASSERT(amount_add(last->amount, a, &last->amount));
+    return;
+  }
+  *vec_add(&f->consumption) = (struct fold_leg){grant, a};
+}
+
+int64_t burn_consume(struct fold *f, struct fold_customer *c, amount charge) {
+  ASSERT(charge >= 0);
+  int64_t place = f->consumed;
+  amount rest = charge;
+  for (size_t i = 0; i < c->grant_count && rest > 0; i++) {
+    struct fold_grant *g = &c->grants[i];
+    amount take = g->left < rest ? g->left : rest;
+    if (take == 0) continue;
+    g->left -= take;
+    g->consumed += take;
+    g->dirty = true;
+    rest -= take;
+    leg_add(f, g->id, take);
+  }
+  if (rest > 0) {
+    ASSERT(amount_add(c->debt, rest, &c->debt));
+    leg_add(f, UUID_NIL, rest);
+  }
+  ASSERT(amount_sub(c->balance, charge, &c->balance));
+  ASSERT(amount_add(f->consumed, charge, &f->consumed));
+  c->dirty = true;
+  return place;
+}
+
+void burn_repay(struct fold *f, struct fold_customer *c, struct fold_grant *g) {
+  amount repaid = c->debt < g->left ? c->debt : g->left;
+  if (repaid == 0) return;
+  g->left -= repaid;
+  g->consumed += repaid;
+  g->dirty = true;
+  c->debt -= repaid;
+  c->dirty = true;
+  fold_transfer_add(f, c->id, TRANSFER_REPAY, &(struct fold_leg){g->id, repaid}, 1, "");
+}
+
+// ---- returning
+
+typedef vec(struct fold_leg) legs;
+
+static struct fold_leg ended_leg(const struct fold_ended *row, size_t i) {
+  struct fold_leg leg;
+  memcpy(leg.grant.b, row->legs[0].ptr + 16 * i, 16);
+  uint64_t a = 0;
+  for (int b = 0; b < 8; b++) a = a << 8 | (unsigned char)row->legs[1].ptr[8 * i + (size_t)b];
+  leg.amount = (amount)a;
+  return leg;
+}
+
+// The part of a transfer's legs that lies in [place, place + charge).
+static void paid_add(legs *paid, const struct fold_ended *row) {
+  amount at = 0, from = row->place, to = row->place + row->charge;
+  for (size_t i = 0; i < row->leg_count; i++) {
+    struct fold_leg leg = ended_leg(row, i);
+    amount low = at > from ? at : from, high = at + leg.amount < to ? at + leg.amount : to;
+    at += leg.amount;
+    if (high <= low) continue;
+    *vec_add(paid) = (struct fold_leg){leg.grant, high - low};
+  }
+}
+
+// Takes `a` off the end; what is taken goes to *taken where it is wanted.
+static void paid_take(legs *paid, amount a, legs *taken) {
+  while (a > 0) {
+    ASSERT(paid->count > 0);
+    struct fold_leg *last = &paid->at[paid->count - 1];
+    amount part = last->amount < a ? last->amount : a;
+    if (taken) *vec_add(taken) = (struct fold_leg){last->grant, part};
+    last->amount -= part;
+    a -= part;
+    if (last->amount == 0) paid->count--;
+  }
+}
+
+static struct fold_grant *grant_find(struct fold_customer *c, struct uuid id) {
+  for (size_t i = 0; i < c->grant_count; i++)
+    if (uuid_eq(c->grants[i].id, id)) return &c->grants[i];
+  return NULL;
+}
+
+// Its time has run out: what returned expires at once, and a new grant of the same kind takes its place for a while.
+static struct fold_grant *grant_renew(struct fold *f, struct fold_customer *c, struct fold_grant *old, amount a) {
+  old->left -= a;
+  old->expired += a;
+  fold_transfer_add(f, c->id, TRANSFER_EXPIRE, &(struct fold_leg){old->id, a}, 1, "returned to an expired grant");
+  size_t at = (size_t)(old - c->grants);
+  struct fold_grant *g = fold_grant_append(f, c);
+  old = &c->grants[at];
+  *g = (struct fold_grant){.id = f->new_id(f->new_id_arg, f->now), .source = old->source, .priority = old->priority,
+                           .expires_at = f->now + FOLD_GRACE_US, .granted = a, .left = a,
+                           .reason = STR("returned from an expired grant"), .dirty = true, .fresh = true};
+  fold_transfer_add(f, c->id, TRANSFER_GRANT, &(struct fold_leg){g->id, a}, 1, "returned from an expired grant");
+  return g;
+}
+
+static void leg_return(struct fold *f, struct fold_customer *c, struct fold_leg leg) {
+  if (uuid_is_nil(leg.grant)) {
+    // The debt that this call made may have been repaid by a later grant: then that much comes back as a new one.
+    amount off = c->debt < leg.amount ? c->debt : leg.amount;
+    c->debt -= off;
+    amount rest = leg.amount - off;
+    if (rest == 0) return;
+    struct fold_grant *g = fold_grant_append(f, c);
+    *g = (struct fold_grant){.id = f->new_id(f->new_id_arg, f->now), .source = 4, .priority = 100, .granted = rest,
+                             .left = rest, .reason = STR("returned after its debt was repaid"), .dirty = true, .fresh = true};
+    // The balance rose with the reversal; the grant stands for that, it gives nothing more.
+    return;
+  }
+  struct fold_grant *g = grant_find(c, leg.grant);
+  ASSERT(g && g->consumed >= leg.amount);
+  g->consumed -= leg.amount;
+  g->left += leg.amount;
+  g->dirty = true;
+  if (g->expires_at && g->expires_at <= f->now) g = grant_renew(f, c, g, leg.amount);
+  burn_repay(f, c, g);
+}
+
+void burn_reverse(struct fold *f, struct fold_customer *c, const struct fold_ended *rows, size_t count, amount back) {
+  legs paid = {0}, taken = {0};
+  for (size_t i = 0; i < count; i++) {
+    if (rows[i].charge > 0) paid_add(&paid, &rows[i]);
+    else paid_take(&paid, -rows[i].charge, NULL);
+  }
+  paid_take(&paid, back, &taken);
+  fold_transfer_add(f, c->id, TRANSFER_REVERSE, taken.at, taken.count, "");
+  for (size_t i = 0; i < taken.count; i++) leg_return(f, c, taken.at[i]);
+  ASSERT(amount_add(c->balance, back, &c->balance));
+  c->dirty = true;
+  vec_finish(&paid);
+  vec_finish(&taken);
+}

@@ -1,0 +1,138 @@
+// The fold: what a batch of operations does to the rows that were locked for it. Pure: no database, no clock, no
+// randomness but the ids it is given. The writer fills in what it read, calls fold_run, and writes what became dirty.
+//
+// Operations come sorted by customer, in order of arrival within each. One that is refused changes nothing.
+#pragma once
+#include "base/arena.h"
+#include "base/vec.h"
+#include "ledger/bucket.h"
+#include "ledger/ledger.h"
+#include "ledger/transfer.h"
+
+// What a hold remembers of a bucket: to give `amount` back if the window that began at `window` still stands.
+struct fold_draw {
+  struct uuid limit;
+  int64_t window, amount;
+};
+#define FOLD_DRAW_BYTES 32 // limit, window, amount: big-endian, as stored in holds.draws
+
+struct fold_grant {
+  struct uuid id;
+  int source, priority;
+  int64_t expires_at; // microseconds; 0: never
+  amount granted, left, consumed, expired, refunded, frozen;
+  struct str reason;
+  bool dirty, fresh;
+};
+
+struct fold_customer {
+  struct uuid id;
+  int64_t config_version;
+  amount balance, held, debt, credit_limit;
+  bool suspended, dirty;
+  struct fold_grant *grants; // in burn order, in the arena; new ones are appended
+  size_t grant_count;
+  struct bucket *buckets;
+  size_t bucket_count;
+};
+
+struct fold_hold {
+  struct uuid customer, call, key, price;
+  int32_t writer_id;
+  int64_t writer_epoch;
+  amount amount, metered, cost;
+  struct str usage;
+  struct fold_draw draws[LIMIT_DRAWS];
+  size_t draw_count;
+  bool fresh, dirty, ended;
+  const struct ledger_op *op; // of a fresh one
+};
+
+// A row of a call that has ended before: read only for operations that found no hold.
+struct fold_ended {
+  struct uuid customer, call, key, price;
+  int revision;
+  enum call_state state;
+  unsigned flags;
+  amount charge, cost;
+  int64_t place;
+  struct str usage;
+  struct str legs[2]; // the transfer's leg_grants and leg_amounts, 16 and 8 bytes each, in pairs by index
+  size_t leg_count;
+};
+
+struct fold_idempotent {
+  struct uuid customer, object;
+  struct str key;
+  unsigned char fingerprint[32];
+  bool fresh;
+};
+
+struct fold_leg {
+  struct uuid grant; // nil: debt
+  amount amount;
+};
+struct fold_transfer {
+  struct uuid customer;
+  int ordinal;
+  enum transfer_kind kind;
+  amount amount;
+  size_t first_leg, leg_count;
+  const char *reason;
+};
+struct fold_call {
+  struct uuid customer, id, key, price;
+  int revision;
+  enum call_state state;
+  unsigned flags;
+  amount charge, cost;
+  int64_t place;
+  struct str usage, evidence;
+};
+
+struct fold {
+  int64_t now;   // microseconds, the database's clock
+  struct uuid (*new_id)(void *arg, int64_t now);
+  void *new_id_arg;
+  struct arena *arena; // ends with the batch
+
+  vec(struct fold_customer) customers; // sorted by id
+  vec(struct fold_hold) holds;         // as read, then fresh ones
+  size_t holds_read;                   // sorted by (customer, call)
+  vec(struct fold_ended) ended;        // sorted by (customer, call, revision)
+  vec(struct fold_idempotent) idempotents;
+
+  vec(struct fold_call) calls;
+  vec(struct fold_transfer) transfers;
+  vec(struct fold_leg) legs;
+
+  // of the customer under way
+  vec(struct fold_leg) consumption;
+  amount consumed;
+  int ordinal;
+  int64_t past_floor; // movements that passed the floor: for the metric
+};
+
+// How long credits stay that return to a grant whose time has run out.
+#define FOLD_GRACE_US (INT64_C(7) * 24 * 3600 * 1000000)
+
+void fold_run(struct fold *f, struct ledger_op **ops, size_t count);
+void fold_reset(struct fold *f); // empties everything, keeps the memory
+void fold_finish(struct fold *f);
+
+// ---- between the fold's own files
+struct fold_customer *fold_customer_find(struct fold *f, struct uuid id);
+struct fold_hold *fold_hold_find(struct fold *f, struct uuid customer, struct uuid call);
+void fold_transfer_add(struct fold *f, struct uuid customer, enum transfer_kind kind, const struct fold_leg *legs, size_t count, const char *reason);
+void fold_call_add(struct fold *f, const struct fold_call *call);
+// Takes `charge` from the grants in burn order, the rest from debt. Returns its place in the batch's consumption.
+int64_t burn_consume(struct fold *f, struct fold_customer *c, amount charge);
+// Credits a grant whose `left` has just risen by amount: repays debt first.
+void burn_repay(struct fold *f, struct fold_customer *c, struct fold_grant *g);
+// Gives back `back` of what the rows of a call have taken, last paid first.
+void burn_reverse(struct fold *f, struct fold_customer *c, const struct fold_ended *rows, size_t count, amount back);
+void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op);
+void fold_sweep(struct fold *f, struct fold_customer *c, struct ledger_op *op);
+void fold_void(struct fold *f, struct fold_customer *c, struct ledger_op *op);
+struct fold_grant *fold_grant_append(struct fold *f, struct fold_customer *c); // moves c->grants
+void fold_customer_check(const struct fold_customer *c);

@@ -1,0 +1,129 @@
+-- The ledger's two trips. Trip one locks the customers and reads what stands behind that lock; trip two writes arrays. All
+-- reading comes after the lock: in READ COMMITTED only then is it fresh. Times are microseconds since 1970.
+
+-- name: ledger_register
+INSERT INTO writers (id, epoch, seq, lease_until, instance)
+SELECT coalesce(max(id), 0) + 1, 1, 0, clock_timestamp() + $1::bigint * interval '1 microsecond', $2::text FROM writers
+RETURNING id, epoch, seq, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+
+-- name: ledger_writer_look
+SELECT epoch, seq FROM writers WHERE id = $1::integer FOR UPDATE
+
+-- name: ledger_lease_end
+UPDATE writers SET lease_until = clock_timestamp() WHERE id = $1::integer AND epoch = $2::bigint
+
+-- name: ledger_fence
+UPDATE writers SET seq = $3::bigint, lease_until = clock_timestamp() + $4::bigint * interval '1 microsecond'
+WHERE id = $1::integer AND epoch = $2::bigint AND seq = $3::bigint - 1
+RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+
+-- name: ledger_customers
+SELECT id, config_version, balance, held, debt, credit_limit, status = 2
+FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+
+-- name: ledger_holds
+SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws
+FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
+JOIN holds h ON h.customer_id = k.customer_id AND h.call_id = k.call_id
+ORDER BY h.customer_id, h.call_id
+
+-- name: ledger_grants
+SELECT customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, refunded, frozen
+FROM grants WHERE customer_id = ANY ($1::uuid[]) AND open
+ORDER BY customer_id, priority, expires_at NULLS LAST, id
+
+-- name: ledger_grants_all
+SELECT customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, refunded, frozen
+FROM grants WHERE customer_id = ANY ($1::uuid[])
+ORDER BY customer_id, priority, expires_at NULLS LAST, id
+
+-- name: ledger_buckets
+SELECT b.customer_id, b.limit_id, l.measure, l.period, l.amount, b.level, b.drawn_at, b.window_start, b.window_end, b.used, b.held,
+  CASE WHEN l.period IN (1, 4) OR b.window_end > t.us THEN b.window_start
+       ELSE (extract(epoch FROM date_trunc(t.unit[l.period], now(), p.time_zone)) * 1000000)::bigint END,
+  CASE WHEN l.period IN (1, 4) OR b.window_end > t.us THEN b.window_end
+       ELSE (extract(epoch FROM (date_trunc(t.unit[l.period], now() AT TIME ZONE p.time_zone) + t.length[l.period]) AT TIME ZONE p.time_zone) * 1000000)::bigint END
+FROM buckets b
+JOIN limits l ON l.customer_id = b.customer_id AND l.id = b.limit_id
+JOIN customer_profiles p ON p.customer_id = b.customer_id
+CROSS JOIN (SELECT (extract(epoch FROM now()) * 1000000)::bigint AS us,
+                   ARRAY[NULL, 'day', 'month'] AS unit, ARRAY[NULL, interval '1 day', interval '1 month'] AS length) t
+WHERE b.customer_id = ANY ($1::uuid[])
+ORDER BY b.customer_id, b.limit_id
+
+-- name: ledger_idempotency
+SELECT i.customer_id, i.key, i.fingerprint, i.object_id
+FROM unnest($1::uuid[], $2::text[]) AS k (customer_id, key)
+JOIN idempotency i ON i.customer_id = k.customer_id AND i.key = k.key
+
+-- name: ledger_ended
+SELECT c.customer_id, c.id, c.key_id, c.price_id, c.revision, c.state, c.flags, c.charge, c.cost, c.place, c.usage,
+       t.leg_grants, t.leg_amounts
+FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
+JOIN calls c ON c.customer_id = k.customer_id AND c.id = k.call_id
+LEFT JOIN transfers t ON t.customer_id = c.customer_id AND t.writer_id = c.writer_id AND t.seq = c.seq AND t.ordinal = 0
+ORDER BY c.customer_id, c.id, c.revision
+
+-- name: ledger_write_customers
+UPDATE customers c SET balance = w.balance, held = w.held, debt = w.debt
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS w (id, balance, held, debt)
+WHERE c.id = w.id
+
+-- name: ledger_write_buckets
+UPDATE buckets b SET level = w.level, drawn_at = w.drawn_at, window_start = w.window_start, window_end = w.window_end, used = w.used, held = w.held
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+  AS w (customer_id, limit_id, level, drawn_at, window_start, window_end, used, held)
+WHERE b.customer_id = w.customer_id AND b.limit_id = w.limit_id
+
+-- name: ledger_insert_holds
+INSERT INTO holds (customer_id, call_id, key_id, price_id, writer_id, writer_epoch, amount, metered, cost, usage, draws, about)
+SELECT w.customer_id, w.call_id, w.key_id, w.price_id, $1::integer, $2::bigint, w.amount, w.metered, w.cost, w.usage, w.draws, w.about
+FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::jsonb[], $11::bytea[], $12::jsonb[])
+  AS w (customer_id, call_id, key_id, price_id, amount, metered, cost, usage, draws, about)
+
+-- name: ledger_update_holds
+UPDATE holds h SET amount = w.amount, metered = w.metered, cost = w.cost, usage = w.usage, draws = w.draws,
+  writer_id = $1::integer, writer_epoch = $2::bigint,
+  about = h.about || jsonb_build_object('extended', coalesce(h.about -> 'extended', '[]') || to_jsonb(w.amount))
+FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::jsonb[], $9::bytea[])
+  AS w (customer_id, call_id, amount, metered, cost, usage, draws)
+WHERE h.customer_id = w.customer_id AND h.call_id = w.call_id
+
+-- name: ledger_write_grants
+UPDATE grants g SET open = w.left_over > 0, left_over = w.left_over, consumed = w.consumed, expired = w.expired
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) AS w (customer_id, id, left_over, consumed, expired)
+WHERE g.customer_id = w.customer_id AND g.id = w.id
+
+-- name: ledger_insert_grants
+INSERT INTO grants (customer_id, id, source, priority, expires_at, open, granted, left_over, consumed, expired, reason)
+SELECT w.customer_id, w.id, w.source, w.priority, w.expires_at, w.left_over > 0, w.granted, w.left_over, w.consumed, w.expired, w.reason
+FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[])
+  AS w (customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, reason)
+
+-- name: ledger_insert_calls
+INSERT INTO calls (customer_id, id, key_id, price_id, charge, cost, place, seq, writer_id, revision, state, flags, usage)
+SELECT w.customer_id, w.id, w.key_id, w.price_id, w.charge, w.cost, w.place, $2::bigint, $1::integer, w.revision, w.state, w.flags, w.usage
+FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::smallint[], $11::smallint[], $12::smallint[], $13::jsonb[])
+  AS w (customer_id, id, key_id, price_id, charge, cost, place, revision, state, flags, usage)
+
+-- name: ledger_end_holds
+WITH gone AS (
+  DELETE FROM holds h USING unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
+  WHERE h.customer_id = k.customer_id AND h.call_id = k.call_id
+  RETURNING h.customer_id, h.call_id, h.about
+)
+INSERT INTO call_evidence (customer_id, call_id, revision, evidence)
+SELECT w.customer_id, w.call_id, w.revision,
+       CASE WHEN g.call_id IS NULL THEN w.evidence ELSE w.evidence || jsonb_build_object('admission', g.about) END
+FROM unnest($3::uuid[], $4::uuid[], $5::smallint[], $6::jsonb[]) AS w (customer_id, call_id, revision, evidence)
+LEFT JOIN gone g ON g.customer_id = w.customer_id AND g.call_id = w.call_id
+
+-- name: ledger_insert_transfers
+INSERT INTO transfers (customer_id, writer_id, seq, ordinal, kind, amount, leg_grants, leg_amounts, reason)
+SELECT w.customer_id, $1::integer, $2::bigint, w.ordinal, w.kind, w.amount, w.leg_grants::uuid[], w.leg_amounts::bigint[], w.reason
+FROM unnest($3::uuid[], $4::smallint[], $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[])
+  AS w (customer_id, ordinal, kind, amount, leg_grants, leg_amounts, reason)
+
+-- name: ledger_insert_idempotency
+INSERT INTO idempotency (customer_id, key, fingerprint, object_id)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::uuid[])

@@ -1,0 +1,274 @@
+// Trip one: BEGIN, the fence, the customers' locks in order of id, and what stands behind those locks. Which statements a
+// batch needs follows from its operations: an admission reads no grants, a batch without idempotency keys does not look
+// for any.
+#include "base/log.h"
+#include "ledger/batch.h"
+
+enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_IDEMPOTENCY, SLOT_ENDED, SLOT_COUNT };
+
+static bool needs_hold(const struct ledger_op *op) {
+  return op->kind == LEDGER_SETTLE || op->kind == LEDGER_EXTEND || op->kind == LEDGER_SWEEP;
+}
+static bool needs_grants(const struct ledger_op *op) {
+  return op->kind == LEDGER_SETTLE || op->kind == LEDGER_SWEEP || op->kind == LEDGER_EXPIRE || op->kind == LEDGER_VOID;
+}
+static bool is_late(const struct ledger_op *op) {
+  return op->late || op->kind == LEDGER_VOID;
+}
+static bool has_idempotency(const struct ledger_op *op) {
+  return op->idempotency_key.len > 0;
+}
+static bool any(const struct ledger_op *op) {
+  (void)op;
+  return true;
+}
+static bool needs_buckets(const struct ledger_op *op) {
+  return op->kind != LEDGER_GRANT && op->kind != LEDGER_EXPIRE && !(op->kind == LEDGER_ADMIT && op->limit_count == 0);
+}
+
+static size_t count_if(const struct batch *b, bool (*wanted)(const struct ledger_op *)) {
+  size_t n = 0;
+  for (size_t i = 0; i < b->count; i++) n += wanted(b->ops[i]);
+  return n;
+}
+
+static void param_customers(struct batch *b, bool (*wanted)(const struct ledger_op *)) {
+  const struct ledger_op *last = NULL;
+  db_array_begin(&b->params, DB_UUID);
+  for (size_t i = 0; i < b->count; i++) {
+    if (!wanted(b->ops[i])) continue;
+    if (last && uuid_eq(last->customer, b->ops[i]->customer)) continue;
+    last = b->ops[i];
+    db_array_uuid(&b->params, last->customer);
+  }
+  db_array_end(&b->params);
+}
+
+static void param_pairs(struct batch *b, bool (*wanted)(const struct ledger_op *)) {
+  db_array_begin(&b->params, DB_UUID);
+  for (size_t i = 0; i < b->count; i++)
+    if (wanted(b->ops[i])) db_array_uuid(&b->params, b->ops[i]->customer);
+  db_array_end(&b->params);
+  db_array_begin(&b->params, DB_UUID);
+  for (size_t i = 0; i < b->count; i++)
+    if (wanted(b->ops[i])) db_array_uuid(&b->params, b->ops[i]->id);
+  db_array_end(&b->params);
+}
+
+static void send_customers(struct batch *b, struct db *db, enum statement_id s, bool (*wanted)(const struct ledger_op *)) {
+  db_params_clear(&b->params);
+  param_customers(b, wanted);
+  db_pipe_exec(db, s, &b->params);
+}
+
+static void send_pairs(struct batch *b, struct db *db, enum statement_id s, bool (*wanted)(const struct ledger_op *)) {
+  db_params_clear(&b->params);
+  param_pairs(b, wanted);
+  db_pipe_exec(db, s, &b->params);
+}
+
+static void send_idempotency(struct batch *b, struct db *db) {
+  db_params_clear(&b->params);
+  db_array_begin(&b->params, DB_UUID);
+  for (size_t i = 0; i < b->count; i++)
+    if (has_idempotency(b->ops[i])) db_array_uuid(&b->params, b->ops[i]->customer);
+  db_array_end(&b->params);
+  db_array_begin(&b->params, DB_TEXT);
+  for (size_t i = 0; i < b->count; i++)
+    if (has_idempotency(b->ops[i])) db_array_text(&b->params, b->ops[i]->idempotency_key);
+  db_array_end(&b->params);
+  db_pipe_exec(db, STATEMENT_LEDGER_IDEMPOTENCY, &b->params);
+}
+
+static void send_fence(struct batch *b, struct db *db, const struct batch_writer *w) {
+  db_params_clear(&b->params);
+  db_param_i32(&b->params, w->id);
+  db_param_i64(&b->params, w->epoch);
+  db_param_i64(&b->params, w->seq + 1);
+  db_param_i64(&b->params, w->lease_us);
+  db_pipe_exec(db, STATEMENT_LEDGER_FENCE, &b->params);
+}
+
+// Queues the trip; slots[i] says where in the pipeline statement i stands, 0 where it was not needed.
+static void send_all(struct batch *b, struct db *db, const struct batch_writer *w, size_t slots[SLOT_COUNT]) {
+  size_t at = 0;
+  db_pipe_begin(db);
+  slots[SLOT_BEGIN] = at++;
+  send_fence(b, db, w);
+  slots[SLOT_FENCE] = at++;
+  if (b->count == 0) return;
+  send_customers(b, db, STATEMENT_LEDGER_CUSTOMERS, any);
+  slots[SLOT_CUSTOMERS] = at++;
+  if (count_if(b, needs_hold)) {
+    send_pairs(b, db, STATEMENT_LEDGER_HOLDS, needs_hold);
+    slots[SLOT_HOLDS] = at++;
+  }
+  if (count_if(b, needs_grants)) {
+    bool all = count_if(b, is_late) > 0;
+    send_customers(b, db, all ? STATEMENT_LEDGER_GRANTS_ALL : STATEMENT_LEDGER_GRANTS, needs_grants);
+    slots[SLOT_GRANTS] = at++;
+  }
+  if (count_if(b, needs_buckets)) {
+    send_customers(b, db, STATEMENT_LEDGER_BUCKETS, needs_buckets);
+    slots[SLOT_BUCKETS] = at++;
+  }
+  if (count_if(b, has_idempotency)) {
+    send_idempotency(b, db);
+    slots[SLOT_IDEMPOTENCY] = at++;
+  }
+  if (count_if(b, is_late)) {
+    send_pairs(b, db, STATEMENT_LEDGER_ENDED, is_late);
+    slots[SLOT_ENDED] = at++;
+  }
+}
+
+// ---- rows into the fold
+
+static void read_customers(struct batch *b, const struct db_result *r) {
+  for (size_t i = 0; i < db_rows(r); i++) {
+    struct fold_customer *c = vec_add(&b->fold.customers);
+    c->id = db_uuid(r, i, 0);
+    c->config_version = db_i64(r, i, 1);
+    c->balance = db_i64(r, i, 2);
+    c->held = db_i64(r, i, 3);
+    c->debt = db_i64(r, i, 4);
+    c->credit_limit = db_i64(r, i, 5);
+    c->suspended = db_bool(r, i, 6);
+  }
+}
+
+static void draws_decode(struct str text, struct fold_hold *h) {
+  ASSERT(text.len % FOLD_DRAW_BYTES == 0 && text.len / FOLD_DRAW_BYTES <= LIMIT_DRAWS);
+  for (size_t i = 0; i < text.len / FOLD_DRAW_BYTES; i++) {
+    struct str at = {text.ptr + i * FOLD_DRAW_BYTES, FOLD_DRAW_BYTES};
+    struct fold_draw *d = &h->draws[h->draw_count++];
+    d->limit = db_element_uuid((struct str){at.ptr, 16});
+    d->window = db_element_i64((struct str){at.ptr + 16, 8});
+    d->amount = db_element_i64((struct str){at.ptr + 24, 8});
+  }
+}
+
+static void read_holds(struct batch *b, const struct db_result *r) {
+  for (size_t i = 0; i < db_rows(r); i++) {
+    struct fold_hold *h = vec_add(&b->fold.holds);
+    h->customer = db_uuid(r, i, 0);
+    h->call = db_uuid(r, i, 1);
+    h->key = db_uuid(r, i, 2);
+    h->price = db_uuid(r, i, 3);
+    h->writer_id = (int32_t)db_i64(r, i, 4);
+    h->writer_epoch = db_i64(r, i, 5);
+    h->amount = db_i64(r, i, 6);
+    h->metered = db_i64(r, i, 7);
+    h->cost = db_i64(r, i, 8);
+    h->usage = db_text(r, i, 9);
+    draws_decode(db_text(r, i, 10), h);
+  }
+}
+
+// Rows come in order of customer: each run of one customer becomes that customer's array.
+static size_t run_length(const struct db_result *r, size_t first) {
+  size_t n = 1;
+  while (first + n < db_rows(r) && uuid_eq(db_uuid(r, first, 0), db_uuid(r, first + n, 0))) n++;
+  return n;
+}
+
+static void read_grants(struct batch *b, const struct db_result *r) {
+  for (size_t i = 0, n; i < db_rows(r); i += n) {
+    n = run_length(r, i);
+    struct fold_customer *c = fold_customer_find(&b->fold, db_uuid(r, i, 0));
+    ASSERT(c);
+    c->grants = arena_alloc(&b->arena, n * sizeof *c->grants);
+    c->grant_count = n;
+    for (size_t k = 0; k < n; k++)
+      c->grants[k] = (struct fold_grant){.id = db_uuid(r, i + k, 1), .source = (int)db_i64(r, i + k, 2),
+                                         .priority = (int)db_i64(r, i + k, 3),
+                                         .expires_at = db_is_null(r, i + k, 4) ? 0 : db_time(r, i + k, 4),
+                                         .granted = db_i64(r, i + k, 5), .left = db_i64(r, i + k, 6),
+                                         .consumed = db_i64(r, i + k, 7), .expired = db_i64(r, i + k, 8),
+                                         .refunded = db_i64(r, i + k, 9), .frozen = db_i64(r, i + k, 10)};
+  }
+}
+
+static void read_buckets(struct batch *b, const struct db_result *r) {
+  for (size_t i = 0, n; i < db_rows(r); i += n) {
+    n = run_length(r, i);
+    struct fold_customer *c = fold_customer_find(&b->fold, db_uuid(r, i, 0));
+    ASSERT(c);
+    c->buckets = arena_alloc(&b->arena, n * sizeof *c->buckets);
+    c->bucket_count = n;
+    for (size_t k = 0; k < n; k++)
+      c->buckets[k] = (struct bucket){.limit = db_uuid(r, i + k, 1), .measure = (enum bucket_measure)db_i64(r, i + k, 2),
+                                      .period = (enum bucket_period)db_i64(r, i + k, 3), .amount = db_i64(r, i + k, 4),
+                                      .level = db_i64(r, i + k, 5), .drawn_at = db_i64(r, i + k, 6),
+                                      .window_start = db_i64(r, i + k, 7), .window_end = db_i64(r, i + k, 8),
+                                      .used = db_i64(r, i + k, 9), .held = db_i64(r, i + k, 10),
+                                      .current_start = db_i64(r, i + k, 11), .current_end = db_i64(r, i + k, 12)};
+  }
+}
+
+static void read_idempotency(struct batch *b, const struct db_result *r) {
+  for (size_t i = 0; i < db_rows(r); i++) {
+    struct fold_idempotent *seen = vec_add(&b->fold.idempotents);
+    seen->customer = db_uuid(r, i, 0);
+    seen->key = db_text(r, i, 1);
+    struct str fingerprint = db_text(r, i, 2);
+    ASSERT(fingerprint.len == sizeof seen->fingerprint);
+    memcpy(seen->fingerprint, fingerprint.ptr, fingerprint.len);
+    seen->object = db_uuid(r, i, 3);
+  }
+}
+
+// The transfer's legs, flattened: 16 bytes of each grant and 8 of each amount.
+static void legs_read(struct batch *b, const struct db_result *r, size_t row, struct fold_ended *e) {
+  size_t n = db_array(r, row, 11, NULL, 0);
+  struct str *elements = arena_alloc(&b->arena, (n + 1) * sizeof *elements);
+  char *flat = arena_alloc(&b->arena, n * 24 + 1);
+  e->leg_count = n;
+  (void)db_array(r, row, 11, elements, n);
+  for (size_t i = 0; i < n; i++) memcpy(flat + i * 16, elements[i].ptr, 16);
+  ASSERT(db_array(r, row, 12, elements, n) == n);
+  for (size_t i = 0; i < n; i++) memcpy(flat + n * 16 + i * 8, elements[i].ptr, 8);
+  e->legs[0] = (struct str){flat, n * 16};
+  e->legs[1] = (struct str){flat + n * 16, n * 8};
+}
+
+static void read_ended(struct batch *b, const struct db_result *r) {
+  for (size_t i = 0; i < db_rows(r); i++) {
+    struct fold_ended *e = vec_add(&b->fold.ended);
+    e->customer = db_uuid(r, i, 0);
+    e->call = db_uuid(r, i, 1);
+    e->key = db_uuid(r, i, 2);
+    e->price = db_uuid(r, i, 3);
+    e->revision = (int)db_i64(r, i, 4);
+    e->state = (enum call_state)db_i64(r, i, 5);
+    e->flags = (unsigned)db_i64(r, i, 6);
+    e->charge = db_i64(r, i, 7);
+    e->cost = db_i64(r, i, 8);
+    e->place = db_i64(r, i, 9);
+    e->usage = db_text(r, i, 10);
+    if (!db_is_null(r, i, 11)) legs_read(b, r, i, e);
+  }
+}
+
+int batch_read(struct batch *b, struct db *db, const struct batch_writer *w) {
+  size_t slots[SLOT_COUNT] = {0};
+  send_all(b, db, w, slots);
+  int r = db_pipe_flush(db, b->results, &b->result_count);
+  if (r < 0) return FAULT_DB; // COMMIT was not sent: nothing was written
+  if (r > 0) {
+    db_pipe_rollback(db);
+    return BATCH_BAD;
+  }
+  if (db_rows(b->results[slots[SLOT_FENCE]]) == 0) {
+    db_pipe_rollback(db);
+    return BATCH_FENCED;
+  }
+  b->now = db_i64(b->results[slots[SLOT_FENCE]], 0, 0);
+  if (slots[SLOT_CUSTOMERS]) read_customers(b, b->results[slots[SLOT_CUSTOMERS]]);
+  if (slots[SLOT_HOLDS]) read_holds(b, b->results[slots[SLOT_HOLDS]]);
+  if (slots[SLOT_GRANTS]) read_grants(b, b->results[slots[SLOT_GRANTS]]);
+  if (slots[SLOT_BUCKETS]) read_buckets(b, b->results[slots[SLOT_BUCKETS]]);
+  if (slots[SLOT_IDEMPOTENCY]) read_idempotency(b, b->results[slots[SLOT_IDEMPOTENCY]]);
+  if (slots[SLOT_ENDED]) read_ended(b, b->results[slots[SLOT_ENDED]]);
+  return BATCH_DONE;
+}

@@ -1,0 +1,27 @@
+-- Housekeeping: finds work, which then goes through the writer like everything else.
+
+-- name: ledger_fence_dead
+UPDATE writers SET epoch = epoch + 1
+WHERE id IN (SELECT w.id FROM writers w WHERE w.lease_until < clock_timestamp()
+             AND EXISTS (SELECT 1 FROM holds h WHERE h.writer_id = w.id AND h.writer_epoch = w.epoch)
+             ORDER BY w.id FOR NO KEY UPDATE)
+  AND lease_until < clock_timestamp()
+RETURNING id
+
+-- name: ledger_orphans
+SELECT h.customer_id, h.call_id, h.writer_id
+FROM writers w JOIN holds h ON h.writer_id = w.id AND h.writer_epoch < w.epoch
+ORDER BY h.customer_id, h.call_id LIMIT 500
+
+-- name: ledger_expired_grants
+SELECT g.customer_id, g.id FROM grants g JOIN customers c ON c.id = g.customer_id
+WHERE g.open AND g.expires_at <= clock_timestamp() AND c.balance > c.held
+ORDER BY g.expires_at LIMIT 500
+
+-- name: ledger_partition_bounds
+SELECT d.day, (extract(epoch FROM d.day) * 1000000)::bigint, (extract(epoch FROM d.day + interval '1 month') * 1000000)::bigint,
+       to_regclass('calls_' || to_char(d.day AT TIME ZONE 'UTC', 'YYYYMM')) IS NOT NULL,
+       to_char(d.day AT TIME ZONE 'UTC', 'YYYYMM')
+FROM generate_series(0, 2) AS n
+CROSS JOIN LATERAL (SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + n * interval '1 month') AT TIME ZONE 'UTC' AS day) d
+ORDER BY n

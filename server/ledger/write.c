@@ -1,0 +1,285 @@
+// Trip two: what the fold made dirty, as arrays, then COMMIT. A statement with nothing to write is not sent.
+#include "base/buf.h"
+#include "base/log.h"
+#include "ledger/batch.h"
+
+// One array parameter from a field of each element of a vector that passes `when`.
+#define ARRAY_OF(p, type, kind, v, when, value)                                                                        \
+  do {                                                                                                                 \
+    db_array_begin((p), (type));                                                                                       \
+    for (size_t i = 0; i < (v).count; i++) {                                                                           \
+      const __typeof__(*(v).at) *e = &(v).at[i];                                                                       \
+      if (when) db_array_##kind((p), (value));                                                                         \
+    }                                                                                                                  \
+    db_array_end(p);                                                                                                   \
+  } while (0)
+
+#define COUNT_OF(v, when, ret)                                                                                         \
+  do {                                                                                                                 \
+    (ret) = 0;                                                                                                         \
+    for (size_t i = 0; i < (v).count; i++) {                                                                           \
+      const __typeof__(*(v).at) *e = &(v).at[i];                                                                       \
+      if (when) (ret)++;                                                                                               \
+    }                                                                                                                  \
+  } while (0)
+
+static struct str object_or_empty(struct str json) {
+  return json.len ? json : STR("{}");
+}
+
+static void draws_encode(const struct fold_hold *h, char out[LIMIT_DRAWS * FOLD_DRAW_BYTES]) {
+  for (size_t i = 0; i < h->draw_count; i++) {
+    char *at = out + i * FOLD_DRAW_BYTES;
+    memcpy(at, h->draws[i].limit.b, 16);
+    for (int k = 0; k < 8; k++) {
+      at[16 + k] = (char)((uint64_t)h->draws[i].window >> (56 - 8 * k));
+      at[24 + k] = (char)((uint64_t)h->draws[i].amount >> (56 - 8 * k));
+    }
+  }
+}
+
+static void param_draws(struct batch *b, bool fresh) {
+  db_array_begin(&b->params, DB_BYTES);
+  for (size_t i = 0; i < b->fold.holds.count; i++) {
+    const struct fold_hold *h = &b->fold.holds.at[i];
+    if (fresh ? !h->fresh : h->fresh || !h->dirty || h->ended) continue;
+    char text[LIMIT_DRAWS * FOLD_DRAW_BYTES];
+    draws_encode(h, text);
+    db_array_bytes(&b->params, (struct str){text, h->draw_count * FOLD_DRAW_BYTES});
+  }
+  db_array_end(&b->params);
+}
+
+static void write_customers(struct batch *b, struct db *db) {
+  struct db_params *p = &b->params;
+  size_t n = 0;
+  COUNT_OF(b->fold.customers, e->dirty, n);
+  if (n == 0) return;
+  db_params_clear(p);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.customers, e->dirty, e->id);
+  ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->balance);
+  ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->held);
+  ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->debt);
+  db_pipe_exec(db, STATEMENT_LEDGER_WRITE_CUSTOMERS, p);
+}
+
+struct owned_bucket {
+  struct uuid customer;
+  const struct bucket *bucket;
+};
+static void write_buckets(struct batch *b, struct db *db) {
+  vec(struct owned_bucket) dirty = {0};
+  for (size_t c = 0; c < b->fold.customers.count; c++)
+    for (size_t k = 0; k < b->fold.customers.at[c].bucket_count; k++)
+      if (b->fold.customers.at[c].buckets[k].dirty)
+        *vec_add(&dirty) = (struct owned_bucket){b->fold.customers.at[c].id, &b->fold.customers.at[c].buckets[k]};
+  if (dirty.count) {
+    struct db_params *p = &b->params;
+    db_params_clear(p);
+    ARRAY_OF(p, DB_UUID, uuid, dirty, true, e->customer);
+    ARRAY_OF(p, DB_UUID, uuid, dirty, true, e->bucket->limit);
+    ARRAY_OF(p, DB_I64, i64, dirty, true, e->bucket->level);
+    ARRAY_OF(p, DB_I64, i64, dirty, true, e->bucket->drawn_at);
+    ARRAY_OF(p, DB_I64, i64, dirty, true, e->bucket->window_start);
+    ARRAY_OF(p, DB_I64, i64, dirty, true, e->bucket->window_end);
+    ARRAY_OF(p, DB_I64, i64, dirty, true, e->bucket->used);
+    ARRAY_OF(p, DB_I64, i64, dirty, true, e->bucket->held);
+    db_pipe_exec(db, STATEMENT_LEDGER_WRITE_BUCKETS, p);
+  }
+  vec_finish(&dirty);
+}
+
+static void insert_holds(struct batch *b, struct db *db, const struct batch_writer *w) {
+  struct db_params *p = &b->params;
+  size_t n = 0;
+  COUNT_OF(b->fold.holds, e->fresh, n);
+  if (n == 0) return;
+  db_params_clear(p);
+  db_param_i32(p, w->id);
+  db_param_i64(p, w->epoch);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->fresh, e->customer);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->fresh, e->call);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->fresh, e->key);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->fresh, e->price);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->fresh, e->amount);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->fresh, e->metered);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->fresh, e->cost);
+  ARRAY_OF(p, DB_JSON, json, b->fold.holds, e->fresh, object_or_empty(e->usage));
+  param_draws(b, true);
+  ARRAY_OF(p, DB_JSON, json, b->fold.holds, e->fresh, object_or_empty(e->op->about));
+  db_pipe_exec(db, STATEMENT_LEDGER_INSERT_HOLDS, p);
+}
+
+static void update_holds(struct batch *b, struct db *db, const struct batch_writer *w) {
+  struct db_params *p = &b->params;
+  size_t n = 0;
+  COUNT_OF(b->fold.holds, e->dirty && !e->fresh && !e->ended, n);
+  if (n == 0) return;
+  db_params_clear(p);
+  db_param_i32(p, w->id);
+  db_param_i64(p, w->epoch);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->customer);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->call);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->amount);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->metered);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->cost);
+  ARRAY_OF(p, DB_JSON, json, b->fold.holds, e->dirty && !e->fresh && !e->ended, object_or_empty(e->usage));
+  param_draws(b, false);
+  db_pipe_exec(db, STATEMENT_LEDGER_UPDATE_HOLDS, p);
+}
+
+struct owned_grant {
+  struct uuid customer;
+  const struct fold_grant *grant;
+};
+static void write_grants(struct batch *b, struct db *db) {
+  vec(struct owned_grant) changed = {0}, fresh = {0};
+  struct db_params *p = &b->params;
+  for (size_t c = 0; c < b->fold.customers.count; c++)
+    for (size_t k = 0; k < b->fold.customers.at[c].grant_count; k++) {
+      const struct fold_grant *g = &b->fold.customers.at[c].grants[k];
+      struct owned_grant owned = {b->fold.customers.at[c].id, g};
+      if (g->fresh) *vec_add(&fresh) = owned;
+      else if (g->dirty) *vec_add(&changed) = owned;
+    }
+  if (changed.count) {
+    db_params_clear(p);
+    ARRAY_OF(p, DB_UUID, uuid, changed, true, e->customer);
+    ARRAY_OF(p, DB_UUID, uuid, changed, true, e->grant->id);
+    ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->left);
+    ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->consumed);
+    ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->expired);
+    db_pipe_exec(db, STATEMENT_LEDGER_WRITE_GRANTS, p);
+  }
+  if (fresh.count) {
+    db_params_clear(p);
+    ARRAY_OF(p, DB_UUID, uuid, fresh, true, e->customer);
+    ARRAY_OF(p, DB_UUID, uuid, fresh, true, e->grant->id);
+    ARRAY_OF(p, DB_I16, i16, fresh, true, (int16_t)e->grant->source);
+    ARRAY_OF(p, DB_I16, i16, fresh, true, (int16_t)e->grant->priority);
+    db_array_begin(p, DB_TIME);
+    for (size_t i = 0; i < fresh.count; i++) {
+      if (fresh.at[i].grant->expires_at) db_array_time(p, fresh.at[i].grant->expires_at);
+      else db_array_null(p);
+    }
+    db_array_end(p);
+    ARRAY_OF(p, DB_I64, i64, fresh, true, e->grant->granted);
+    ARRAY_OF(p, DB_I64, i64, fresh, true, e->grant->left);
+    ARRAY_OF(p, DB_I64, i64, fresh, true, e->grant->consumed);
+    ARRAY_OF(p, DB_I64, i64, fresh, true, e->grant->expired);
+    ARRAY_OF(p, DB_TEXT, text, fresh, true, e->grant->reason);
+    db_pipe_exec(db, STATEMENT_LEDGER_INSERT_GRANTS, p);
+  }
+  vec_finish(&changed);
+  vec_finish(&fresh);
+}
+
+static void insert_calls(struct batch *b, struct db *db, const struct batch_writer *w) {
+  struct db_params *p = &b->params;
+  if (b->fold.calls.count == 0) return;
+  db_params_clear(p);
+  db_param_i32(p, w->id);
+  db_param_i64(p, w->seq + 1);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, true, e->customer);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, true, e->id);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, true, e->key);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, true, e->price);
+  ARRAY_OF(p, DB_I64, i64, b->fold.calls, true, e->charge);
+  ARRAY_OF(p, DB_I64, i64, b->fold.calls, true, e->cost);
+  ARRAY_OF(p, DB_I64, i64, b->fold.calls, true, e->place);
+  ARRAY_OF(p, DB_I16, i16, b->fold.calls, true, (int16_t)e->revision);
+  ARRAY_OF(p, DB_I16, i16, b->fold.calls, true, (int16_t)e->state);
+  ARRAY_OF(p, DB_I16, i16, b->fold.calls, true, (int16_t)e->flags);
+  ARRAY_OF(p, DB_JSON, json, b->fold.calls, true, object_or_empty(e->usage));
+  db_pipe_exec(db, STATEMENT_LEDGER_INSERT_CALLS, p);
+}
+
+static void end_holds(struct batch *b, struct db *db) {
+  struct db_params *p = &b->params;
+  if (b->fold.calls.count == 0) return;
+  db_params_clear(p);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->ended, e->customer);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->ended, e->call);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, true, e->customer);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, true, e->id);
+  ARRAY_OF(p, DB_I16, i16, b->fold.calls, true, (int16_t)e->revision);
+  ARRAY_OF(p, DB_JSON, json, b->fold.calls, true, object_or_empty(e->evidence));
+  db_pipe_exec(db, STATEMENT_LEDGER_END_HOLDS, p);
+}
+
+// "{a,b}": an array inside an array parameter has to travel as text.
+static void legs_text(const struct fold *f, const struct fold_transfer *t, bool grants, struct buf *out) {
+  buf_clear(out);
+  buf_putc(out, '{');
+  for (size_t i = 0; i < t->leg_count; i++) {
+    const struct fold_leg *leg = &f->legs.at[t->first_leg + i];
+    if (i) buf_putc(out, ',');
+    if (!grants) buf_printf(out, "%lld", (long long)leg->amount);
+    else
+      for (int k = 0; k < 16; k++) buf_printf(out, "%02x", leg->grant.b[k]);
+  }
+  buf_putc(out, '}');
+  ASSERT(!out->full);
+}
+
+static void param_legs(struct batch *b, bool grants) {
+  struct buf text;
+  buf_init(&text, 16 * 1024 * 1024);
+  db_array_begin(&b->params, DB_TEXT);
+  for (size_t i = 0; i < b->fold.transfers.count; i++) {
+    legs_text(&b->fold, &b->fold.transfers.at[i], grants, &text);
+    db_array_text(&b->params, buf_str(&text));
+  }
+  db_array_end(&b->params);
+  buf_finish(&text);
+}
+
+static void insert_transfers(struct batch *b, struct db *db, const struct batch_writer *w) {
+  struct db_params *p = &b->params;
+  if (b->fold.transfers.count == 0) return;
+  db_params_clear(p);
+  db_param_i32(p, w->id);
+  db_param_i64(p, w->seq + 1);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.transfers, true, e->customer);
+  ARRAY_OF(p, DB_I16, i16, b->fold.transfers, true, (int16_t)e->ordinal);
+  ARRAY_OF(p, DB_I16, i16, b->fold.transfers, true, (int16_t)e->kind);
+  ARRAY_OF(p, DB_I64, i64, b->fold.transfers, true, e->amount);
+  param_legs(b, true);
+  param_legs(b, false);
+  ARRAY_OF(p, DB_TEXT, text, b->fold.transfers, true, str_from(e->reason));
+  db_pipe_exec(db, STATEMENT_LEDGER_INSERT_TRANSFERS, p);
+}
+
+static void insert_idempotency(struct batch *b, struct db *db) {
+  struct db_params *p = &b->params;
+  size_t n = 0;
+  COUNT_OF(b->fold.idempotents, e->fresh, n);
+  if (n == 0) return;
+  db_params_clear(p);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.idempotents, e->fresh, e->customer);
+  ARRAY_OF(p, DB_TEXT, text, b->fold.idempotents, e->fresh, e->key);
+  ARRAY_OF(p, DB_BYTES, bytes, b->fold.idempotents, e->fresh, ((struct str){(const char *)e->fingerprint, 32}));
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.idempotents, e->fresh, e->object);
+  db_pipe_exec(db, STATEMENT_LEDGER_INSERT_IDEMPOTENCY, p);
+}
+
+int batch_write(struct batch *b, struct db *db, const struct batch_writer *w) {
+  write_customers(b, db);
+  write_buckets(b, db);
+  insert_holds(b, db, w);
+  update_holds(b, db, w);
+  write_grants(b, db);
+  insert_calls(b, db, w);
+  end_holds(b, db);
+  insert_transfers(b, db, w);
+  insert_idempotency(b, db);
+  db_pipe_commit(db);
+  struct db_result *results[DB_PIPELINE_MAX] = {0};
+  size_t count = 0;
+  int r = db_pipe_flush(db, results, &count);
+  for (size_t i = 0; i < count; i++) db_result_finish(results[i]);
+  if (r < 0) return FAULT_DB_UNKNOWN;
+  if (r == 0 && db_pipe_committed(db)) return BATCH_DONE;
+  db_pipe_rollback(db);
+  return BATCH_BAD;
+}
