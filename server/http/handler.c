@@ -61,6 +61,7 @@ static void refuse(struct http_request *r, enum problem problem, const char *why
 
 static void find_route(struct http_request *r) {
   route_find(&r->server->routes, r->method, r->target.path, &r->match);
+  if (!r->match.route) r->match.route = pulse_route(r);
   r->stage = STAGE_BODY;
   if (!r->match.route && r->match.allow[0])
     refuse(r, PROBLEM_METHOD_NOT_ALLOWED, "This path does not take this method; see the Allow header.");
@@ -109,6 +110,12 @@ static enum MHD_Result take_body(struct http_request *r, const char *data, size_
   return MHD_YES;
 }
 
+static void request_count(struct http_request *r, int change) {
+  if (r->conn->probe) return;
+  atomic_fetch_add(&r->server->active, change);
+  if (change > 0) metric_add(METRIC_HTTP_REQUESTS, change);
+}
+
 static enum MHD_Result give(struct http_request *r) {
   const struct http_route *route = r->match.route;
   if (atomic_load(&r->server->cutting)) {
@@ -117,8 +124,7 @@ static enum MHD_Result give(struct http_request *r) {
   }
   r->stage = STAGE_GIVEN;
   request_ref(r); // the owner's
-  atomic_fetch_add(&r->server->active, 1);
-  metric_add(METRIC_HTTP_REQUESTS, 1);
+  request_count(r, 1);
   conn_set(r->conn, CONN_WORK, 0);
   pthread_mutex_lock(&r->lock);
   r->given = true;
@@ -171,6 +177,6 @@ void handler_completed(void *server, struct MHD_Connection *mhd, void **request,
   if (owned) request_to_orphans(r);
   if (owned && code != MHD_REQUEST_TERMINATED_COMPLETED_OK) request_gone(r);
   conn_set(c, CONN_IDLE, clock_mono_us() + s->idle_us);
-  if (given) atomic_fetch_sub(&s->active, 1);
+  if (given) request_count(r, -1);
   request_unref(r);
 }

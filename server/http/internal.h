@@ -19,6 +19,8 @@
 
 #define HTTP_CONNECTION_MEMORY (24 * 1024) // what libmicrohttpd may use for one connection; fits LIMIT_HEADER_BLOCK
 #define HTTP_TICK_MS 100                   // how often deadlines are looked at
+#define HTTP_PULSE_MS 20                   // see pulse.c
+#define HTTP_CROWD 100                     // connections from which on it is needed
 #define HTTP_KEEPALIVE_US INT64_C(15000000) // an event stream silent for so long gets a comment
 #define HTTP_STREAM_BLOCK 4096            // only used to clients without chunks
 #define HTTP_CLIENT_ID_MAX 128
@@ -102,6 +104,11 @@ struct http_linger {
   int64_t until_us;
 };
 
+struct http_pulse {
+  struct http_request *request;
+  pthread_t thread;
+};
+
 struct http_server {
   struct MHD_Daemon *daemon;
   struct route_table routes;
@@ -115,6 +122,12 @@ struct http_server {
   struct http_request *orphans; // done, but not yet answered by their owner
   struct http_linger lingers[HTTP_LINGERS]; // conn_lock
   size_t linger_count;
+  unsigned threads;
+  struct http_pulse *pulses; // one a thread; conn_lock until the server is ready, then fixed
+  size_t pulse_count;
+  int *pulse_fds;
+  size_t pulse_fd_count;
+  _Atomic unsigned pulses_seen;
   int watch_epoll, watch_event;
   pthread_t watch_thread;
   bool watch_started;
@@ -161,7 +174,8 @@ void request_comment(struct http_request *r, int64_t now_us); // a keep-alive co
 
 // watch.c
 bool watch_start(struct http_server *s);
-void watch_stop(struct http_server *s);
+void watch_stop(struct http_server *s);  // the thread
+void watch_close(struct http_server *s); // when libmicrohttpd has ended
 void watch_wake(struct http_server *s);
 void watch_conn(struct http_conn *c);   // begin watching its descriptor
 void watch_unconn(struct http_conn *c); // end it
@@ -180,6 +194,13 @@ void linger_finish(struct http_server *s);
 // problem.c
 const char *problem_content_type(const struct http_request *r);
 struct MHD_Response *problem_response(struct http_request *r, enum problem p, const char *message);
+
+// pulse.c
+#define PULSE_TRIES 8
+bool pulse_start(struct http_server *s);
+bool pulse_pass(struct http_server *s); // true while there is a crowd
+void pulse_stop(struct http_server *s);
+const struct http_route *pulse_route(const struct http_request *r);
 
 // selftest.c
 bool selftest_run(struct http_server *s, struct buf *ret_error);

@@ -71,7 +71,7 @@ void request_resume(struct http_request *r) {
 void request_park(struct http_request *r) {
   r->suspended = r->parked = true;
   atomic_fetch_add(&r->server->parked, 1);
-  metric_add(METRIC_HTTP_SUSPENDED, 1);
+  if (!r->conn->probe) metric_add(METRIC_HTTP_SUSPENDED, 1);
   MHD_suspend_connection(r->conn->mhd);
 }
 
@@ -79,7 +79,7 @@ void request_unpark(struct http_request *r) {
   if (!r->parked) return;
   r->parked = false;
   atomic_fetch_sub(&r->server->parked, 1);
-  metric_add(METRIC_HTTP_SUSPENDED, -1);
+  if (!r->conn->probe) metric_add(METRIC_HTTP_SUSPENDED, -1);
 }
 
 void request_await_callback(struct http_request *r) {

@@ -75,11 +75,10 @@ static int64_t deadline_us(int configured_ms, int default_ms) {
 }
 
 static struct MHD_Daemon *daemon_start(struct http_server *s, const struct http_config *config) {
-  unsigned threads = config->threads > LIMIT_HTTP_THREADS ? config->threads : LIMIT_HTTP_THREADS;
   unsigned per_ip = config->connections_per_ip ? config->connections_per_ip : LIMIT_CONNECTIONS_PER_IP;
   MHD_set_panic_func(panic, NULL);
   return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
-                          handler_access, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
+                          handler_access, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, s->threads,
                           MHD_OPTION_CONNECTION_LIMIT, s->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_ip,
                           MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
                           MHD_OPTION_URI_LOG_CALLBACK, handler_begin, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
@@ -90,6 +89,7 @@ static struct MHD_Daemon *daemon_start(struct http_server *s, const struct http_
 static struct http_server *server_new(const struct http_config *config) {
   struct http_server *s = mem_alloc(sizeof *s);
   s->listen_fd = s->watch_epoll = s->watch_event = -1;
+  s->threads = config->threads > LIMIT_HTTP_THREADS ? config->threads : LIMIT_HTTP_THREADS;
   s->connections_max = connections_bound(config->connections_max);
   s->header_us = deadline_us(config->header_ms, LIMIT_HEADER_DEADLINE_MS);
   s->body_us = deadline_us(config->body_ms, LIMIT_BODY_DEADLINE_MS);
@@ -115,6 +115,10 @@ struct http_server *http_server_create(const struct http_config *config, struct 
     goto failed;
   }
   if (!selftest_run(s, ret_error)) goto failed;
+  if (!pulse_start(s)) {
+    buf_puts(ret_error, "the HTTP server's threads do not all answer");
+    goto failed;
+  }
   atomic_store(&s->ready, true);
   return s;
 failed:
@@ -154,7 +158,7 @@ static size_t cut_batch(struct http_server *s) {
   size_t count = 0, cut = 0;
   pthread_mutex_lock(&s->conn_lock);
   for (struct http_conn *c = s->conns; c && count < CUT_BATCH; c = c->next) {
-    if (c->visited) continue;
+    if (c->visited || c->probe) continue;
     c->visited = true;
     batch[count] = conn_request(c);
     if (batch[count]) count++;
@@ -194,12 +198,16 @@ void http_server_destroy(struct http_server *s) {
   if (s->daemon) {
     atomic_store(&s->cutting, true);
     (void)http_server_drain(s, 0);
-    // Nothing parks any more; what is parked has been resumed, and is not left to libmicrohttpd half-way.
+  }
+  watch_stop(s);
+  pulse_stop(s);
+  if (s->daemon) {
+    // Nothing parks any more; what was parked has been resumed, and is not left to libmicrohttpd half-way.
     (void)await_zero(&s->parked, INT32_MAX);
     MHD_stop_daemon(s->daemon);
   }
   listen_close(s);
-  watch_stop(s);
+  watch_close(s);
   linger_finish(s);
   orphans_free(s);
   route_table_finish(&s->routes);

@@ -137,13 +137,15 @@ static void *watch_main(void *arg) {
   struct http_server *s = arg;
   struct epoll_event events[WATCH_EVENTS];
   int64_t next_us = 0;
+  bool crowd = false;
   while (!atomic_load(&s->stopping)) {
     conn_free_dead(s); // nothing collected so far is looked at again
-    int count = epoll_wait(s->watch_epoll, events, WATCH_EVENTS, HTTP_TICK_MS);
+    int count = epoll_wait(s->watch_epoll, events, WATCH_EVENTS, crowd ? HTTP_PULSE_MS : HTTP_TICK_MS);
     for (int i = 0; i < count; i++) {
       if (events[i].data.ptr) conn_event(events[i].data.ptr, events[i].events);
       else wake_event(s);
     }
+    crowd = pulse_pass(s);
     int64_t now_us = clock_mono_us();
     if (now_us < next_us) continue;
     next_us = now_us + HTTP_TICK_MS * 1000;
@@ -165,10 +167,12 @@ bool watch_start(struct http_server *s) {
 
 void watch_stop(struct http_server *s) {
   atomic_store(&s->stopping, true);
-  if (s->watch_started) {
-    watch_wake(s);
-    pthread_join(s->watch_thread, NULL);
-  }
+  if (!s->watch_started) return;
+  watch_wake(s);
+  pthread_join(s->watch_thread, NULL);
+}
+
+void watch_close(struct http_server *s) {
   conn_free_dead(s);
   if (s->watch_epoll >= 0) close(s->watch_epoll);
   if (s->watch_event >= 0) close(s->watch_event);

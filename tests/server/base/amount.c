@@ -73,9 +73,10 @@ static void parses_both_ends_and_nothing_beyond(void **state) {
 
 static void refuses_everything_else(void **state) {
   (void)state;
-  static const char *const texts[] = {"",    "-",   ".",    "+1",  "1.",     ".5",   "-.5",          "1.0000000000", "1e3",
-                                      "1E3", "0x1", " 1",   "1 ",  "1,5",    "1_000", "--1",          "1-",           "1.-5",
-                                      "nan", "inf", "1.5.", "1..", "1.2.3", "\n1",  "0.0000000001", "1.5a",         "٣"};
+  static const char *const texts[] = {
+      "",    "-",   ".",    "+1",  "1.",    ".5",    "-.5",          "1.0000000000", "1e3",
+      "1E3", "0x1", " 1",   "1 ",  "1,5",   "1_000", "--1",          "1-",           "1.-5",
+      "nan", "inf", "1.5.", "1..", "1.2.3", "\n1",   "0.0000000001", "1.5a",         "٣"};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++) assert_refuses(texts[i]);
 }
 
@@ -181,7 +182,8 @@ static void no_lines_cost_nothing(void **state) {
 
 static void lines_reach_the_end_of_int64_exactly(void **state) {
   (void)state;
-  struct amount_line lines[] = {{.quantity = INT64_MAX, .rate = 1, .per = 1}, {.quantity = 499999, .rate = 1, .per = 1000000}};
+  struct amount_line lines[] = {{.quantity = INT64_MAX, .rate = 1, .per = 1},
+                                {.quantity = 499999, .rate = 1, .per = 1000000}};
   amount total;
   assert_true(amount_lines(lines, 2, &total));
   assert_int_equal(total, INT64_MAX);

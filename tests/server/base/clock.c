@@ -73,8 +73,9 @@ static void keeps_to_the_years_it_promises(void **state) {
 static void knows_how_long_months_are(void **state) {
   (void)state;
   assert_parses("2024-02-29", INT64_C(1709164800) * SECOND);
-  static const char *const texts[] = {"2023-02-29", "1900-02-29", "2100-02-29", "2026-02-30", "2026-04-31", "2026-06-31",
-                                      "2026-09-31", "2026-11-31", "2026-01-32", "2026-00-10", "2026-13-01", "2026-01-00"};
+  static const char *const texts[] = {"2023-02-29", "1900-02-29", "2100-02-29", "2026-02-30",
+                                      "2026-04-31", "2026-06-31", "2026-09-31", "2026-11-31",
+                                      "2026-01-32", "2026-00-10", "2026-13-01", "2026-01-00"};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++) assert_refuses(texts[i]);
 }
 

@@ -87,7 +87,8 @@ static void values_cannot_end_a_line_or_begin_another(void **state) {
     log_info("a", "%s", "x\r\n{\"level\":\"forged\\\"}\x1b[2J\x7f\xC2\x85\xFF\xE2\x82\xAC");
     const char *line = capture_next(&c);
     assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
-    assert_non_null(strstr(line, "x\\u000d\\n{\\\"level\\\":\\\"forged\\\\\\\"}\\u001b[2J\\u007f\\u0085\xEF\xBF\xBD\xE2\x82\xAC"));
+    assert_non_null(
+        strstr(line, "x\\u000d\\n{\\\"level\\\":\\\"forged\\\\\\\"}\\u001b[2J\\u007f\\u0085\xEF\xBF\xBD\xE2\x82\xAC"));
   }
   capture_end(&c);
 }

@@ -60,8 +60,9 @@ static void reads_int64_to_both_ends(void **state) {
   assert_true(str_to_i64(STR("-0"), &v) && v == 0);
   assert_true(str_to_i64(STR("0012"), &v) && v == 12);
   v = 5;
-  static const char *const texts[] = {"", "-", "+1", " 1", "1 ", "1.0", "0x1", "9223372036854775808", "-9223372036854775809",
-                                      "99999999999999999999", "--1", "1-"};
+  static const char *const texts[] = {
+      "",    "-", "+1", " 1", "1 ", "1.0", "0x1", "9223372036854775808", "-9223372036854775809", "99999999999999999999",
+      "--1", "1-"};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++) assert_false(str_to_i64(str_from(texts[i]), &v));
   assert_false(str_to_i64(nothing, &v));
   assert_int_equal(v, 5);
@@ -99,8 +100,8 @@ static void every_scalar_value_is_utf8_and_no_surrogate_is(void **state) {
   }
 }
 
-// By what each form can hold: decodes leniently, then asks whether the shortest form was used. Reads as many bytes as the
-// lead byte announces.
+// By what each form can hold: decodes leniently, then asks whether the shortest form was used. Reads as many bytes as
+// the lead byte announces.
 static bool shortest_and_allowed(const unsigned char *b, size_t len) {
   size_t wants = b[0] < 0x80 ? 1 : b[0] < 0xC0 ? 0 : b[0] < 0xE0 ? 2 : b[0] < 0xF0 ? 3 : b[0] < 0xF8 ? 4 : 0;
   if (wants == 0 || wants != len) return false;
@@ -133,9 +134,21 @@ static void text_that_breaks_off_is_not_utf8(void **state) {
   assert_true(str_is_utf8(STR("price \xE2\x82\xAC \xF0\x9F\x92\xB0")));
   assert_true(str_is_utf8(nothing));
   assert_true(str_is_utf8((struct str){"\0", 1}));
-  static const char *const texts[] = {"\xE2\x82",         "\xC3",         "\xF0\x9F\x92",     "a\x80",        "\xC0\x80",
-                                      "\xC1\xBF",         "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF", "\xED\xA0\x80", "\xF4\x90\x80\x80",
-                                      "\xF5\x80\x80\x80", "\xFE",         "\xFF",             "\xC3\x28",     "ok\xE2\x28\xA1"};
+  static const char *const texts[] = {"\xE2\x82",
+                                      "\xC3",
+                                      "\xF0\x9F\x92",
+                                      "a\x80",
+                                      "\xC0\x80",
+                                      "\xC1\xBF",
+                                      "\xE0\x9F\xBF",
+                                      "\xF0\x8F\xBF\xBF",
+                                      "\xED\xA0\x80",
+                                      "\xF4\x90\x80\x80",
+                                      "\xF5\x80\x80\x80",
+                                      "\xFE",
+                                      "\xFF",
+                                      "\xC3\x28",
+                                      "ok\xE2\x28\xA1"};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++) assert_false(str_is_utf8(str_from(texts[i])));
 }
 

@@ -68,10 +68,11 @@ static void every_kind_finds_its_place(void **state) {
   struct body b = {0};
   struct json_error error;
   CLEANUP(json_finishp) struct json *root = NULL;
-  assert_int_equal(decode("{\"name\":\"n\",\"note\":\"\",\"choice\":\"day\",\"count\":7,\"at\":\"1970-01-02\",\"sum\":\"12.5\","
-                          "\"customer\":\"cus_00000000000000000000000001\",\"metadata\":{\"k\":1},\"list\":[1,2],\"on\":true}",
-                          &b, &error, &root),
-                   0);
+  assert_int_equal(
+      decode("{\"name\":\"n\",\"note\":\"\",\"choice\":\"day\",\"count\":7,\"at\":\"1970-01-02\",\"sum\":\"12.5\","
+             "\"customer\":\"cus_00000000000000000000000001\",\"metadata\":{\"k\":1},\"list\":[1,2],\"on\":true}",
+             &b, &error, &root),
+      0);
   assert_true(str_eq(b.name, STR("n")) && b.has_name);
   assert_true(str_eq(b.note, STR("")) && str_eq(b.choice, STR("day")));
   assert_int_equal(b.count, 7);
@@ -126,14 +127,16 @@ static void a_long_name_is_cut_between_characters(void **state) {
 
 static void required_members_are_missed(void **state) {
   (void)state;
-  static const struct json_field needed[] = {{"sum", JSON_AMOUNT, true, false, AT(sum), JSON_NOT_TOLD, 0, 0, NULL, NULL}};
+  static const struct json_field needed[] = {
+      {"sum", JSON_AMOUNT, true, false, AT(sum), JSON_NOT_TOLD, 0, 0, NULL, NULL}};
   struct body b = {0};
   struct json_error error;
   CLEANUP(json_finishp) struct json *root = parsed("{}");
   assert_int_equal(json_decode(root, needed, 1, &b, sizeof b, &error), 1);
   assert_string_equal(error.param, "sum");
   assert_string_equal(error.message, "This member is required.");
-  CLEANUP(json_finishp) struct json *given = parsed("{\"sum\":\"-9223372036.854775808\"}"); // and without bounds all fit
+  CLEANUP(json_finishp)
+  struct json *given = parsed("{\"sum\":\"-9223372036.854775808\"}"); // and without bounds all fit
   assert_int_equal(json_decode(given, needed, 1, &b, sizeof b, &error), 0);
   assert_int_equal(b.sum, INT64_MIN);
 }

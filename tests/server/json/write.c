@@ -63,8 +63,9 @@ static void members_of_every_kind(void **state) {
   json_member_id(&w, "none", "cus", UUID_NIL);
   json_member_raw(&w, "raw", STR("[1]"));
   json_object_end(&w);
-  assert_string_equal(buf_cstr(&out), "{\"s\":\"a\",\"t\":null,\"b\":false,\"a\":\"-12.5\",\"at\":\"1970-01-01T00:00:00.000001Z\","
-                                      "\"never\":null,\"id\":\"cus_00000000000000000000000001\",\"none\":null,\"raw\":[1]}");
+  assert_string_equal(buf_cstr(&out),
+                      "{\"s\":\"a\",\"t\":null,\"b\":false,\"a\":\"-12.5\",\"at\":\"1970-01-01T00:00:00.000001Z\","
+                      "\"never\":null,\"id\":\"cus_00000000000000000000000001\",\"none\":null,\"raw\":[1]}");
 }
 
 static void assert_writes(struct str text, const char *expected) {
@@ -87,7 +88,10 @@ static void text_is_escaped(void **state) {
 
 static void what_is_not_utf8_is_replaced(void **state) {
   (void)state;
-  assert_writes(STR("a\xFF" "b"), "\"a\xEF\xBF\xBD" "b\"");
+  assert_writes(STR("a\xFF"
+                    "b"),
+                "\"a\xEF\xBF\xBD"
+                "b\"");
   assert_writes(STR("\xE2\x82"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");
   assert_writes(STR("\xED\xA0\x80!"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD!\"");
 }

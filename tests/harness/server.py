@@ -1,0 +1,262 @@
+"""A `tollgate serve`, the stand-in provider, and a client for both sides of the service."""
+import http.client
+import json
+import os
+import secrets
+import signal
+import socket
+import tempfile
+import time
+import uuid
+
+from . import contract
+from .process import BINARY, BUILD, start, stop, wait_for
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def code(self):
+        return self.json["error"]["code"]
+
+    def __repr__(self):
+        return f"<{self.status} {self.body[:300]!r}>"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Client:
+    """One caller with one key. Every answer is held against the contract."""
+
+    def __init__(self, port, key=None):
+        self.port, self.key = port, key
+
+    def request(self, method, path, body=None, headers=None, timeout=60, check=True):
+        h = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        if body is not None and not isinstance(body, (bytes, str)):
+            body = json.dumps(body)
+        if body is not None:
+            h["Content-Type"] = "application/json"
+        h.update(headers or {})
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body.encode() if isinstance(body, str) else body, h)
+            response = connection.getresponse()
+            answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+        if check:
+            contract.check(method, path.split("?")[0], answer.status, answer.headers.get("content-type"), answer.body)
+        return answer
+
+    def get(self, path, **more):
+        return self.request("GET", path, **more)
+
+    def post(self, path, body, **more):
+        return self.request("POST", path, body, **more)
+
+    def patch(self, path, body, **more):
+        return self.request("PATCH", path, body, **more)
+
+    def delete(self, path, **more):
+        return self.request("DELETE", path, **more)
+
+    def chat(self, model="gpt-4o-mini", text="hello there", headers=None, timeout=60, **more):
+        body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
+        return self.post("/v1/chat/completions", body, headers=headers, timeout=timeout)
+
+
+class StandIn:
+    def __init__(self, folder, *options):
+        self.log_path = os.path.join(folder, f"stand-in-{uuid.uuid4().hex[:8]}.log")
+        port_file = self.log_path + ".port"
+        self.process = start([BINARY, "stand-in", "--port", "0", "--port-file", port_file, "--log", self.log_path, *options],
+                             log=self.log_path + ".err")
+        self.port = int(wait_for(lambda: os.path.exists(port_file) and open(port_file).read().strip(), 20, "the stand-in's port"))
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def log(self):
+        """The served calls, as the stand-in itself wrote them down."""
+        if not os.path.exists(self.log_path):
+            return []
+        with open(self.log_path) as f:
+            return [json.loads(line) for line in f if line.endswith("\n")]
+
+    def stop(self):
+        if self.process.poll() is None:
+            stop(self.process, signal.SIGTERM, 10)
+
+
+class Server:
+    """One instance. `environment` overrides settings."""
+
+    def __init__(self, cluster, folder, master_key, **environment):
+        self.cluster, self.folder = cluster, folder
+        self.port = free_port()
+        self.log_path = os.path.join(folder, f"server-{self.port}.log")
+        self.environment = {"DATABASE_URL": cluster.url(), "PORT": str(self.port), "TOLLGATE_HOST": "127.0.0.1",
+                            "TOLLGATE_MASTER_KEY": master_key, "TOLLGATE_PLUGIN_DIR": str(BUILD / "plugins"),
+                            "TOLLGATE_LOG_FORMAT": "json", "TOLLGATE_LOG_LEVEL": "info", **environment}
+        self.process = None
+        self.start()
+
+    def start(self, wait=True):
+        self.process = start([BINARY, "serve"], env=self.environment, log=self.log_path)
+        if wait:
+            wait_for(self.ready, 60, "the server being ready")
+
+    def ready(self):
+        assert self.process.poll() is None, f"the server ended with {self.process.returncode}: " + self.log()[-2000:]
+        try:
+            return Client(self.port).get("/readyz", timeout=5).status == 200
+        except OSError:
+            return False
+
+    def log(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def stop(self, how=signal.SIGTERM):
+        return stop(self.process, how)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def client(self, key=None):
+        return Client(self.port, key)
+
+    def rss_kib(self):
+        with open(f"/proc/{self.process.pid}/status") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
+class World:
+    """A cluster, the stand-in, one or more servers, an operator's client, a provider and prices."""
+
+    PRICES = {
+        "gpt-4o-mini": [("input_tokens", "0.15", "0.1"), ("cached_input_tokens", "0.075", "0.05"), ("output_tokens", "0.6", "0.4")],
+        "text-embedding-3-small": [("input_tokens", "0.02", "0.01")],
+        # prices that come out in whole credits, for counting what passes: one credit for a request
+        "per-request": [("input_tokens", "0", "0"), ("output_tokens", "1000000", "1000000")],
+    }
+
+    def __init__(self, cluster, instances=1, stand_in_options=(), **environment):
+        self.folder = tempfile.mkdtemp(prefix="tg-world-", dir="/tmp")
+        self.cluster = cluster
+        self.master_key = secrets.token_hex(32)
+        self.stand_in = StandIn(self.folder, *stand_in_options)
+        self.environment = environment
+        self.servers = [Server(cluster, self.folder, self.master_key, **environment)]
+        self.servers += [Server(cluster, self.folder, self.master_key, **environment) for _ in range(instances - 1)]
+        self.admin_key = self.tool("keys", "bootstrap", "--json", json_out=True)["secret"]
+        self.provider = self.admin.post("/api/v1/providers", {
+            "name": "openai", "plugin": "openai", "base_url": self.stand_in.url, "secret": "sk-upstream-secret",
+            "settings": {"call_header": True}}).json
+        for model, rates in self.PRICES.items():
+            self.price(model, rates)
+        self.settle_prices()
+
+    def settle_prices(self):
+        """Price changes reach every instance within two seconds; the first price of a model at once."""
+        customer, key = self.customer("0.000001")
+        for server in self.servers:
+            wait_for(lambda s=server: any(m["id"] == list(self.PRICES)[-1] for m in s.client(key).get("/v1/models").json["data"]), 10, "the prices")
+
+    def tool(self, *argv, json_out=False, server=0, code=0):
+        """Runs `tollgate …` as a person would."""
+        import subprocess
+        env = dict(self.servers[server].environment if self.servers else {}, PATH=os.environ["PATH"], HOME=self.folder,
+                   TOLLGATE_URL=f"http://127.0.0.1:{self.servers[server].port}", NO_COLOR="1")
+        if hasattr(self, "admin_key"):
+            env["TOLLGATE_ADMIN_KEY"] = self.admin_key
+        done = subprocess.run([str(BINARY), *argv], env=env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == code, f"{argv}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout) if json_out else done.stdout
+
+    @property
+    def admin(self):
+        return self.servers[0].client(self.admin_key)
+
+    def price(self, model, rates, **more):
+        answer = self.admin.post("/api/v1/prices", {
+            "provider": "openai", "model": model, "max_output_tokens": 4096, "max_input_tokens": 128000,
+            "rates": [{"meter": m, "charge": charge, "cost": cost} for m, charge, cost in rates], **more})
+        assert answer.status == 201, answer
+        return answer.json
+
+    def customer(self, credits="10", **more):
+        """A new customer with credits and a key: (customer id, key's secret)."""
+        made = self.admin.post("/api/v1/customers", {"name": "test", **more})
+        assert made.status == 201, made
+        customer = made.json["id"]
+        if credits != "0":
+            assert self.admin.post("/api/v1/grants", {"customer": customer, "amount": credits}).status == 201
+        return customer, self.key(customer)["secret"]
+
+    def key(self, customer):
+        made = self.admin.post("/api/v1/keys", {"customer": customer})
+        assert made.status == 201, made
+        return made.json
+
+    def balance(self, customer):
+        answer = self.admin.get(f"/api/v1/balance?customer={customer}")
+        assert answer.status == 200, answer
+        return answer.json
+
+    def call(self, call_id):
+        """The explanation of an ended call; waits while it is pending."""
+        def ended():
+            answer = self.admin.get(f"/api/v1/calls/{call_id}")
+            return answer.json if answer.status == 200 and answer.json["state"] != "pending" else None
+        return wait_for(ended, 20, f"{call_id} ending")
+
+    def calls(self, customer):
+        found, cursor = [], ""
+        while True:
+            page = self.admin.get(f"/api/v1/calls?customer={customer}&limit=100{cursor}").json
+            found += page["data"]
+            if not page["has_more"]:
+                return found
+            cursor = "&cursor=" + page["next_cursor"]
+
+    def quiet(self, timeout=30):
+        """Waits until no call is pending."""
+        wait_for(lambda: self.cluster.sql("SELECT count(*) FROM holds")[0][0] == 0, timeout, "all calls ending")
+
+    def audit(self):
+        """The books, held against every invariant: AssertionError with the rows that break one."""
+        return self.tool("audit", "--json")
+
+    def stop(self):
+        for server in self.servers:
+            if server.process.poll() is None:
+                server.process.send_signal(signal.SIGCONT)
+                assert server.stop() == 0, server.log()[-3000:]
+        self.stand_in.stop()
+        import shutil
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def text_of(sse):
+    """The content of a stream's chunks."""
+    out = ""
+    for line in sse.decode().split("\n"):
+        if line.startswith("data: {"):
+            for choice in json.loads(line[6:]).get("choices", []):
+                out += choice.get("delta", {}).get("content") or ""
+    return out
+
+
+def now():
+    return time.time()

@@ -1,0 +1,210 @@
+// Rules of the crypto: fixed derivations (stored tags and secrets stand on them), sealed values that open only where
+// they belong, and digits drawn evenly. Expected values were computed with another implementation of BLAKE2b.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/fault.h"
+#include "base/mem.h"
+#include "crypto/crypto.h"
+
+#define HEX_MASTER "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+static void assert_hex(const void *bytes, size_t len, const char *expected) {
+  char text[129];
+  crypto_hex(bytes, len, text);
+  assert_string_equal(text, expected);
+}
+
+static struct crypto_keys test_keys(void) {
+  struct crypto_keys keys;
+  assert_true(crypto_keys_derive(STR(HEX_MASTER), &keys));
+  return keys;
+}
+
+static int start(void **state) {
+  (void)state;
+  return crypto_start() && crypto_start() ? 0 : -1;
+}
+
+static void keys_of_a_master_never_change(void **state) {
+  (void)state;
+  struct crypto_keys keys = test_keys();
+  assert_hex(keys.pepper, 32, "ba25f526726ea1c596ceab00d8ed070cc1793b990cb8d0246bca449b0bfa39f2");
+  assert_hex(keys.seal, 32, "1d489a60694071acdb49a50f0d67d32a6d0308414747dff1b2f59b176a3ddbff");
+}
+
+static void a_master_is_hex_or_any_base64(void **state) {
+  (void)state;
+  static const char *const same[][4] = {
+      {HEX_MASTER, "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F",
+       "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"},
+      {"fbfffbfffbfffbfffbfffbfffbfffbfffbfffbfffbfffbfffbfffbfffbfffbff",
+       "-__7__v_-__7__v_-__7__v_-__7__v_-__7__v_-_8=", "-__7__v_-__7__v_-__7__v_-__7__v_-__7__v_-_8",
+       "+//7//v/+//7//v/+//7//v/+//7//v/+//7//v/+/8="},
+  };
+  for (size_t m = 0; m < ARRAY_LEN(same); m++) {
+    struct crypto_keys first, other;
+    assert_true(crypto_keys_derive(str_from(same[m][0]), &first));
+    for (size_t i = 1; i < 4; i++) {
+      assert_true(crypto_keys_derive(str_from(same[m][i]), &other));
+      assert_memory_equal(&first, &other, sizeof first);
+    }
+  }
+}
+
+static void anything_else_is_no_master(void **state) {
+  (void)state;
+  static const char *const texts[] = {"",
+                                      "password",
+                                      "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e",
+                                      HEX_MASTER "20",
+                                      " " HEX_MASTER,
+                                      HEX_MASTER "\n",
+                                      "0g0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+                                      "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==",
+                                      "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8==",
+                                      "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gIQ=="};
+  struct crypto_keys keys;
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++) assert_false(crypto_keys_derive(str_from(texts[i]), &keys));
+  assert_false(crypto_keys_derive((struct str){NULL, 0}, &keys));
+}
+
+static void a_tag_is_keyed_and_personal(void **state) {
+  (void)state;
+  struct crypto_keys keys = test_keys();
+  unsigned char tag[CRYPTO_TAG_BYTES], other[CRYPTO_TAG_BYTES];
+  crypto_tag(&keys, STR("tlgsk_test"), tag);
+  assert_hex(tag, sizeof tag, "df27e8031b6b96a5d681afdd922c314edb04b960685243241dcb56744a2dd46f");
+  crypto_tag(&keys, STR("tlgsk_tesu"), other);
+  assert_false(crypto_tag_equal(tag, other));
+  memcpy(other, tag, sizeof tag);
+  assert_true(crypto_tag_equal(tag, other));
+  other[31] ^= 1;
+  assert_false(crypto_tag_equal(tag, other));
+}
+
+static void hashes_are_blake2b_256(void **state) {
+  (void)state;
+  unsigned char hash[32];
+  crypto_hash((struct str){NULL, 0}, hash);
+  assert_hex(hash, 32, "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
+  crypto_hash(STR("abc"), hash);
+  assert_hex(hash, 32, "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
+}
+
+static void the_checksum_is_the_common_crc32(void **state) {
+  (void)state;
+  assert_int_equal(crypto_crc32(STR("123456789")), 0xCBF43926);
+  assert_int_equal(crypto_crc32((struct str){NULL, 0}), 0);
+  assert_int_equal(crypto_crc32(STR("The quick brown fox jumps over the lazy dog")), 0x414FA339);
+  assert_int_equal(crypto_crc32(STR("\xFF\xFF\xFF\xFF")), 0xFFFFFFFF);
+}
+
+static void what_was_sealed_opens(void **state) {
+  (void)state;
+  struct crypto_keys keys = test_keys();
+  char text[300];
+  crypto_random(text, sizeof text);
+  for (size_t len = 0; len <= sizeof text; len += 25) {
+    CLEANUP(buf_finish) struct buf sealed, plain;
+    buf_init(&sealed, 1000);
+    buf_init(&plain, 1000);
+    assert_true(crypto_seal(&keys, STR("providers.secret|1"), (struct str){text, len}, &sealed));
+    assert_int_equal(sealed.len, 24 + len + 16);
+    assert_int_equal(crypto_open(&keys, STR("providers.secret|1"), buf_str(&sealed), &plain), 0);
+    assert_true(str_eq(buf_str(&plain), (struct str){text, len}));
+  }
+}
+
+static void a_sealed_value_is_bound_to_key_place_and_every_bit(void **state) {
+  (void)state;
+  struct crypto_keys keys = test_keys(), others = keys;
+  CLEANUP(buf_finish) struct buf sealed, plain;
+  buf_init(&sealed, 1000);
+  buf_init(&plain, 1000);
+  others.seal[0] ^= 1;
+  assert_true(crypto_seal(&keys, STR("row|1"), STR("secret"), &sealed));
+  assert_int_equal(crypto_open(&others, STR("row|1"), buf_str(&sealed), &plain), FAULT_CRYPTO);
+  assert_int_equal(crypto_open(&keys, STR("row|2"), buf_str(&sealed), &plain), FAULT_CRYPTO);
+  assert_int_equal(crypto_open(&keys, STR(""), buf_str(&sealed), &plain), FAULT_CRYPTO);
+  for (size_t bit = 0; bit < sealed.len * 8; bit++) {
+    sealed.data[bit / 8] = (char)(sealed.data[bit / 8] ^ (1 << bit % 8));
+    assert_int_equal(crypto_open(&keys, STR("row|1"), buf_str(&sealed), &plain), FAULT_CRYPTO);
+    sealed.data[bit / 8] = (char)(sealed.data[bit / 8] ^ (1 << bit % 8));
+  }
+  for (size_t len = 0; len < sealed.len; len++)
+    assert_int_equal(crypto_open(&keys, STR("row|1"), (struct str){sealed.data, len}, &plain), FAULT_CRYPTO);
+  assert_int_equal(plain.len, 0);
+  assert_int_equal(crypto_open(&keys, STR("row|1"), buf_str(&sealed), &plain), 0);
+}
+
+static void sealing_twice_gives_two_texts(void **state) {
+  (void)state;
+  struct crypto_keys keys = test_keys();
+  CLEANUP(buf_finish) struct buf a, b;
+  buf_init(&a, 100);
+  buf_init(&b, 100);
+  assert_true(crypto_seal(&keys, STR("r"), STR("same"), &a) && crypto_seal(&keys, STR("r"), STR("same"), &b));
+  assert_false(str_eq(buf_str(&a), buf_str(&b)));
+}
+
+static void what_does_not_fit_is_not_begun(void **state) {
+  (void)state;
+  struct crypto_keys keys = test_keys();
+  CLEANUP(buf_finish) struct buf sealed, small;
+  buf_init(&small, 5);
+  buf_init(&sealed, 46);
+  assert_true(crypto_seal(&keys, STR("r"), STR("secret"), &sealed));
+  assert_false(crypto_seal(&keys, STR("r"), STR("secret"), &sealed));
+  assert_int_equal(sealed.len, 46);
+  assert_int_equal(crypto_open(&keys, STR("r"), buf_str(&sealed), &small), FAULT_CRYPTO);
+  assert_int_equal(small.len, 0);
+}
+
+// 62,000 draws: each digit is expected a thousand times, with a deviation of 31; six of those are never seen.
+static void base62_digits_are_drawn_evenly(void **state) {
+  (void)state;
+  static char text[62000];
+  int seen[256] = {0}, kinds = 0;
+  crypto_random_base62(text, sizeof text);
+  for (size_t i = 0; i < sizeof text; i++) seen[(unsigned char)text[i]]++;
+  for (int c = 0; c < 256; c++) {
+    bool digit = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    if (digit)
+      assert_in_range(seen[c], 800, 1200);
+    else
+      assert_int_equal(seen[c], 0);
+    kinds += seen[c] > 0;
+  }
+  assert_int_equal(kinds, 62);
+}
+
+static void secrets_can_be_wiped(void **state) {
+  (void)state;
+  struct crypto_keys keys = test_keys(), zero;
+  memset(&zero, 0, sizeof zero);
+  crypto_wipe(&keys, sizeof keys);
+  assert_memory_equal(&keys, &zero, sizeof keys);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(keys_of_a_master_never_change),
+      cmocka_unit_test(a_master_is_hex_or_any_base64),
+      cmocka_unit_test(anything_else_is_no_master),
+      cmocka_unit_test(a_tag_is_keyed_and_personal),
+      cmocka_unit_test(hashes_are_blake2b_256),
+      cmocka_unit_test(the_checksum_is_the_common_crc32),
+      cmocka_unit_test(what_was_sealed_opens),
+      cmocka_unit_test(a_sealed_value_is_bound_to_key_place_and_every_bit),
+      cmocka_unit_test(sealing_twice_gives_two_texts),
+      cmocka_unit_test(what_does_not_fit_is_not_begun),
+      cmocka_unit_test(base62_digits_are_drawn_evenly),
+      cmocka_unit_test(secrets_can_be_wiped),
+  };
+  return cmocka_run_group_tests(tests, start, NULL);
+}
