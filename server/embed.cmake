@@ -1,65 +1,118 @@
 # Turns the project's SQL and its OpenAPI file into C, so that the binary needs no files beside it.
-#   MODE=statements: every "-- name: foo" in server/**/*.sql becomes STATEMENT_FOO and a row of statement_table.
+#   MODE=statements: every line "-- name: foo" in ROOT/**/*.sql begins STATEMENT_FOO, a row of statement_table.
 #   MODE=files:      migrations/*.sql and api/openapi.yaml become embedded_files.
-# A raw byte is written as an octal escape only where C needs one; lists in CMake split at ';', so it is swapped out.
+# Texts are only ever searched and cut here, never treated as CMake lists: ';' and brackets are SQL's to use.
+cmake_minimum_required(VERSION 3.25)
+set(marker "\n-- name: ")
+
+# The text as a C string literal, one line of it a line. "??" would start a trigraph in older C.
 function(c_string text out)
   string(REPLACE "\\" "\\\\" text "${text}")
   string(REPLACE "\"" "\\\"" text "${text}")
   string(REPLACE "\t" "\\t" text "${text}")
   string(REPLACE "??" "?\\?" text "${text}")
-  string(REPLACE "\n" "\\n\"\n  \"" text "${text}")
+  string(REPLACE "\n" "\\n\"\n   \"" text "${text}")
   set(${out} "\"${text}\"" PARENT_SCOPE)
 endfunction()
 
-function(read_file path out)
-  file(READ "${path}" text)
-  string(REPLACE ";" "\\073" text "${text}")
-  set(${out} "${text}" PARENT_SCOPE)
+# Cuts the text before the first marker off rest: what comes before goes to head. Sets found to whether there was one.
+macro(cut_at_marker)
+  string(FIND "${rest}" "${marker}" at)
+  set(head "${rest}")
+  set(found FALSE)
+  if(at GREATER_EQUAL 0)
+    string(LENGTH "${marker}" skip)
+    math(EXPR skip "${at} + ${skip}")
+    string(SUBSTRING "${rest}" 0 ${at} head)
+    string(SUBSTRING "${rest}" ${skip} -1 rest)
+    set(found TRUE)
+  endif()
+endmacro()
+
+# Adds one "name\nSQL" to the enum and the table, both in the caller's scope.
+macro(add_statement text)
+  string(FIND "${text}" "\n" end)
+  string(SUBSTRING "${text}" 0 ${end} name)
+  string(STRIP "${name}" name)
+  if(NOT name MATCHES "^[a-z][a-z0-9_]*$" OR end EQUAL -1)
+    message(FATAL_ERROR "${path}: \"-- name: ${name}\" is no name with a statement behind it")
+  endif()
+  if(DEFINED seen_${name})
+    message(FATAL_ERROR "${path}: the statement ${name} is there twice")
+  endif()
+  set(seen_${name} TRUE)
+  string(SUBSTRING "${text}" ${end} -1 sql)
+  string(STRIP "${sql}" sql)
+  c_string("${sql}" sql)
+  string(TOUPPER "${name}" upper)
+  string(APPEND enum "  STATEMENT_${upper},\n")
+  string(APPEND table "  [STATEMENT_${upper}] = {\"${name}\",\n   ${sql}},\n")
+endmacro()
+
+function(write_if_different path text)
+  file(WRITE "${path}.new" "${text}")
+  file(COPY_FILE "${path}.new" "${path}" ONLY_IF_DIFFERENT)
+  file(REMOVE "${path}.new")
 endfunction()
 
-file(MAKE_DIRECTORY ${OUT})
-if(MODE STREQUAL "statements")
-  file(GLOB_RECURSE files ${ROOT}/*.sql)
-  list(SORT files)
+function(embed_statements)
   set(enum "")
   set(table "")
-  foreach(path ${files})
-    file(READ "${path}" text)
-    string(REPLACE "\\" "\\\\" text "${text}")
-    string(REPLACE ";" "" text "${text}")
-    string(REPLACE "[" "\\133" text "${text}")
-    string(REPLACE "]" "\\135" text "${text}")
-    string(REPLACE "\"" "\\\"" text "${text}")
-    string(REPLACE "\n" "\\n" text "${text}")
-    string(REGEX REPLACE "-- name: ([a-z0-9_]+)" ";@\\1@" parts "${text}")
-    foreach(part ${parts})
-      if(part MATCHES "^@([a-z0-9_]+)@(.*)$")
-        set(name "${CMAKE_MATCH_1}")
-        set(body "${CMAKE_MATCH_2}")
-        string(TOUPPER "${name}" upper)
-        string(REPLACE "\\n" "\\n\"\n  \"" body "${body}")
-        string(APPEND enum "  STATEMENT_${upper},\n")
-        string(APPEND table "  [STATEMENT_${upper}] = {\"${name}\",\n  \"${body}\"},\n")
-      endif()
-    endforeach()
+  file(GLOB_RECURSE files "${ROOT}/*.sql")
+  list(SORT files)
+  foreach(path IN LISTS files)
+    file(READ "${path}" rest)
+    string(REPLACE "\r" "" rest "${rest}")
+    set(rest "\n${rest}")
+    cut_at_marker() # the file's own opening words
+    while(found)
+      cut_at_marker()
+      add_statement("${head}")
+    endwhile()
   endforeach()
-  file(WRITE ${OUT}/statements.h.new "// Generated from server/**/*.sql.\n#pragma once\nenum statement_id {\n${enum}  STATEMENT_COUNT\n};\n")
-  file(WRITE ${OUT}/statements.c.new "#include \"statements.h\"\n#include \"db/statement.h\"\nconst struct statement statement_table[STATEMENT_COUNT] = {\n${table}};\n")
-  file(COPY_FILE ${OUT}/statements.h.new ${OUT}/statements.h ONLY_IF_DIFFERENT)
-  file(COPY_FILE ${OUT}/statements.c.new ${OUT}/statements.c ONLY_IF_DIFFERENT)
-else()
-  file(GLOB files RELATIVE ${ROOT} ${ROOT}/migrations/*.sql)
+  write_if_different("${OUT}/statements.h"
+"// Generated from server/**/*.sql.
+#pragma once
+enum statement_id {
+${enum}  STATEMENT_COUNT
+};
+")
+  write_if_different("${OUT}/statements.c"
+"#include \"db/statement.h\"
+#pragma GCC diagnostic ignored \"-Woverlength-strings\"
+const struct statement statement_table[STATEMENT_COUNT] = {
+${table}};
+")
+endfunction()
+
+function(embed_files)
+  set(data "")
+  set(table "")
+  file(GLOB files RELATIVE "${ROOT}" "${ROOT}/migrations/*.sql")
   list(SORT files)
   list(APPEND files api/openapi.yaml)
-  set(table "")
-  foreach(path ${files})
+  foreach(path IN LISTS files)
     file(READ "${ROOT}/${path}" hex HEX)
     string(LENGTH "${hex}" digits)
     math(EXPR size "${digits} / 2")
     string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
     string(MAKE_C_IDENTIFIER "${path}" id)
-    string(APPEND data "static const char ${id}[] = {${bytes}0};\n")
-    string(APPEND table "  {\"${path}\", ${id}, ${size}},\n")
+    string(APPEND data "static const unsigned char ${id}[] = {${bytes}0};\n")
+    string(APPEND table "    {\"${path}\", (const char *)${id}, ${size}},\n")
   endforeach()
-  file(WRITE ${OUT}/embedded.c "#include \"db/embedded.h\"\n${data}const struct embedded_file embedded_files[] = {\n${table}  {0, 0, 0},\n};\n")
+  write_if_different("${OUT}/embedded.c"
+"#include \"db/embedded.h\"
+${data}const struct embedded_file embedded_files[] = {
+${table}    {0, 0, 0},
+};
+")
+endfunction()
+
+file(MAKE_DIRECTORY "${OUT}")
+if(MODE STREQUAL "statements")
+  embed_statements()
+elseif(MODE STREQUAL "files")
+  embed_files()
+else()
+  message(FATAL_ERROR "MODE is statements or files")
 endif()

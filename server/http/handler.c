@@ -166,6 +166,7 @@ void handler_completed(void *server, struct MHD_Connection *mhd, void **request,
   *request = NULL;
   if (!r) return;
   struct http_conn *c = r->conn;
+  request_unpark(r); // a resumed connection may be found broken before anything is asked again
   pthread_mutex_lock(&c->lock);
   c->request = NULL;
   pthread_mutex_unlock(&c->lock);

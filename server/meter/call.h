@@ -23,7 +23,7 @@ struct meter_bill {
   amount charge, cost;
 };
 // Prices usage exactly: each line's arithmetic, the total rounded once. 0; 1 where a meter with a quantity has no rate
-// (*ret_meter): the call is unrated; 2 where a sum leaves int64.
+// (*ret_meter): the call is unrated; 2 where a sum leaves int64. After 1 and 2 the lines hold quantities, and no money.
 int meter_price_usage(const struct tollgate_plugin *plugin, const struct book_price *price, const struct tollgate_usage *usage,
                       struct meter_bill *ret, const char **ret_meter);
 // {"input_tokens": 12, …} of the lines, in the plugin's order of meters; zero quantities are left out.

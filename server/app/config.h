@@ -1,0 +1,99 @@
+// The configuration: one table of settings, read from the environment over an optional file of KEY=value lines. Values are
+// checked once, here; a wrong one is refused with its name, what is wrong with it and an example. Secrets are never
+// printed.
+#pragma once
+#include "base/buf.h"
+
+//  id, name, kind, default, least, most, example, help
+//  kind CHOICE: the values it may have stand in `example`, separated by "|"
+#define SETTINGS(X)                                                                                                    \
+  X(DATABASE_URL, "DATABASE_URL", DATABASE, "", 0, 0, "postgresql://tollgate:secret@localhost/tollgate",              \
+    "where the books are")                                                                                             \
+  X(DATABASE_DIRECT_URL, "DATABASE_DIRECT_URL", DATABASE, "", 0, 0, "postgresql://tollgate:secret@localhost/tollgate",  \
+    "the same without a transaction pooler, for the ledger and migrations; default: DATABASE_URL")                     \
+  X(DATABASE_READ_URL, "DATABASE_READ_URL", DATABASE, "", 0, 0, "postgresql://tollgate:secret@replica/tollgate",       \
+    "a replica for reports; default: DATABASE_URL")                                                                    \
+  X(MASTER_KEY, "TOLLGATE_MASTER_KEY", MASTER, "", 0, 0, "the output of: openssl rand -hex 32",                        \
+    "32 secret bytes in hex or base64: seals stored secrets and tags API keys")                                        \
+  X(HOST, "TOLLGATE_HOST", ADDRESS, "0.0.0.0", 0, 0, "127.0.0.1", "address to listen on")                              \
+  X(PORT, "PORT", NUMBER, "8080", 0, 65535, "8080", "port to listen on; 0: any free one")                              \
+  X(PLUGIN_DIR, "TOLLGATE_PLUGIN_DIR", TEXT, "", 0, 0, "/usr/lib/tollgate/plugins",                                    \
+    "folder of provider plugins; default: plugins beside the program")                                                 \
+  X(LOG_LEVEL, "TOLLGATE_LOG_LEVEL", CHOICE, "info", 0, 0, "debug|info|warn|error", "the least that is logged")        \
+  X(LOG_FORMAT, "TOLLGATE_LOG_FORMAT", CHOICE, "auto", 0, 0, "auto|json|text",                                         \
+    "auto: text on a terminal, else JSON")                                                                             \
+  X(MIGRATE, "TOLLGATE_MIGRATE", CHOICE, "auto", 0, 0, "auto|off",                                                     \
+    "auto: serve applies pending migrations; off: it refuses to start")                                                \
+  X(INSTANCE, "TOLLGATE_INSTANCE", TEXT, "", 0, 0, "tollgate-1", "this instance's name for people; default: host and pid") \
+  X(LEASE_MS, "TOLLGATE_LEASE_MS", NUMBER, "10000", 1000, 600000, "10000",                                             \
+    "how long after its last sign of life an instance's calls are settled by others")                                  \
+  X(DRAIN_MS, "TOLLGATE_DRAIN_MS", NUMBER, "30000", 0, 3600000, "30000",                                               \
+    "how long running calls may take to finish after SIGTERM")                                                         \
+  X(MAX_CONNECTIONS, "TOLLGATE_MAX_CONNECTIONS", NUMBER, "10000", 10, 1000000, "10000", "client connections at once")  \
+  X(MAX_CONNECTIONS_PER_IP, "TOLLGATE_MAX_CONNECTIONS_PER_IP", NUMBER, "1024", 1, 1000000, "1024",                     \
+    "the same for one client address")                                                                                 \
+  X(HTTP_THREADS, "TOLLGATE_HTTP_THREADS", NUMBER, "2", 2, 256, "2", "threads that serve HTTP")                        \
+  X(JOB_THREADS, "TOLLGATE_JOB_THREADS", NUMBER, "4", 1, 256, "4", "threads, each with a database connection of its own") \
+  X(FIRST_BYTE_MS, "TOLLGATE_FIRST_BYTE_MS", NUMBER, "60000", 1, 86400000, "60000",                                    \
+    "how long a provider may take to begin its answer")                                                                \
+  X(BETWEEN_CHUNKS_MS, "TOLLGATE_BETWEEN_CHUNKS_MS", NUMBER, "60000", 1, 86400000, "60000",                            \
+    "how long a provider may be silent inside an answer")                                                              \
+  X(UPSTREAM_TOTAL_MS, "TOLLGATE_UPSTREAM_TOTAL_MS", NUMBER, "900000", 1, 86400000, "900000",                          \
+    "how long a provider's whole answer may take")                                                                     \
+  X(URL, "TOLLGATE_URL", HTTP, "http://127.0.0.1:8080", 0, 0, "https://tollgate.example.com",                          \
+    "the server that commands like customers, keys and report talk to")                                                \
+  X(ADMIN_KEY, "TOLLGATE_ADMIN_KEY", SECRET, "", 0, 0, "tlgad_live_...", "the operator key those commands use")
+
+enum setting_id {
+#define X(id, name, kind, fallback, least, most, example, help) SETTING_##id,
+  SETTINGS(X)
+#undef X
+      SETTING_COUNT
+};
+
+enum setting_kind {
+  SETTING_KIND_TEXT,
+  SETTING_KIND_NUMBER,
+  SETTING_KIND_CHOICE,
+  SETTING_KIND_ADDRESS,  // an IPv4 or IPv6 address
+  SETTING_KIND_DATABASE, // postgresql://…; its password is a secret
+  SETTING_KIND_HTTP,     // http:// or https://
+  SETTING_KIND_SECRET,
+  SETTING_KIND_MASTER,
+};
+
+struct setting {
+  const char *name;
+  enum setting_kind kind;
+  const char *fallback;
+  int64_t least, most;
+  const char *example, *help;
+};
+extern const struct setting setting_table[SETTING_COUNT];
+
+enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT };
+struct config {
+  struct {
+    char *text; // owned; never NULL after config_load
+    int64_t number;
+    enum config_source source;
+  } value[SETTING_COUNT];
+  char *file; // where it was read from; NULL: no file
+};
+
+// path: a file, or NULL for TOLLGATE_CONFIG's or none. environment: as environ. False with a line for each wrong value in
+// ret_error; ret is then as config_finish leaves it. ret_warnings gets a line for each TOLLGATE_… variable that is none
+// of ours.
+bool config_load(struct config *ret, const char *path, char *const *environment, struct buf *ret_error,
+                 struct buf *ret_warnings);
+void config_finish(struct config *c);
+static inline const char *config_text(const struct config *c, enum setting_id id) { return c->value[id].text; }
+static inline int64_t config_number(const struct config *c, enum setting_id id) { return c->value[id].number; }
+static inline bool config_is(const struct config *c, enum setting_id id, const char *text) {
+  return strcmp(c->value[id].text, text) == 0;
+}
+// A sentence into ret_error and false where a setting that has no default was not given.
+bool config_require(const struct config *c, enum setting_id id, struct buf *ret_error);
+// What may be shown of a value: secrets and the passwords in addresses are masked.
+void config_show(const struct config *c, enum setting_id id, struct buf *out);
+const char *config_source_name(enum config_source source);

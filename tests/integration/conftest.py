@@ -1,0 +1,40 @@
+"""One cluster for the whole run; worlds (servers, stand-in, prices) for each file, since they cost a second or two."""
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from tests.harness.cluster import Cluster  # noqa: E402
+from tests.harness.process import ROOT  # noqa: E402
+from tests.harness.server import World  # noqa: E402
+
+FIXTURES = ROOT.parent / "shared" / "fixtures" / "providers"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    c = Cluster(settings=["fsync=off"])
+    yield c
+    c.remove()
+
+
+@pytest.fixture(scope="module")
+def world(cluster):
+    options = ["--replay", str(FIXTURES)] if FIXTURES.is_dir() else []
+    w = World(cluster, stand_in_options=options, TOLLGATE_FIRST_BYTE_MS="3000", TOLLGATE_BETWEEN_CHUNKS_MS="2000", TOLLGATE_UPSTREAM_TOTAL_MS="30000")
+    yield w
+    w.quiet()
+    w.audit()
+    w.stop()
+
+
+@pytest.fixture(scope="module")
+def pair(cluster):
+    """Two instances on one database."""
+    w = World(cluster, instances=2)
+    yield w
+    w.quiet()
+    w.audit()
+    w.stop()
