@@ -24,6 +24,8 @@ struct job {
   void *arg;
 };
 
+enum { DATABASE_UNTRIED, DATABASE_AWAY, DATABASE_UP };
+
 struct db_pool {
   char *url;
   pthread_t *threads;
@@ -33,7 +35,7 @@ struct db_pool {
   struct job *ring;
   size_t first, count, max;
   bool closing;
-  _Atomic bool up;
+  _Atomic int state; // of the last attempt
 };
 
 struct worker {
@@ -50,13 +52,23 @@ static int64_t jittered(int64_t us, const void *seed) {
   return us / 2 + (int64_t)((mix >> 33) % (uint64_t)(us / 2));
 }
 
+// Nobody above this folder hears why, so it is said here: once each time the database goes or comes.
+static void connect_once(struct worker *w) {
+  struct buf error;
+  buf_init(&error, 512);
+  w->db = db_connect(w->pool->url, STATEMENT_MS, LOCK_MS, IDLE_MS, &error);
+  int state = w->db ? DATABASE_UP : DATABASE_AWAY, before = atomic_exchange(&w->pool->state, state);
+  if (state == DATABASE_AWAY && before != state) log_error("database.away", "%s", buf_cstr(&error));
+  if (state == DATABASE_UP && before == DATABASE_AWAY) log_info("database.back", "the database can be reached again");
+  buf_finish(&error);
+}
+
 static void worker_connect(struct worker *w) {
   if (w->db && db_alive(w->db)) return;
   db_destroy(w->db);
   w->db = NULL;
   if (clock_mono_us() < w->retry_at) return;
-  w->db = db_connect(w->pool->url, STATEMENT_MS, LOCK_MS, IDLE_MS, NULL);
-  atomic_store(&w->pool->up, w->db != NULL);
+  connect_once(w);
   if (w->db) {
     w->retry_us = RETRY_FIRST_US;
     w->retry_at = 0;
@@ -122,7 +134,7 @@ int db_submit(struct db_pool *pool, void (*fn)(struct db *db, void *arg), void *
 }
 
 bool db_pool_up(const struct db_pool *pool) {
-  return atomic_load(&pool->up);
+  return atomic_load(&pool->state) == DATABASE_UP;
 }
 
 // ---- life
