@@ -48,7 +48,7 @@ static const struct probe probes[] = {
     P("length of a huge body", 413, POST "Content-Length: 9223372036854775807\r\nExpect: 100-continue\r\n\r\n"),
     P("unknown encoding", 501, POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" HIDDEN),
     P("two encodings", 501, POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" HIDDEN),
-    P("identity", 501, POST "Transfer-Encoding: identity\r\nContent-Length: 34\r\n\r\n" HIDDEN),
+    P("identity and length", 400, POST "Transfer-Encoding: identity\r\nContent-Length: 34\r\n\r\n" HIDDEN),
     P("chunked twice in one", 501, POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" HIDDEN),
     P("chunked in two headers", 400, POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     P("chunked and then something", 400, POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n"),
@@ -141,7 +141,8 @@ static bool probe_holds(struct http_server *s, const struct probe *p) {
   buf_init(&in, 65536);
   int answers = client_exchange(s, p->bytes, &in), status = status_of(&in);
   int runs = atomic_exchange(&handled, 0);
-  bool refused = answers == 0 || (answers == 1 && status >= 400);
+  // What libmicrohttpd refuses by itself it answers with its head sent twice; the connection ends all the same.
+  bool refused = answers == 0 || (answers <= 2 && status >= 400 && !strstr(in.data, "HTTP/1.1 2"));
   bool expected = p->status ? status == p->status : refused;
   bool closes = answers == 0 || strcasestr(in.data, "\r\nConnection: close\r\n");
   bool holds = runs == 0 && refused && expected && closes;

@@ -1,0 +1,33 @@
+"""Starts a world and runs the client libraries' tests in it, with the Node.js that came from the npm registry."""
+import os
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+from tests.harness.cluster import Cluster  # noqa: E402
+from tests.harness.server import World  # noqa: E402
+
+
+def main():
+    cluster = Cluster(settings=["fsync=off"])
+    try:
+        world = World(cluster, TOLLGATE_BETWEEN_CHUNKS_MS="5000")
+        for model in ("stand-in:error-429", "stand-in:error-500", "stand-in:slow-50"):
+            world.price(model, world.PRICES["gpt-4o-mini"])
+        _, key = world.customer("10")
+        _, poor = world.customer("0.0000001")
+        env = dict(os.environ, TOLLGATE_TEST_URL=f"http://127.0.0.1:{world.servers[0].port}", TOLLGATE_TEST_KEY=key, TOLLGATE_TEST_POOR_KEY=poor,
+                   TOLLGATE_TEST_ADMIN_KEY=world.admin_key)
+        code = subprocess.run([HERE / "node_modules" / ".bin" / "node", "--test", "--test-reporter=tap", "openai.test.js"], cwd=HERE, env=env).returncode
+        world.quiet()
+        world.audit()
+        world.stop()
+        return code
+    finally:
+        cluster.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
