@@ -278,12 +278,6 @@ bool config_require(const struct config *c, enum setting_id id, struct buf *ret_
 
 // ---- showing
 
-static bool str_find(struct str s, const char *what, size_t *ret_at) {
-  const char *found = memmem(s.ptr, s.len, what, strlen(what));
-  if (found) *ret_at = (size_t)(found - s.ptr);
-  return found != NULL;
-}
-
 // Both places where a PostgreSQL address may hold a password: user:password@ and ?password=.
 static void database_show(struct str url, struct buf *out) {
   const char *query = memchr(url.ptr, '?', url.len);

@@ -1,6 +1,6 @@
-// A session of this service: bounds on what it may block, a server that can keep the promises (new enough, not a standby,
-// UTF-8, no commit answered before it is durable), and every statement prepared. The bounds are set by SET, so a URL
-// that leads through a transaction pooler is not for this door.
+// A session of this service: bounds on what it may block, a server that can keep the promises (new enough, not a
+// standby, UTF-8, no commit answered before it is durable), and every statement prepared. The bounds are set by SET, so
+// a URL that leads through a transaction pooler is not for this door.
 #include "base/mem.h"
 #include "db/internal.h"
 #include <poll.h>
@@ -43,7 +43,8 @@ static bool settings_apply(struct db *db, int lock_ms, int idle_ms, struct db_re
 }
 
 static bool session_open(struct db *db, int lock_ms, int idle_ms, struct buf *ret_error) {
-  if (PQserverVersion(db->conn) < LEAST_SERVER) return refuse(ret_error, "the database server is older than PostgreSQL 15");
+  if (PQserverVersion(db->conn) < LEAST_SERVER)
+    return refuse(ret_error, "the database server is older than PostgreSQL 15");
   if (PQsetnonblocking(db->conn, 1) != 0 || !PQenterPipelineMode(db->conn))
     return refuse(ret_error, "the database connection cannot be set up");
   CLEANUP(db_result_finishp) struct db_result *row = NULL;
@@ -94,10 +95,15 @@ void db_destroy(struct db *db) {
   mem_free(db);
 }
 
-// A server that went away while nothing was asked has closed the socket: an idle one has nothing else to say.
+// A server that went away while nothing was asked has said why and closed the socket; what it says while all is well
+// (a changed setting) is read by the way.
 static bool closed_meanwhile(PGconn *conn) {
   struct pollfd p = {.fd = PQsocket(conn), .events = POLLIN};
-  return poll(&p, 1, 0) > 0 && !PQconsumeInput(conn);
+  while (poll(&p, 1, 0) > 0) {
+    if (!PQconsumeInput(conn)) return true;
+    (void)PQisBusy(conn);
+  }
+  return false;
 }
 
 bool db_alive(const struct db *db) {
@@ -117,8 +123,8 @@ int db_socket(const struct db *db) {
   return PQsocket(db->conn);
 }
 
-// By class: connection, resources, operator intervention, system error, rollback of a lost race. Single ones: a lock not
-// had in time, an idle transaction ended, a server that became a standby.
+// By class: connection, resources, operator intervention, system error, rollback of a lost race. Single ones: a lock
+// not had in time, an idle transaction ended, a server that became a standby.
 bool db_is_transient(const struct db *db) {
   static const char *const classes[] = {"08", "40", "53", "57", "58"};
   static const char *const states[] = {"55P03", "25P03", "25006", "26000"};

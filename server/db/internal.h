@@ -5,19 +5,19 @@
 #include "db/db.h"
 #include <libpq-fe.h>
 
-#define DB_QUEUE_MAX 64    // statements between two syncs; libpq keeps something for each on both sides
-#define DB_CONNECT_S "3"   // seconds to connect to one host
+#define DB_QUEUE_MAX 64     // statements between two syncs; libpq keeps something for each on both sides
+#define DB_CONNECT_S "3"    // seconds to connect to one host
 #define DB_SESSION_MS 10000 // for the session's settings and the preparing of all statements
-#define DB_FLUSH_MS 30000  // a pipeline not answered by then counts as lost
-#define DB_GRACE_MS 10000  // beyond statement_timeout, until a silent server counts as lost
+#define DB_FLUSH_MS 30000   // a pipeline not answered by then counts as lost
+#define DB_GRACE_MS 10000   // beyond statement_timeout, until a silent server counts as lost
 #define DB_NO_DEADLINE INT64_MAX
 
 struct db {
   PGconn *conn;
-  bool lost;        // nothing more can be had from this connection
-  bool standby;     // the URL asks for one, so being in recovery is no fault
-  int statement_ms; // the session's statement_timeout; 0: none
-  size_t queued;    // statements sent and not collected
+  bool lost;                       // nothing more can be had from this connection
+  bool standby;                    // the URL asks for one, so being in recovery is no fault
+  int statement_ms;                // the session's statement_timeout; 0: none
+  size_t queued;                   // statements sent and not collected
   const char *names[DB_QUEUE_MAX]; // of those, for messages
   bool commit_queued, committed;   // the pipeline's last is COMMIT; its answer said COMMIT
   char sqlstate[6];
@@ -31,7 +31,7 @@ struct db_result {
 // ---- wire.c
 // Remembers a failure that did not come as an answer of the server, and gives the connection up.
 void db_lose(struct db *db, const char *message);
-int64_t db_deadline(int ms);       // from now; 0: none
+int64_t db_deadline(int ms);                  // from now; 0: none
 int64_t db_run_deadline(const struct db *db); // of one statement
 // Queue one statement. A connection that cannot take it is lost, which the next collect tells. `name` is for messages
 // and must outlive the collect.

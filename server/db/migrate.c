@@ -1,7 +1,7 @@
 // Forward only, one transaction a step. Two things keep instances apart: the lease says whose turn it is, and each
-// step's transaction renews it first, so that its row lock is held until the step is decided; whoever takes a lease that
-// ran out meanwhile waits for that, and the one that lost it finds no row of its own. The row in schema_migrations is
-// written in the same commit, so a crash anywhere leaves a step done or not begun.
+// step's transaction renews it first, so that its row lock is held until the step is decided; whoever takes a lease
+// that ran out meanwhile waits for that, and the one that lost it finds no row of its own. The row in schema_migrations
+// is written in the same commit, so a crash anywhere leaves a step done or not begun.
 #include "db/migrate.h"
 #include "base/clock.h"
 #include "db/internal.h"
@@ -13,18 +13,18 @@
 #define WAIT_US INT64_C(60000000)
 #define AGAIN_MS 100
 
-static const char tables_sql[] =
-    "CREATE TABLE IF NOT EXISTS schema_migrations ("
-    "  number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,"
-    "  applied_at timestamptz NOT NULL DEFAULT now());"
-    "CREATE TABLE IF NOT EXISTS migration_lease ("
-    "  one boolean PRIMARY KEY DEFAULT true CHECK (one), holder text NOT NULL DEFAULT '',"
-    "  until timestamptz NOT NULL DEFAULT '-infinity');"
-    "INSERT INTO migration_lease DEFAULT VALUES ON CONFLICT DO NOTHING";
-static const char take_sql[] = "UPDATE migration_lease SET holder = $1::text, until = clock_timestamp() + interval '" LEASE_S
-                               " seconds' WHERE until < clock_timestamp()";
-static const char renew_sql[] = "UPDATE migration_lease SET until = clock_timestamp() + interval '" LEASE_S
-                                " seconds' WHERE holder = $1::text";
+static const char tables_sql[] = "CREATE TABLE IF NOT EXISTS schema_migrations ("
+                                 "  number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,"
+                                 "  applied_at timestamptz NOT NULL DEFAULT now());"
+                                 "CREATE TABLE IF NOT EXISTS migration_lease ("
+                                 "  one boolean PRIMARY KEY DEFAULT true CHECK (one), holder text NOT NULL DEFAULT '',"
+                                 "  until timestamptz NOT NULL DEFAULT '-infinity');"
+                                 "INSERT INTO migration_lease DEFAULT VALUES ON CONFLICT DO NOTHING";
+static const char take_sql[] =
+    "UPDATE migration_lease SET holder = $1::text, until = clock_timestamp() + interval '" LEASE_S
+    " seconds' WHERE until < clock_timestamp()";
+static const char renew_sql[] =
+    "UPDATE migration_lease SET until = clock_timestamp() + interval '" LEASE_S " seconds' WHERE holder = $1::text";
 static const char end_sql[] = "UPDATE migration_lease SET holder = '', until = '-infinity' WHERE holder = $1::text";
 
 struct run {
@@ -144,8 +144,8 @@ static int tables_make(struct run *run) {
   return r > 0 ? refuse(run, "the tables that keep the steps cannot be made") : r;
 }
 
-int migrate_files(struct db *db, const struct embedded_file *files, void (*step)(void *arg, int number, const char *name),
-                  void *arg, struct migrate_status *ret) {
+int migrate_files(struct db *db, const struct embedded_file *files,
+                  void (*step)(void *arg, int number, const char *name), void *arg, struct migrate_status *ret) {
   struct run run = {.db = db, .files = files, .step = step, .arg = arg, .ret = ret};
   *ret = (struct migrate_status){0};
   id_print("migrator", uuid_v7(clock_wall_us()), run.holder);

@@ -1,7 +1,7 @@
 // Parameters in PostgreSQL's binary formats, one after the other in one run of bytes. An array that is being filled is
 // the entry behind the last one; its element type and count stand in its own header.
-#include "base/log.h"
 #include "db/params.h"
+#include "base/log.h"
 
 #define PARAMS_BYTES_MAX (256 * 1024 * 1024)
 #define ARRAY_OPEN SIZE_MAX
@@ -9,8 +9,9 @@
 enum { AT_DIMENSIONS = 0, AT_NULLS = 4, AT_TYPE = 8, AT_LENGTH = 12, AT_BOUND = 16, HEADER = 20, HEADER_EMPTY = 12 };
 
 static const uint32_t type_oid[] = {
-    [DB_I64] = OID_INT8,   [DB_I32] = OID_INT4,   [DB_I16] = OID_INT2,    [DB_BOOL] = OID_BOOL,        [DB_UUID] = OID_UUID,
-    [DB_TEXT] = OID_TEXT,  [DB_JSON] = OID_JSONB, [DB_BYTES] = OID_BYTEA, [DB_TIME] = OID_TIMESTAMPTZ,
+    [DB_I64] = OID_INT8,   [DB_I32] = OID_INT4,    [DB_I16] = OID_INT2,
+    [DB_BOOL] = OID_BOOL,  [DB_UUID] = OID_UUID,   [DB_TEXT] = OID_TEXT,
+    [DB_JSON] = OID_JSONB, [DB_BYTES] = OID_BYTEA, [DB_TIME] = OID_TIMESTAMPTZ,
 };
 
 // ---- bytes
@@ -105,8 +106,10 @@ void db_param_uuid(struct db_params *p, struct uuid v) {
 }
 
 void db_param_uuid_or_null(struct db_params *p, struct uuid v) {
-  if (uuid_is_nil(v)) db_param_null(p);
-  else db_param_uuid(p, v);
+  if (uuid_is_nil(v))
+    db_param_null(p);
+  else
+    db_param_uuid(p, v);
 }
 
 void db_param_text(struct db_params *p, struct str v) {
@@ -114,8 +117,10 @@ void db_param_text(struct db_params *p, struct str v) {
 }
 
 void db_param_text_or_null(struct db_params *p, struct str v) {
-  if (v.ptr) param_bytes(p, v);
-  else db_param_null(p);
+  if (v.ptr)
+    param_bytes(p, v);
+  else
+    db_param_null(p);
 }
 
 void db_param_json(struct db_params *p, struct str v) {
@@ -134,8 +139,10 @@ void db_param_time(struct db_params *p, int64_t wall_us) {
 }
 
 void db_param_time_or_null(struct db_params *p, int64_t wall_us) {
-  if (wall_us <= 0) db_param_null(p);
-  else db_param_time(p, wall_us);
+  if (wall_us <= 0)
+    db_param_null(p);
+  else
+    db_param_time(p, wall_us);
 }
 
 // ---- arrays

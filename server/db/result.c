@@ -1,5 +1,6 @@
 // Rows in PostgreSQL's binary formats. A column read as another type than the statement gives is a mistake in this
-// program (numeric, for one, is never read: sums are cast in SQL), so it stops the process before a wrong number is used.
+// program (numeric, for one, is never read: sums are cast in SQL), so it stops the process before a wrong number is
+// used.
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/internal.h"

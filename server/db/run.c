@@ -7,8 +7,10 @@ static int collect_one(struct db *db, struct db_result **ret_result) {
   PGresult *results[DB_QUEUE_MAX] = {0};
   int r = db_collect(db, db_run_deadline(db), results);
   struct db_result *result = db_result_create(results[0]);
-  if (r == 0 && ret_result) *ret_result = result;
-  else db_result_finish(result);
+  if (r == 0 && ret_result)
+    *ret_result = result;
+  else
+    db_result_finish(result);
   return r;
 }
 

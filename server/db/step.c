@@ -143,6 +143,6 @@ void steps_judge(const struct steps *steps, struct migrate_status *ret) {
     return;
   }
   ret->state = ret->applied == 0 ? MIGRATE_EMPTY : MIGRATE_PENDING;
-  (void)snprintf(ret->detail, sizeof ret->detail, "the database is at step %d of %d: run tollgate migrate", ret->applied,
-                 ret->known);
+  (void)snprintf(ret->detail, sizeof ret->detail, "the database is at step %d of %d: run tollgate migrate",
+                 ret->applied, ret->known);
 }

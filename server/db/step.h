@@ -21,5 +21,5 @@ void steps_finish(struct steps *steps);
 void steps_judge(const struct steps *steps, struct migrate_status *ret);
 
 // migrate_run over other files: for tests, which bring their own steps.
-int migrate_files(struct db *db, const struct embedded_file *files, void (*step)(void *arg, int number, const char *name),
-                  void *arg, struct migrate_status *ret);
+int migrate_files(struct db *db, const struct embedded_file *files,
+                  void (*step)(void *arg, int number, const char *name), void *arg, struct migrate_status *ret);

@@ -7,12 +7,8 @@
 static const struct {
   const char *keyword, *value;
 } defaults[] = {
-    {"connect_timeout", DB_CONNECT_S},
-    {"keepalives_idle", "5"},
-    {"keepalives_interval", "2"},
-    {"keepalives_count", "3"},
-    {"tcp_user_timeout", "5000"},
-    {"target_session_attrs", "read-write"},
+    {"connect_timeout", DB_CONNECT_S}, {"keepalives_idle", "5"},     {"keepalives_interval", "2"},
+    {"keepalives_count", "3"},         {"tcp_user_timeout", "5000"}, {"target_session_attrs", "read-write"},
     {"application_name", "tollgate"},
 };
 // Not for the URL to change: texts are UTF-8 on both sides.
@@ -66,7 +62,8 @@ PGconn *db_url_open(const char *url, bool *ret_standby, struct buf *ret_error) {
   PQconninfoOption *options = PQconninfoParse(url, NULL);
   if (!options) {
     if (ret_error)
-      buf_puts(ret_error, "the database URL cannot be read; it looks like postgresql://user:password@host:5432/database");
+      buf_puts(ret_error,
+               "the database URL cannot be read; it looks like postgresql://user:password@host:5432/database");
     return NULL;
   }
   PGconn *conn = open_with(options, ret_standby);

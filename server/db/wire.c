@@ -1,6 +1,7 @@
 // The one loop that talks to the server: statements are queued without blocking, then one sync, then everything is read
-// under a deadline while what is left to send is sent, so that no batch can be so big that both sides wait for the other.
-// A failure is judged by the connection's own state, never by an SQLSTATE alone: a killed backend often sends none.
+// under a deadline while what is left to send is sent, so that no batch can be so big that both sides wait for the
+// other. A failure is judged by the connection's own state, never by an SQLSTATE alone: a killed backend often sends
+// none.
 #include "base/clock.h"
 #include "base/log.h"
 #include "db/internal.h"
@@ -25,7 +26,8 @@ void db_lose(struct db *db, const char *message) {
   if (db->error[0] == '\0') error_set(db, NULL, message);
 }
 
-// A session that a new connection would not have: the server became a standby, or forgot or outgrew a prepared statement.
+// A session that a new connection would not have: the server became a standby, or forgot or outgrew a prepared
+// statement.
 static bool session_is_stale(const char *sqlstate, const char *name) {
   if (strcmp(sqlstate, "25006") == 0) return true;
   return name && (strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "0A000") == 0);
@@ -175,8 +177,10 @@ int db_collect(struct db *db, int64_t deadline, PGresult *ret_results[DB_QUEUE_M
   if (!db->lost && !PQpipelineSync(db->conn)) db_lose(db, PQerrorMessage(db->conn));
   if (!db->lost) well = read_to_sync(db, deadline, results);
   if (db->lost && db->error[0] == '\0') error_set(db, NULL, "the connection is lost");
-  if (ret_results) memcpy(ret_results, results, db->queued * sizeof *results);
-  else results_clear(results, db->queued);
+  if (ret_results)
+    memcpy(ret_results, results, db->queued * sizeof *results);
+  else
+    results_clear(results, db->queued);
   db->queued = 0;
   return db->lost ? FAULT_DB : well ? 0 : 1;
 }

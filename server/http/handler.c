@@ -24,6 +24,11 @@ static enum MHD_Result settle(struct http_request *r) {
   if (atomic_load(&s->cutting)) (void)request_cut(r);
   pthread_mutex_lock(&r->lock);
   struct MHD_Response *response = r->response;
+  if (r->queued) {
+    // A daemon that is being stopped takes no response, says that it did, and asks again.
+    pthread_mutex_unlock(&r->lock);
+    return MHD_NO;
+  }
   if (!response) {
     request_park(r);
     pthread_mutex_unlock(&r->lock);
@@ -87,6 +92,9 @@ static enum MHD_Result take_head(struct http_request *r, const char *method, con
   }
   find_route(r);
   bool body = r->frame.chunked || r->frame.length > 0;
+  // libmicrohttpd takes a bare LF for the end of a chunk's line, others do not: whatever one of the two may read behind
+  // such a body is never read as a request here.
+  if (r->frame.chunked) r->close = true;
   if (!body) return MHD_YES;
   if (r->stage == STAGE_REFUSED && r->frame.expects_continue) {
     r->close = true;

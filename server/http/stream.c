@@ -82,9 +82,10 @@ static ssize_t stream_idle(struct http_request *r) {
     request_park(r);
     return 0;
   }
-  // Without chunks, an orderly end would look like the stream's own: only a reset tells.
-  struct linger reset = {.l_onoff = 1, .l_linger = 0};
-  if (r->old_version) (void)setsockopt(r->conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  // Without chunks, an orderly end would look like the stream's own. Connecting to nowhere sends a reset at once, before
+  // libmicrohttpd ends the connection in good order.
+  struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+  if (r->old_version) (void)connect(r->conn->fd, &nowhere, sizeof nowhere);
   return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 

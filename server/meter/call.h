@@ -7,7 +7,7 @@
 #include "price/book.h"
 
 // Prices a bound: each meter at the dearest of itself and its descendants. False: a meter has no rate at all (ret_meter
-// names it) or the sum leaves int64.
+// names it) or the sum leaves int64 (*ret_meter: NULL).
 bool meter_price_bound(const struct tollgate_plugin *plugin, const struct book_price *price, const struct tollgate_count *counts,
                        size_t count, amount *ret_charge, const char **ret_meter);
 

@@ -1,7 +1,8 @@
 // From usage to money and nothing else: which rate each meter takes, then the exact sum of base/amount.h. A bound is priced
 // at the dearest that its meters can turn into, so that no settlement of usage inside the bound can pass the hold.
-#include "meter/call.h"
+#include "base/log.h"
 #include "json/write.h"
+#include "meter/call.h"
 
 static const char *meter_parent(void *arg, struct str meter) {
   const struct tollgate_plugin *plugin = arg;
@@ -55,6 +56,7 @@ bool meter_price_bound(const struct tollgate_plugin *plugin, const struct book_p
     if (!rate) return false;
     lines[i] = (struct amount_line){.quantity = counts[i].quantity, .rate = rate->charge, .per = rate->per};
   }
+  *ret_meter = NULL;
   return amount_lines(lines, count, ret_charge);
 }
 

@@ -1,13 +1,13 @@
-// One easy handle: the rules that libcurl is given once, when it is made, and what is set anew for each request. A handle is
-// used again and again, so easy_aim sets every option that any request sets.
+// One easy handle: the rules that libcurl is given once, when it is made, and what is set anew for each request. A
+// handle is used again and again, so easy_aim sets every option that any request sets.
 //
-// HTTP/1.1 only: in HTTP/2 all streams to a host share a connection, and one that is paused for its slow reader would hold
-// up the others.
+// HTTP/1.1 only: in HTTP/2 all streams to a host share a connection, and one that is paused for its slow reader would
+// hold up the others.
 //
-// libcurl by itself sends a request once more, on a fresh connection, when a connection it had kept open turns out dead before
-// the first line of an answer. That is the ordinary race with a server that closes idle connections, and nothing was
-// processed then. But a server that took the request, worked on it and fell over looks the same. So a second sending is
-// allowed only within RESEND_WITHIN_US of the first: a dead connection shows within a round trip.
+// libcurl by itself sends a request once more, on a fresh connection, when a connection it had kept open turns out dead
+// before the first line of an answer. That is the ordinary race with a server that closes idle connections, and nothing
+// was processed then. But a server that took the request, worked on it and fell over looks the same. So a second
+// sending is allowed only within RESEND_WITHIN_US of the first: a dead connection shows within a round trip.
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"

@@ -1,10 +1,10 @@
-// The life of an exchange. libcurl forbids to add, remove or resume a transfer from inside its callbacks, and the body a
-// caller lent may be freed as soon as it has cancelled. So net_start, net_resume and net_cancel only mark the exchange and put
-// it on the loop's list; every callback looks at `gone` before it touches what was lent; and exchange_act does the work
-// outside of libcurl, before the loop sleeps.
+// The life of an exchange. libcurl forbids to add, remove or resume a transfer from inside its callbacks, and the body
+// a caller lent may be freed as soon as it has cancelled. So net_start, net_resume and net_cancel only mark the
+// exchange and put it on the loop's list; every callback looks at `gone` before it touches what was lent; and
+// exchange_act does the work outside of libcurl, before the loop sleeps.
 //
-// One timer stands for all four deadlines. It is moved when a deadline comes nearer; when one moves away (each chunk does
-// that) it stays, fires early, and is set again.
+// One timer stands for all four deadlines. It is moved when a deadline comes nearer; when one moves away (each chunk
+// does that) it stays, fires early, and is set again.
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -136,7 +136,8 @@ static int deadline_or(int ms, int otherwise) {
   return ms > 0 ? ms : otherwise;
 }
 
-struct net_exchange *net_start(struct net_loop *loop, const struct net_spec *spec, const struct net_events *events, void *arg) {
+struct net_exchange *net_start(struct net_loop *loop, const struct net_spec *spec, const struct net_events *events,
+                               void *arg) {
   ASSERT(net_on_loop(loop));
   struct net_exchange *x = exchange_take(loop);
   x->loop = loop;
@@ -212,12 +213,18 @@ bool net_sent(const struct net_exchange *x) {
 
 const char *net_end_name(enum net_end end) {
   switch (end) {
-  case NET_DONE: return "done";
-  case NET_REFUSED: return "refused";
-  case NET_UNREACHED: return "unreached";
-  case NET_BROKEN: return "broken";
-  case NET_TIMEOUT: return "timeout";
-  case NET_TOO_LARGE: return "too_large";
+  case NET_DONE:
+    return "done";
+  case NET_REFUSED:
+    return "refused";
+  case NET_UNREACHED:
+    return "unreached";
+  case NET_BROKEN:
+    return "broken";
+  case NET_TIMEOUT:
+    return "timeout";
+  case NET_TOO_LARGE:
+    return "too_large";
   }
   return "unknown";
 }

@@ -30,17 +30,17 @@ static const struct range4 never4[] = {
 };
 
 static const struct range4 private4[] = {
-    {IP4(10, 0, 0, 0), 8},     {IP4(100, 64, 0, 0), 10},  {IP4(127, 0, 0, 0), 8},     {IP4(172, 16, 0, 0), 12},
-    {IP4(192, 0, 0, 0), 24},   {IP4(192, 0, 2, 0), 24},   {IP4(192, 88, 99, 0), 24},  {IP4(192, 168, 0, 0), 16},
-    {IP4(198, 18, 0, 0), 15},  {IP4(198, 51, 100, 0), 24}, {IP4(203, 0, 113, 0), 24},
+    {IP4(10, 0, 0, 0), 8},    {IP4(100, 64, 0, 0), 10},   {IP4(127, 0, 0, 0), 8},    {IP4(172, 16, 0, 0), 12},
+    {IP4(192, 0, 0, 0), 24},  {IP4(192, 0, 2, 0), 24},    {IP4(192, 88, 99, 0), 24}, {IP4(192, 168, 0, 0), 16},
+    {IP4(198, 18, 0, 0), 15}, {IP4(198, 51, 100, 0), 24}, {IP4(203, 0, 113, 0), 24},
 };
 
 static const struct range6 never6[] = {
-    {{0}, 128},                                                       // ::
-    {{0xfe, 0x80}, 10},                                               // link-local
-    {{0xfd, 0x00, 0x0e, 0xc2}, 32},                                   // metadata, AWS
-    {{0xfd, 0x20, 0x00, 0xce}, 32},                                   // metadata, Google
-    {{0xff}, 8},                                                      // multicast
+    {{0}, 128},                     // ::
+    {{0xfe, 0x80}, 10},             // link-local
+    {{0xfd, 0x00, 0x0e, 0xc2}, 32}, // metadata, AWS
+    {{0xfd, 0x20, 0x00, 0xce}, 32}, // metadata, Google
+    {{0xff}, 8},                    // multicast
 };
 
 static const struct range6 public6[] = {{{0x20}, 3}};
@@ -54,9 +54,9 @@ static const struct range6 special6[] = {
 
 // The IPv4 address is in the last four bytes.
 static const struct range6 wraps4[] = {
-    {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96},       // ::ffff:0:0/96, mapped
-    {{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96},             // ::ffff:0:0:0/96, translated
-    {{0x00, 0x64, 0xff, 0x9b}, 96},                         // 64:ff9b::/96, NAT64
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96}, // ::ffff:0:0/96, mapped
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96},       // ::ffff:0:0:0/96, translated
+    {{0x00, 0x64, 0xff, 0x9b}, 96},                   // 64:ff9b::/96, NAT64
 };
 
 static bool range4_has(const struct range4 *ranges, size_t count, uint32_t ip) {
@@ -129,7 +129,8 @@ static const char *url_objection(enum net_trust trust, CURLU *parsed) {
   if (!https && !http) return "only http and https are spoken";
   if (trust == NET_FOREIGN && !https) return "only https is allowed here";
   if (!url_has(parsed, CURLUPART_HOST)) return "it has no host";
-  if (url_has(parsed, CURLUPART_USER) || url_has(parsed, CURLUPART_PASSWORD)) return "it must not hold a user or password";
+  if (url_has(parsed, CURLUPART_USER) || url_has(parsed, CURLUPART_PASSWORD))
+    return "it must not hold a user or password";
   if (url_has(parsed, CURLUPART_FRAGMENT)) return "it must not have a fragment";
   return NULL;
 }

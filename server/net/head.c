@@ -1,6 +1,6 @@
-// The answer's head: libcurl gives its lines one by one. They are kept as text in one buffer, because it may move while it
-// grows, and become pointers when the blank line comes. Heads of 1xx answers are dropped, trailers ignored, and so are
-// folded lines.
+// The answer's head: libcurl gives its lines one by one. They are kept as text in one buffer, because it may move while
+// it grows, and become pointers when the blank line comes. Heads of 1xx answers are dropped, trailers ignored, and so
+// are folded lines.
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/loop.h"

@@ -1,6 +1,6 @@
-// The request's header lines. One allocation holds the list nodes and the text. What this door itself must decide (framing,
-// encoding, the connection, the host) is left out of what the caller gave; a name that is no token, or a value with a
-// control character, refuses the whole request: it could end the header block early.
+// The request's header lines. One allocation holds the list nodes and the text. What this door itself must decide
+// (framing, encoding, the connection, the host) is left out of what the caller gave; a name that is no token, or a
+// value with a control character, refuses the whole request: it could end the header block early.
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
@@ -11,8 +11,8 @@ struct net_headers {
 };
 
 static const char *const owned[] = {
-    "accept-encoding", "connection", "content-length",    "expect",  "host", "keep-alive", "proxy-connection",
-    "te",              "trailer",    "transfer-encoding", "upgrade",
+    "accept-encoding", "connection",        "content-length", "expect", "host", "keep-alive", "proxy-connection", "te",
+    "trailer",         "transfer-encoding", "upgrade",
 };
 
 static bool name_is_token(struct str name) {

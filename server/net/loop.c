@@ -1,6 +1,6 @@
 // The loop: one thread, one epoll set for the sockets of both lanes, one heap for every timer, and a queue that other
-// threads put tasks on. A wake-up costs a system call only when the loop really sleeps, so that posting to a busy loop is a
-// lock and a store.
+// threads put tasks on. A wake-up costs a system call only when the loop really sleeps, so that posting to a busy loop
+// is a lock and a store.
 //
 // A turn: tasks, then timers, then what was put off, again until nothing is left, then sleep.
 #include "net/loop.h"
@@ -47,8 +47,8 @@ static int lane_set_timer(CURLM *multi, long ms, void *arg) {
   return 0;
 }
 
-// The lane and the socket travel in the event itself: an event for a socket that is gone by the time it is looked at finds
-// nothing in libcurl, where a pointer would find freed memory.
+// The lane and the socket travel in the event itself: an event for a socket that is gone by the time it is looked at
+// finds nothing in libcurl, where a pointer would find freed memory.
 static int lane_set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known) {
   struct net_lane *lane = arg;
   struct net_loop *loop = lane->loop;

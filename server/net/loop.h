@@ -1,7 +1,7 @@
 // What the files of this folder share: the loop, its lanes, and an exchange's inside. Not for other folders.
 //
-// A lane is a libcurl multi handle. Exchanges with operator and with foreign addresses have one each, so that they share
-// neither connections nor names resolved nor TLS sessions.
+// A lane is a libcurl multi handle. Exchanges with operator and with foreign addresses have one each, so that they
+// share neither connections nor names resolved nor TLS sessions.
 #pragma once
 #include "net/client.h"
 #include "net/timers.h"
@@ -34,7 +34,7 @@ struct net_loop {
   int epoll_fd, wake_fd;
   struct net_lane lanes[NET_LANES];
   struct net_timers timers;
-  struct net_exchange *running;              // all, doubly linked
+  struct net_exchange *running;               // all, doubly linked
   struct net_exchange *todo_head, *todo_tail; // those that wait for the loop to act on them outside of libcurl
   struct net_exchange *spare;
   size_t spare_count;
@@ -77,7 +77,7 @@ struct net_exchange {
 void loop_todo(struct net_exchange *x); // the loop calls exchange_act for it before it sleeps
 
 // exchange.c
-void exchange_act(struct net_exchange *x);                 // does what was put off: add, resume, remove
+void exchange_act(struct net_exchange *x);                  // does what was put off: add, resume, remove
 void exchange_ended(struct net_exchange *x, CURLcode code); // libcurl is done with it
 void exchange_judge(struct net_exchange *x, enum net_end end, const char *detail);
 void exchange_rearm(struct net_exchange *x); // after what may bring its next deadline nearer

@@ -23,5 +23,6 @@ void timers_finish(struct net_timers *t);
 void timers_arm(struct net_timers *t, struct net_timer *timer, int64_t due_us); // moves it where it is armed already
 void timers_disarm(struct net_timers *t, struct net_timer *timer);
 int64_t timers_next(const struct net_timers *t); // when the first is due; INT64_MAX: none
-// Runs what is due. A timer is disarmed before its function runs, which may arm it again: for the next run at the earliest.
+// Runs what is due. A timer is disarmed before its function runs, which may arm it again: for the next run at the
+// earliest.
 void timers_run(struct net_timers *t, int64_t now_us);

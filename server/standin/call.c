@@ -1,6 +1,5 @@
 // From a request to its answer: who asks, what path, what model; and the pieces that all answers share.
 #include "standin/call.h"
-#include "base/clock.h"
 #include "standin/json.h"
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,17 +15,6 @@ static uint64_t mix(uint64_t x) {
   return x ^ x >> 31;
 }
 
-// Unique in this process by its counter, over processes by the time of the first one.
-static uint64_t id_next(void) {
-  static _Atomic uint64_t next;
-  uint64_t n = atomic_fetch_add(&next, 1);
-  if (n == 0) {
-    n = (uint64_t)clock_wall_us() << 20;
-    atomic_fetch_add(&next, n);
-  }
-  return n;
-}
-
 static char *id_digits(char *at, uint64_t bits, int count) {
   static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   for (; count > 0; count--, bits /= 62) *at++ = digits[bits % 62];
@@ -34,7 +22,8 @@ static char *id_digits(char *at, uint64_t bits, int count) {
 }
 
 static void call_set_ids(struct call *c) {
-  uint64_t n = id_next();
+  static _Atomic uint64_t count;
+  uint64_t n = c->standin->seed + atomic_fetch_add(&count, 1);
   char *end = id_digits(id_digits(stpcpy(c->id, "chatcmpl-"), mix(n), 11), mix(~n), 11);
   *end = '\0';
   *stpcpy(stpcpy(c->request_id, "req_"), c->id + 9) = '\0';
@@ -66,8 +55,13 @@ static void call_reset(struct call *c) {
 void call_put_head(struct call *c, struct buf *out, int64_t length) {
   size_t before = out->len;
   c->chunked = length < 0;
-  struct http_head head = {.status = c->status, .type = c->type, .length = length, .encoding = c->encoding, .extra = c->extra,
-                           .request_id = c->request_id, .processing_ms = c->standin->latency_ms};
+  struct http_head head = {.status = c->status,
+                           .type = c->type,
+                           .length = length,
+                           .encoding = c->encoding,
+                           .extra = c->extra,
+                           .request_id = c->request_id,
+                           .processing_ms = c->standin->latency_ms};
   http_head_add(out, &head);
   c->head_len = out->len - before;
 }
@@ -83,13 +77,17 @@ void call_put_last(struct call *c, struct buf *out) {
   if (c->chunked) buf_puts(out, "0\r\n\r\n");
 }
 
+static bool breaks_by_reset(const struct call *c) {
+  return c->script.script == SCRIPT_RESET_MID;
+}
+
 static enum step step_broken(struct call *c, struct buf *out, int *ret_wait_ms) {
   (void)out, (void)ret_wait_ms;
-  return c->script.script == SCRIPT_RESET_MID || c->script.script == SCRIPT_RESET ? STEP_RESET : STEP_CLOSE;
+  return breaks_by_reset(c) ? STEP_RESET : STEP_CLOSE;
 }
 
 void call_break(struct call *c, int *ret_wait_ms) {
-  *ret_wait_ms = BREAK_AFTER_MS;
+  *ret_wait_ms = breaks_by_reset(c) ? BREAK_AFTER_MS : 0;
   c->step = step_broken;
 }
 
@@ -113,7 +111,7 @@ void call_error(struct call *c, int status, const char *message, const char *fie
 }
 
 void call_refuse(struct call *c, const char *message, const char *param, const char *code) {
-  char fields[200], quoted[80] = "null", coded[80] = "null";
+  char fields[256], quoted[80] = "null", coded[80] = "null";
   if (param) snprintf(quoted, sizeof(quoted), "\"%s\"", param);
   if (code) snprintf(coded, sizeof(coded), "\"%s\"", code);
   snprintf(fields, sizeof(fields), "\"type\": \"invalid_request_error\", \"param\": %s, \"code\": %s", quoted, coded);
@@ -125,14 +123,18 @@ static bool call_is_authorized(struct call *c) {
   struct str key = c->request.authorization;
   if (!str_starts(key, STR("Bearer ")) || key.len == 7) {
     buf_printf(&c->event, "%snull", fields);
-    call_error(c, 401, "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth.",
-               buf_cstr(&c->event));
+    call_error(
+        c, 401,
+        "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth.",
+        buf_cstr(&c->event));
     return false;
   }
   if (!str_eq(key, STR("Bearer wrong"))) return true;
   buf_printf(&c->event, "%s\"invalid_api_key\"", fields);
-  call_error(c, 401, "Incorrect API key provided: wrong. You can find your API key at https://platform.openai.com/account/api-keys.",
-             buf_cstr(&c->event));
+  call_error(
+      c, 401,
+      "Incorrect API key provided: wrong. You can find your API key at https://platform.openai.com/account/api-keys.",
+      buf_cstr(&c->event));
   return false;
 }
 
@@ -149,7 +151,9 @@ static void call_no_such_path(struct call *c) {
 static void call_post(struct call *c) {
   struct str body = c->request.body;
   if (!json_check(body) || json_kind(body) != '{') {
-    call_refuse(c, "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly.)",
+    call_refuse(c,
+                "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
+                "library correctly.)",
                 NULL, NULL);
     return;
   }

@@ -10,6 +10,7 @@ struct standin { // the options; the same for all threads
   int port, threads, latency_ms, chunk_ms, pause_ms;
   int log_fd; // -1: no log
   bool log_sync;
+  uint64_t seed; // of ids
 };
 
 enum step {
@@ -29,7 +30,7 @@ struct call {
   char id[40], request_id[40];
   struct str model; // raw JSON
   bool stream, include_usage;
-  bool started;     // in the log
+  bool started; // in the log
   bool chunked, waited;
   int status;
   const char *type, *encoding, *extra; // of the answer's head
@@ -58,14 +59,17 @@ void call_put(struct call *c, struct buf *out, struct str bytes);
 void call_put_last(struct call *c, struct buf *out); // the end of a chunked body
 void call_break(struct call *c, int *ret_wait_ms);   // after what is put out so far has surely arrived
 
-void chat_begin(struct call *c, struct str body);  // chat.c
-void plain_begin(struct call *c);                  // plain.c: the whole answer at once
-void stream_begin(struct call *c);                 // stream.c
-void big_begin(struct call *c);                    // big.c: one huge word
-void bomb_begin(struct call *c);                   // big.c
-void usage_add(struct call *c, struct buf *out, int64_t completion); // plain.c
-void word_add(struct call *c, struct buf *out, int64_t number);      // plain.c: as JSON text
-extern const char *const tool_pieces[3];                             // plain.c: of the arguments, as JSON text
-void embeddings_begin(struct call *c, struct str body); // embeddings.c
-void models_begin(struct call *c);                      // models.c
-void replay_begin(struct call *c);                      // replay.c
+void chat_begin(struct call *c, struct str body); // chat.c
+void plain_begin(struct call *c);                 // plain.c: the whole answer at once
+void stream_begin(struct call *c);                // stream.c
+void stream_prefix(struct call *c);               // what each event begins with
+void stream_role(struct call *c, struct buf *out, int64_t choice);
+enum step stream_words(struct call *c, struct buf *out, int *ret_wait_ms); // from the word c->at on
+void big_begin(struct call *c);                                            // big.c: one huge word
+void bomb_begin(struct call *c);                                           // big.c
+void usage_add(struct call *c, struct buf *out, int64_t completion);       // plain.c
+void word_add(struct call *c, struct buf *out, int64_t number);            // plain.c: as JSON text
+extern const char *const tool_pieces[3];                                   // plain.c: of the arguments, as JSON text
+void embeddings_begin(struct call *c, struct str body);                    // embeddings.c
+void models_begin(struct call *c);                                         // models.c
+void replay_begin(struct call *c);                                         // replay.c

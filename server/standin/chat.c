@@ -1,6 +1,6 @@
 // Chat completions: reads the request, decides the shape of the answer, hands over to who makes it.
-#include "standin/json.h"
 #include "standin/call.h"
+#include "standin/json.h"
 #include "standin/words.h"
 #include <stdio.h>
 
@@ -15,6 +15,7 @@ static enum step step_hang(struct call *c, struct buf *out, int *ret_wait_ms) {
 
 static enum step step_hang_head(struct call *c, struct buf *out, int *ret_wait_ms) {
   (void)ret_wait_ms;
+  if (c->stream) c->type = "text/event-stream; charset=utf-8";
   call_put_head(c, out, c->stream ? -1 : 1000);
   c->step = step_hang;
   return STEP_MORE;
@@ -54,15 +55,33 @@ static void answer_begin(struct call *c) {
 // The scripts that only change details of the ordinary answer are asked about where those are made.
 static void chat_answer(struct call *c) {
   switch (c->script.script) {
-  case SCRIPT_HANG: c->step = step_hang; return;
-  case SCRIPT_HANG_HEAD: c->step = step_hang_head; return;
-  case SCRIPT_RESET: c->step = step_reset; return;
-  case SCRIPT_GARBAGE: garbage_begin(c); return;
-  case SCRIPT_HTML_ERROR: html_error_begin(c); return;
-  case SCRIPT_ERROR: script_error_begin(c, c->script.number); return;
-  case SCRIPT_BIG: big_begin(c); return;
-  case SCRIPT_BOMB: bomb_begin(c); return;
-  case SCRIPT_DRIP: c->drip_ms = (int)(c->script.number < 1 ? 1 : c->script.number); break;
+  case SCRIPT_HANG:
+    c->step = step_hang;
+    return;
+  case SCRIPT_HANG_HEAD:
+    c->step = step_hang_head;
+    return;
+  case SCRIPT_RESET:
+    c->step = step_reset;
+    return;
+  case SCRIPT_GARBAGE:
+    garbage_begin(c);
+    return;
+  case SCRIPT_HTML_ERROR:
+    html_error_begin(c);
+    return;
+  case SCRIPT_ERROR:
+    script_error_begin(c, c->script.number);
+    return;
+  case SCRIPT_BIG:
+    big_begin(c);
+    return;
+  case SCRIPT_BOMB:
+    bomb_begin(c);
+    return;
+  case SCRIPT_DRIP:
+    c->drip_ms = (int)(c->script.number < 1 ? 1 : c->script.number);
+    break;
   case SCRIPT_ERROR_MID:
     if (c->stream) break;
     script_error_begin(c, 500);
@@ -76,7 +95,8 @@ static void chat_answer(struct call *c) {
   case SCRIPT_USAGE_TWICE:
   case SCRIPT_BAD_USAGE:
   case SCRIPT_LONG:
-  case SCRIPT_REPLAY: break;
+  case SCRIPT_REPLAY:
+    break;
   }
   answer_begin(c);
 }
@@ -165,7 +185,8 @@ void chat_begin(struct call *c, struct str body) {
       !count_read(c, body, "max_completion_tokens", &max))
     return;
   if (c->choices > 128) {
-    call_refuse(c, "Invalid 'n': integer above maximum value. Expected a value <= 128.", "n", "integer_above_max_value");
+    call_refuse(c, "Invalid 'n': integer above maximum value. Expected a value <= 128.", "n",
+                "integer_above_max_value");
     return;
   }
   messages_read(c, messages, &last);

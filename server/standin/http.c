@@ -9,7 +9,8 @@ static bool parse_header(struct str line, struct http_request *r, int64_t *lengt
   struct str name, value = line;
   if (!str_split(&value, ':', &name)) return false;
   value = str_trim(value);
-  if (str_eq_nocase(name, STR("content-length"))) return str_to_i64(value, length) && *length >= 0 && *length <= HTTP_BODY_MAX;
+  if (str_eq_nocase(name, STR("content-length")))
+    return str_to_i64(value, length) && *length >= 0 && *length <= HTTP_BODY_MAX;
   if (str_eq_nocase(name, STR("transfer-encoding"))) return false; // no client of ours sends it
   if (str_eq_nocase(name, STR("authorization"))) r->authorization = value;
   if (str_eq_nocase(name, STR("x-tollgate-call"))) r->call = value;
@@ -38,16 +39,26 @@ int http_parse(struct str bytes, struct http_request *ret_request) {
 
 static const char *status_text(int status) {
   switch (status) {
-  case 200: return "OK";
-  case 400: return "Bad Request";
-  case 401: return "Unauthorized";
-  case 403: return "Forbidden";
-  case 404: return "Not Found";
-  case 429: return "Too Many Requests";
-  case 500: return "Internal Server Error";
-  case 502: return "Bad Gateway";
-  case 503: return "Service Unavailable";
-  default: return "Status";
+  case 200:
+    return "OK";
+  case 400:
+    return "Bad Request";
+  case 401:
+    return "Unauthorized";
+  case 403:
+    return "Forbidden";
+  case 404:
+    return "Not Found";
+  case 429:
+    return "Too Many Requests";
+  case 500:
+    return "Internal Server Error";
+  case 502:
+    return "Bad Gateway";
+  case 503:
+    return "Service Unavailable";
+  default:
+    return "Status";
   }
 }
 

@@ -1,5 +1,5 @@
-// The request as read from the socket, and the heads of answers. Nothing here checks more than it must: the door under test
-// is on the other side.
+// The request as read from the socket, and the heads of answers. Nothing here checks more than it must: the door under
+// test is on the other side.
 #pragma once
 #include "base/buf.h"
 
@@ -20,9 +20,9 @@ int http_parse(struct str bytes, struct http_request *ret_request);
 struct http_head {
   int status;
   const char *type;
-  int64_t length;        // -1: chunked
-  const char *encoding;  // of the content; NULL: none
-  const char *extra;     // whole lines; NULL: none
+  int64_t length;       // -1: chunked
+  const char *encoding; // of the content; NULL: none
+  const char *extra;    // whole lines; NULL: none
   const char *request_id;
   int processing_ms;
 };

@@ -1,5 +1,5 @@
-// A recursive check bounded in depth, and a skipper that trusts it: in checked text a value ends where its brackets close,
-// strings aside.
+// A recursive check bounded in depth, and a skipper that trusts it: in checked text a value ends where its brackets
+// close, strings aside.
 #include "standin/json.h"
 
 #define DEPTH_MAX 200
@@ -94,13 +94,20 @@ static bool check_value(struct str *s, int depth) {
   eat_space(s);
   if (!s->len) return false;
   switch (s->ptr[0]) {
-  case '{': return eat(s, '{') && check_items(s, depth, '}', true);
-  case '[': return eat(s, '[') && check_items(s, depth, ']', false);
-  case '"': return check_string(s);
-  case 't': return eat_word(s, "true");
-  case 'f': return eat_word(s, "false");
-  case 'n': return eat_word(s, "null");
-  default: return check_number(s);
+  case '{':
+    return eat(s, '{') && check_items(s, depth, '}', true);
+  case '[':
+    return eat(s, '[') && check_items(s, depth, ']', false);
+  case '"':
+    return check_string(s);
+  case 't':
+    return eat_word(s, "true");
+  case 'f':
+    return eat_word(s, "false");
+  case 'n':
+    return eat_word(s, "null");
+  default:
+    return check_number(s);
   }
 }
 

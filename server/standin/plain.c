@@ -1,10 +1,10 @@
 // The plain chat answer, and the words, usage and tool arguments that streams have in common with it.
-#include "standin/call.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "standin/call.h"
 
-static const char *const words[] = {"Hello",   "from", "the", "stand-in", "provider.", "Nothing",
-                                    "here", "was",  "thought",  "by",        "a",       "model."};
+static const char *const words[] = {"Hello", "from", "the",     "stand-in", "provider.", "Nothing",
+                                    "here",  "was",  "thought", "by",       "a",         "model."};
 
 const char *const tool_pieces[3] = {"{\\\"location\\\":", "\\\"Paris\\\"", "}"};
 
@@ -26,14 +26,18 @@ void usage_add(struct call *c, struct buf *out, int64_t completion) {
   buf_printf(out, "{\"prompt_tokens\":%lld,\"completion_tokens\":", (long long)c->prompt_tokens);
   count_add(c, out, completion);
   buf_printf(out, ",\"total_tokens\":%lld", (long long)(c->prompt_tokens + completion));
-  buf_puts(out, ",\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":"
-                "{\"reasoning_tokens\":0,\"audio_tokens\":0,\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}");
+  buf_puts(
+      out,
+      ",\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":"
+      "{\"reasoning_tokens\":0,\"audio_tokens\":0,\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}");
 }
 
 static void message_add(struct call *c, struct buf *out) {
   if (c->tool.len) {
-    buf_printf(out, "\"content\":null,\"tool_calls\":[{\"id\":\"call_%s\",\"type\":\"function\",\"function\":{\"name\":%.*s,"
-                    "\"arguments\":\"", c->id + 9, STR_ARG(c->tool));
+    buf_printf(out,
+               "\"content\":null,\"tool_calls\":[{\"id\":\"call_%s\",\"type\":\"function\",\"function\":{\"name\":%.*s,"
+               "\"arguments\":\"",
+               c->id + 9, STR_ARG(c->tool));
     for (size_t i = 0; i < ARRAY_LEN(tool_pieces); i++) buf_puts(out, tool_pieces[i]);
     buf_puts(out, "\"}}]");
     return;
@@ -51,7 +55,8 @@ static void body_make(struct call *c) {
   for (int64_t i = 0; i < c->choices; i++) {
     buf_printf(b, "%s{\"index\":%lld,\"message\":{\"role\":\"assistant\",", i ? "," : "", (long long)i);
     message_add(c, b);
-    buf_printf(b, ",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"%s\"}", c->finish_reason);
+    buf_printf(b, ",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"%s\"}",
+               c->finish_reason);
   }
   buf_putc(b, ']');
   if (c->script.script == SCRIPT_USAGE_TWICE) {

@@ -5,7 +5,7 @@
 static const struct {
   const char *name;
   enum script script;
-  bool numbered;   // "name-<n>"
+  bool numbered;     // "name-<n>"
   int64_t otherwise; // the number of the bare name; -1: there is no bare name
 } names[] = {
     {"hang", SCRIPT_HANG, false, 0},
@@ -79,14 +79,18 @@ void script_error(int64_t status, const char **ret_message, const char **ret_fie
     int64_t status;
     const char *message, *fields;
   } errors[] = {
-      {400, "Invalid value for 'stand-in'.", "\"type\":\"invalid_request_error\",\"param\":\"stand-in\",\"code\":\"invalid_value\""},
-      {401, "Incorrect API key provided: stand-in.", "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"invalid_api_key\""},
+      {400, "Invalid value for 'stand-in'.",
+       "\"type\":\"invalid_request_error\",\"param\":\"stand-in\",\"code\":\"invalid_value\""},
+      {401, "Incorrect API key provided: stand-in.",
+       "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"invalid_api_key\""},
       {403, "Country, region, or territory not supported",
        "\"type\":\"request_forbidden\",\"param\":null,\"code\":\"unsupported_country_region_territory\""},
       {404, "The model `stand-in` does not exist or you do not have access to it.",
        "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"model_not_found\""},
-      {429, "Rate limit reached for requests.", "\"type\":\"requests\",\"param\":null,\"code\":\"rate_limit_exceeded\""},
-      {503, "The engine is currently overloaded, please try again later.", "\"type\":\"server_error\",\"param\":null,\"code\":null"},
+      {429, "Rate limit reached for requests.",
+       "\"type\":\"requests\",\"param\":null,\"code\":\"rate_limit_exceeded\""},
+      {503, "The engine is currently overloaded, please try again later.",
+       "\"type\":\"server_error\",\"param\":null,\"code\":null"},
   };
   *ret_message = "The server had an error while processing your request. Sorry about that!";
   *ret_fields = "\"type\":\"server_error\",\"param\":null,\"code\":null";

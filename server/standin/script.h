@@ -27,8 +27,8 @@ enum script {
 
 struct script_call {
   enum script script;
-  int64_t number;  // of slow-<n> and its like
-  struct str name; // of the recording
+  int64_t number;     // of slow-<n> and its like
+  struct str name;    // of the recording
   int64_t split, cut; // offsets into it; -1: none
 };
 

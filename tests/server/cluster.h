@@ -88,16 +88,16 @@ static inline void cluster_bin(struct cluster *c) {
 }
 
 static inline void cluster_await(const struct cluster *c) {
-  for (int i = 0; i < 3000; i++) {
+  bool answered = false;
+  for (int i = 0; !answered && i < 3000; i++) {
     struct db *db = db_connect_bare(c->url, NULL);
-    if (db) {
-      db_destroy(db);
-      return;
-    }
+    answered = db != NULL;
+    db_destroy(db);
+    if (answered) break;
     ASSERT(waitpid(c->server, NULL, WNOHANG) == 0); // it ended: the folder's log says why
     usleep(10000);
   }
-  ASSERT(!"the cluster does not answer");
+  ASSERT(answered);
 }
 
 static inline void cluster_launch(struct cluster *c) {
@@ -124,8 +124,8 @@ static inline void cluster_initdb(const struct cluster *c) {
   ASSERT(child >= 0);
   if (child == 0) {
     cluster_drop(c);
-    execl(program, "initdb", "-D", data, "-U", "tollgate", "-A", "trust", "-E", "UTF8", "--no-sync",
-          "--locale=C.UTF-8", (char *)NULL);
+    execl(program, "initdb", "-D", data, "-U", "tollgate", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8",
+          (char *)NULL);
     _exit(127);
   }
   int status = 0;

@@ -2,6 +2,7 @@
 // everything. And the server under test, on a port of its own.
 #pragma once
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "http/problem.h"
 #include <arpa/inet.h>

@@ -54,13 +54,15 @@ static void the_request_is_what_was_asked_and_the_doors_own_headers(void **state
   probe_init(&p, loop, w.port);
   p.spec.method = "POST";
   p.spec.body = STR("{\"a\":1}");
-  p.spec.headers = STR("Authorization: Bearer x\nAccept-Encoding: gzip\nContent-Length: 99\nTransfer-Encoding: chunked\n"
-                       "Connection: close\nHost: elsewhere\nExpect: 100-continue\nContent-Type: application/json\nX-Empty: \n");
+  p.spec.headers =
+      STR("Authorization: Bearer x\nAccept-Encoding: gzip\nContent-Length: 99\nTransfer-Encoding: chunked\n"
+          "Connection: close\nHost: elsewhere\nExpect: 100-continue\nContent-Type: application/json\nX-Empty: \n");
   probe_run(&p);
   assert_int_equal(p.end, NET_DONE);
   char expected[400];
   snprintf(expected, sizeof(expected),
-           "POST /path HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: */*\r\nAccept-Encoding: identity\r\nAuthorization: Bearer x\r\n"
+           "POST /path HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: */*\r\nAccept-Encoding: identity\r\nAuthorization: "
+           "Bearer x\r\n"
            "Content-Type: application/json\r\nX-Empty:\r\nContent-Length: 7\r\n\r\n{\"a\":1}",
            w.port);
   assert_string_equal(buf_cstr(&p.body), expected);
@@ -159,8 +161,8 @@ static void interim_answers_and_trailers_are_not_heads(void **state) {
 static void script_redirect(struct wire_connection *c) {
   while (wire_read(c)) {
     char head[200];
-    snprintf(head, sizeof(head), "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/other\r\nContent-Length: 0\r\n\r\n",
-             c->wire->port);
+    snprintf(head, sizeof(head),
+             "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/other\r\nContent-Length: 0\r\n\r\n", c->wire->port);
     wire_puts(c, head);
   }
 }
@@ -227,7 +229,8 @@ static void refused_unsent(struct probe *p, enum net_end why) {
 
 static void what_must_not_be_sent_is_refused(void **state) {
   (void)state;
-  static const char *const headers[] = {"X: a\rb\n", "X: a\x01\n", "No colon\n", "Bad name: x\n", ": x\n", "X\xc3\xa4: y\n"};
+  static const char *const headers[] = {"X: a\rb\n",     "X: a\x01\n", "No colon\n",
+                                        "Bad name: x\n", ": x\n",      "X\xc3\xa4: y\n"};
   static const char *const urls[] = {"ftp://127.0.0.1/", "127.0.0.1", "http://u:p@127.0.0.1/", ""};
   static const char *const methods[] = {"", "GET / HTTP/1.1\r\nX:", "get"};
   struct probe p;
@@ -253,9 +256,10 @@ static void forbidden_addresses_are_never_connected_to(void **state) {
   struct wire w;
   struct probe p;
   wire_start(&w, say_hello);
-  static const char *const foreign[] = {"https://127.0.0.1:%d/",  "https://2130706433:%d/", "https://0x7f.1:%d/",      "https://0177.0.0.1:%d/",
-                                        "https://0:%d/",          "https://[::1]:%d/",      "https://[::ffff:127.0.0.1]:%d/",
-                                        "https://localhost:%d/"};
+  static const char *const foreign[] = {
+      "https://127.0.0.1:%d/",          "https://2130706433:%d/", "https://0x7f.1:%d/",
+      "https://0177.0.0.1:%d/",         "https://0:%d/",          "https://[::1]:%d/",
+      "https://[::ffff:127.0.0.1]:%d/", "https://localhost:%d/"};
   for (size_t i = 0; i < ARRAY_LEN(foreign); i++) {
     probe_init(&p, loop, w.port);
     p.spec.trust = NET_FOREIGN;
@@ -314,8 +318,8 @@ static void script_bad_chunk(struct wire_connection *c) {
 
 static void truncated_answers_are_broken_after_what_came(void **state) {
   (void)state;
-  static void (*const scripts[])(struct wire_connection *) = {script_short_chunked, script_short_length, script_reset_midway,
-                                                              script_bad_chunk};
+  static void (*const scripts[])(struct wire_connection *) = {script_short_chunked, script_short_length,
+                                                              script_reset_midway, script_bad_chunk};
   for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
     struct wire w;
     struct probe p;
@@ -377,8 +381,9 @@ static void script_many_headers(struct wire_connection *c) {
 
 static void answers_without_a_head_are_broken(void **state) {
   (void)state;
-  static void (*const scripts[])(struct wire_connection *) = {script_reset_unanswered, script_garbage,   script_half_head,
-                                                              script_nul_header,       script_huge_head, script_many_headers};
+  static void (*const scripts[])(struct wire_connection *) = {script_reset_unanswered, script_garbage,
+                                                              script_half_head,        script_nul_header,
+                                                              script_huge_head,        script_many_headers};
   for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
     struct wire w;
     struct probe p;

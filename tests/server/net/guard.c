@@ -147,9 +147,22 @@ static void urls_are_http_with_a_host_and_nothing_odd(void **state) {
   check_url(NET_OPERATOR, "http://127.0.0.1:4010/v1", 0);
   check_url(NET_OPERATOR, "http://[::1]:4010/v1", 0);
   static const char *const bad[] = {
-      "",          "api.example.com/v1",  "/v1",          "ftp://example.com/",       "file:///etc/passwd", "gopher://example.com/",
-      "https://",  "https://:443/v1",     "https://u@example.com/", "https://u:p@example.com/", "https://example.com/#x", "javascript:alert(1)",
-      "https://exa mple.com/", "https://example.com/a\r\nb", "https://example.com:99999/", "dict://example.com/",
+      "",
+      "api.example.com/v1",
+      "/v1",
+      "ftp://example.com/",
+      "file:///etc/passwd",
+      "gopher://example.com/",
+      "https://",
+      "https://:443/v1",
+      "https://u@example.com/",
+      "https://u:p@example.com/",
+      "https://example.com/#x",
+      "javascript:alert(1)",
+      "https://exa mple.com/",
+      "https://example.com/a\r\nb",
+      "https://example.com:99999/",
+      "dict://example.com/",
   };
   for (size_t i = 0; i < ARRAY_LEN(bad); i++) check_url(NET_OPERATOR, bad[i], 1);
 }

@@ -1,5 +1,5 @@
-// For the tests of the outbound door: a server of raw sockets, one thread a connection, whose script may break every rule of
-// HTTP; and a probe that runs one exchange and remembers what happened to it.
+// For the tests of the outbound door: a server of raw sockets, one thread a connection, whose script may break every
+// rule of HTTP; and a probe that runs one exchange and remembers what happened to it.
 #pragma once
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,185 @@
+// The table of commands. What a line says is all there is: parsing, requests, printing, help and suggestions follow it.
+#include "app/command.h"
+#include "base/mem.h"
+#include "standin/standin.h"
+
+#define OPTIONS(...) (const struct option[]){__VA_ARGS__}, sizeof((const struct option[]){__VA_ARGS__}) / sizeof(struct option)
+#define NO_OPTIONS NULL, 0
+#define ONE(method, path) &(const struct endpoint){method, path, NULL, 0, NULL}
+#define ASKED(method, path, asks) &(const struct endpoint){method, path, NULL, 0, asks}
+#define LIST(path, columns) &(const struct endpoint){"GET", path, columns, ARRAY_LEN(columns), NULL}
+#define API(name, words, summary, example, options, endpoint) {name, words, summary, example, options, endpoint_run, endpoint, NULL}
+#define OWN(name, words, summary, example, options, run) {name, words, summary, example, options, run, NULL, NULL}
+
+//  options that several commands share
+#define CUSTOMER {"customer", OPTION_TEXT, "CUSTOMER", "customer", true, "cus_... or ext:<your id>"}
+#define CUSTOMER_MAYBE {"customer", OPTION_TEXT, "CUSTOMER", "customer", false, "cus_... or ext:<your id>"}
+#define DRY {"dry-run", OPTION_FLAG, NULL, NULL, false, "print the request and send nothing"}
+#define YES {"yes", OPTION_FLAG, NULL, NULL, false, "do not ask"}
+#define PAGES                                                                                                          \
+  {"limit", OPTION_INT, "N", "limit", false, "rows of a page, 1 to 100"},                                              \
+      {"cursor", OPTION_TEXT, "CURSOR", "cursor", false, "where the page before ended"},                               \
+      {"all", OPTION_FLAG, NULL, NULL, false, "every page; with --json one page a line"}
+#define PROFILE                                                                                                        \
+  {"name", OPTION_TEXT, "NAME", "name", false, "for people"},                                                          \
+      {"external-id", OPTION_TEXT, "ID", "external_id", false, "your app's own id; ext:ID stands for it everywhere"},  \
+      {"time-zone", OPTION_TEXT, "ZONE", "time_zone", false, "of days and months in limits and reports: Europe/Berlin"}, \
+      {"credit-limit", OPTION_TEXT, "AMOUNT", "credit_limit", false, "how far below zero the balance may go"},         \
+      {"short-policy", OPTION_TEXT, "POLICY", "short_policy", false,                                                   \
+       "where credits do not cover a call's bound: refuse, lower_cap or allow_debt"},                                  \
+      {"short-debt", OPTION_TEXT, "AMOUNT", "short_debt", false, "the most debt of one call under allow_debt"},        \
+      {"metadata", OPTION_JSON, "JSON", "metadata", false, "an object of your own"}
+#define PROVIDER                                                                                                       \
+  {"base-url", OPTION_TEXT, "URL", "base_url", false, "https://api.openai.com"},                                       \
+      {"secret-file", OPTION_FILE, "FILE", "secret", false, "the provider's key; - reads it from stdin"},              \
+      {"secret-env", OPTION_ENV, "NAME", "secret", false, "the provider's key, from a variable of the environment"},   \
+      {"settings", OPTION_JSON, "JSON", "settings", false, "of the plugin"},                                           \
+      {"models", OPTION_JSON, "JSON", "models", false, "{\"model as sold\": \"the provider's name\"} where they differ"}, \
+      {"priority", OPTION_INT, "N", "priority", false, "the lowest that prices a model serves it"}
+
+static const struct column customer_columns[] = {
+    {"id", "ID", false},           {"external_id", "EXTERNAL ID", false}, {"name", "NAME", false},
+    {"status", "STATUS", false},   {"balance.available", "AVAILABLE", true}, {"balance.held", "HELD", true},
+    {"balance.debt", "DEBT", true}, {"created_at", "CREATED", false}};
+static const struct column key_columns[] = {
+    {"id", "ID", false},       {"customer", "CUSTOMER", false}, {"name", "NAME", false},      {"public_id", "PUBLIC ID", false},
+    {"last4", "LAST4", false}, {"created_at", "CREATED", false}, {"expires_at", "EXPIRES", false}, {"revoked_at", "REVOKED", false}};
+static const struct column grant_columns[] = {
+    {"id", "ID", false},      {"source", "SOURCE", false},    {"priority", "PRIORITY", true},  {"amount", "AMOUNT", true},
+    {"left", "LEFT", true},   {"consumed", "CONSUMED", true}, {"expires_at", "EXPIRES", false}, {"reason", "REASON", false}};
+static const struct column provider_columns[] = {
+    {"id", "ID", false},           {"name", "NAME", false},         {"plugin", "PLUGIN", false},  {"base_url", "BASE URL", false},
+    {"has_secret", "SECRET", false}, {"priority", "PRIORITY", true}, {"enabled", "ENABLED", false}};
+static const struct column price_columns[] = {
+    {"id", "ID", false},          {"provider", "PROVIDER", false},       {"model", "MODEL", false},
+    {"valid_from", "FROM", false}, {"valid_until", "UNTIL", false}, {"rates", "RATES", false}};
+static const struct column limit_columns[] = {
+    {"id", "ID", false},       {"key", "KEY", false},   {"measure", "MEASURE", false}, {"period", "PERIOD", false},
+    {"amount", "AMOUNT", true}, {"used", "USED", true}, {"held", "HELD", true}, {"left", "LEFT", true}, {"refills_at", "REFILLS", false}};
+static const struct column call_columns[] = {
+    {"id", "ID", false},         {"created_at", "CREATED", false}, {"model", "MODEL", false},
+    {"state", "STATE", false},   {"charge", "CHARGE", true},       {"usage", "USAGE", false}};
+
+const struct command command_table[] = {
+    OWN("serve", "", "Run the service",
+        "  DATABASE_URL=postgresql:///tollgate TOLLGATE_MASTER_KEY=$(openssl rand -hex 32) tollgate serve\n",
+        OPTIONS({"ready-file", OPTION_TEXT, "FILE", NULL, false, "write {\"url\",\"port\",\"pid\"} there once it answers"}),
+        serve_command_run),
+    OWN("dev", "", "Run everything on this machine: database, provider, prices, a customer, a demo",
+        "  tollgate dev\n  tollgate dev --port 8081 --data ./data --no-demo\n  OPENAI_API_KEY=sk-... tollgate dev\n",
+        OPTIONS({"data", OPTION_TEXT, "DIR", NULL, false,
+                 "where everything is kept; default ~/.local/share/tollgate, as root /var/lib/tollgate"},
+                {"port", OPTION_INT, "N", NULL, false, "port of the service; 0: any free one; default 8080"},
+                {"ready-file", OPTION_TEXT, "FILE", NULL, false, "write addresses and keys there as JSON once everything answers"},
+                {"no-demo", OPTION_FLAG, NULL, NULL, false, "make no calls"}),
+        dev_run),
+    OWN("migrate", "", "Bring the database to this version's shape", "  tollgate migrate --status\n",
+        OPTIONS({"status", OPTION_FLAG, NULL, NULL, false, "only say what is applied and what is pending"}), migrate_command_run),
+    OWN("audit", "", "Check every invariant of the books", "  tollgate audit --json\n", NO_OPTIONS, audit_command_run),
+    OWN("doctor", "", "Show the effective settings and check what they lead to", "  tollgate doctor\n", NO_OPTIONS, doctor_run),
+    OWN("version", "", "Print the version", NULL, NO_OPTIONS, version_run),
+
+    API("customers create", "", "Create a customer", "  tollgate customers create --name Acme --external-id u1\n",
+        OPTIONS(PROFILE, DRY), ONE("POST", "/api/v1/customers")),
+    API("customers list", "", "List customers", "  tollgate customers list\n",
+        OPTIONS({"external-id", OPTION_TEXT, "ID", "external_id", false, "only the one with this id of yours"}, PAGES),
+        LIST("/api/v1/customers", customer_columns)),
+    API("customers show", "CUSTOMER", "Show a customer with its balance", "  tollgate customers show ext:u1\n", NO_OPTIONS,
+        ONE("GET", "/api/v1/customers/{}")),
+    API("customers update", "CUSTOMER", "Change or suspend a customer", "  tollgate customers update ext:u1 --status suspended\n",
+        OPTIONS(PROFILE, {"status", OPTION_TEXT, "STATUS", "status", false, "active or suspended"}, DRY),
+        ONE("PATCH", "/api/v1/customers/{}")),
+
+    API("keys create", "", "Create an API key; its secret is shown once",
+        "  tollgate keys create --customer ext:u1 --name server\n  tollgate keys create --operator --name ops\n",
+        OPTIONS(CUSTOMER_MAYBE, {"operator", OPTION_FLAG, NULL, "operator", false, "an operator's key: it may do everything"},
+                {"name", OPTION_TEXT, "NAME", "name", false, "for people"},
+                {"expires", OPTION_TEXT, "TIME", "expires_at", false, "when it ends: 2027-01-31T00:00:00Z"}, DRY),
+        ONE("POST", "/api/v1/keys")),
+    API("keys list", "", "List keys", "  tollgate keys list --customer ext:u1\n", OPTIONS(CUSTOMER_MAYBE, PAGES),
+        LIST("/api/v1/keys", key_columns)),
+    API("keys show", "KEY", "Show a key", NULL, NO_OPTIONS, ONE("GET", "/api/v1/keys/{}")),
+    API("keys revoke", "KEY", "Revoke a key: no paid call starts after this has answered", "  tollgate keys revoke key_... --yes\n",
+        OPTIONS(YES, DRY), ASKED("DELETE", "/api/v1/keys/{}", "Revoke")),
+    OWN("keys bootstrap", "", "Make the first operator key, straight in the database", "  tollgate keys bootstrap\n",
+        OPTIONS({"name", OPTION_TEXT, "NAME", NULL, false, "for people"},
+                {"force", OPTION_FLAG, NULL, NULL, false, "even where there is an operator key already"}),
+        bootstrap_run),
+
+    API("grants create", "", "Give a customer credits", "  tollgate grants create --customer ext:u1 --amount 10\n",
+        OPTIONS(CUSTOMER, {"amount", OPTION_TEXT, "AMOUNT", "amount", true, "credits, such as 12.5"},
+                {"source", OPTION_TEXT, "SOURCE", "source", false, "purchase (default), promotion, subscription or adjustment"},
+                {"priority", OPTION_INT, "N", "priority", false, "the lowest burns first; default 100"},
+                {"expires", OPTION_TEXT, "TIME", "expires_at", false, "when what is left of it ends"},
+                {"reason", OPTION_TEXT, "TEXT", "reason", false, "for the books"}, DRY),
+        ONE("POST", "/api/v1/grants")),
+    API("grants list", "", "List a customer's grants", NULL, OPTIONS(CUSTOMER, PAGES), LIST("/api/v1/grants", grant_columns)),
+    API("grants show", "GRANT", "Show a grant", NULL, OPTIONS(CUSTOMER), ONE("GET", "/api/v1/grants/{}")),
+
+    API("providers create", "", "Name an upstream: a plugin, an address and a secret",
+        "  tollgate providers create --name openai --plugin openai --base-url https://api.openai.com --secret-env OPENAI_API_KEY\n",
+        OPTIONS({"name", OPTION_TEXT, "NAME", "name", true, "what NAME/model forces"},
+                {"plugin", OPTION_TEXT, "PLUGIN", "plugin", true, "openai, ..."}, PROVIDER, DRY),
+        ONE("POST", "/api/v1/providers")),
+    API("providers list", "", "List providers", NULL, OPTIONS(PAGES), LIST("/api/v1/providers", provider_columns)),
+    API("providers show", "PROVIDER", "Show a provider", NULL, NO_OPTIONS, ONE("GET", "/api/v1/providers/{}")),
+    API("providers update", "PROVIDER", "Change a provider", NULL, OPTIONS(PROVIDER, DRY), ONE("PATCH", "/api/v1/providers/{}")),
+
+    API("prices set", "", "Price a model; the price before it ends when this one begins",
+        "  tollgate prices set --provider openai --model gpt-4o-mini --rate input_tokens=0.165/0.15 --rate output_tokens=0.66/0.60\n",
+        OPTIONS({"provider", OPTION_TEXT, "PROVIDER", "provider", true, "its name or prv_..."},
+                {"model", OPTION_TEXT, "MODEL", "model", true, "as sold"},
+                {"rate", OPTION_RATE, "METER=CHARGE[/COST][@PER]", "rates", true,
+                 "credits (and what it costs you) for PER units, 1000000 if not told; many times"},
+                {"from", OPTION_TEXT, "TIME", "valid_from", false, "two seconds from now or later"},
+                {"max-input", OPTION_INT, "N", "max_input_tokens", false, "the model's own bound"},
+                {"max-output", OPTION_INT, "N", "max_output_tokens", false, "the model's own bound"}, DRY),
+        ONE("POST", "/api/v1/prices")),
+    API("prices list", "", "List prices", "  tollgate prices list --current\n",
+        OPTIONS({"provider", OPTION_TEXT, "PROVIDER", "provider", false, "only of this one"},
+                {"model", OPTION_TEXT, "MODEL", "model", false, "only of this one"},
+                {"current", OPTION_FLAG, NULL, "current", false, "only those that hold now"}, PAGES),
+        LIST("/api/v1/prices", price_columns)),
+    API("prices show", "PRICE", "Show a price", NULL, NO_OPTIONS, ONE("GET", "/api/v1/prices/{}")),
+
+    API("limits create", "", "Limit a customer or one of its keys",
+        "  tollgate limits create --customer ext:u1 --measure requests --period minute --amount 60\n"
+        "  tollgate limits create --customer ext:u1 --key key_... --measure spend --period month --amount 25\n",
+        OPTIONS(CUSTOMER, {"key", OPTION_TEXT, "KEY", "key", false, "only this key of the customer"},
+                {"measure", OPTION_TEXT, "MEASURE", "measure", true, "requests or spend"},
+                {"period", OPTION_TEXT, "PERIOD", "period", true, "minute, day, month or total"},
+                {"amount", OPTION_MEASURED, "AMOUNT", "amount", true, "requests, or credits"}, DRY),
+        ONE("POST", "/api/v1/limits")),
+    API("limits list", "", "List a customer's limits with what is left", NULL, OPTIONS(CUSTOMER, PAGES),
+        LIST("/api/v1/limits", limit_columns)),
+    API("limits update", "LIMIT", "Change a limit's amount", NULL,
+        OPTIONS(CUSTOMER, {"measure", OPTION_TEXT, "MEASURE", NULL, true, "what it counts: requests or spend"},
+                {"amount", OPTION_MEASURED, "AMOUNT", "amount", true, "requests, or credits"}, DRY),
+        ONE("PATCH", "/api/v1/limits/{}")),
+    API("limits delete", "LIMIT", "Remove a limit", NULL, OPTIONS(CUSTOMER, YES, DRY),
+        ASKED("DELETE", "/api/v1/limits/{}", "Remove")),
+
+    API("balance", "", "Show a customer's balance", "  tollgate balance --customer ext:u1\n", OPTIONS(CUSTOMER_MAYBE),
+        ONE("GET", "/api/v1/balance")),
+    API("calls list", "", "List calls", "  tollgate calls list --customer ext:u1\n",
+        OPTIONS(CUSTOMER_MAYBE, {"key", OPTION_TEXT, "KEY", "key", false, "only of this key"},
+                {"state", OPTION_TEXT, "STATE", "state", false, "settled, released, expired, unrated or voided"},
+                {"from", OPTION_TEXT, "TIME", "created[gte]", false, "not older"},
+                {"to", OPTION_TEXT, "TIME", "created[lt]", false, "older"}, PAGES),
+        LIST("/api/v1/calls", call_columns)),
+    API("calls show", "CALL", "Explain a call: usage, price, each line's arithmetic, who paid", "  tollgate calls show call_...\n",
+        NO_OPTIONS, ONE("GET", "/api/v1/calls/{}")),
+    API("calls void", "CALL", "Undo a settled call: its charge goes back", "  tollgate calls void call_... --reason \"test call\" --yes\n",
+        OPTIONS({"reason", OPTION_TEXT, "TEXT", "reason", true, "for the books"}, YES, DRY),
+        ASKED("POST", "/api/v1/calls/{}/void", "Undo")),
+    OWN("report usage", "", "What a customer used, by day, model and key",
+        "  tollgate report usage --customer ext:u1 --from 2026-11-01 --to 2026-12-01 --group-by day,model\n",
+        OPTIONS(CUSTOMER_MAYBE, {"from", OPTION_TEXT, "TIME", "from", false, "from this time on"},
+                {"to", OPTION_TEXT, "TIME", "to", false, "up to this time, exclusive"},
+                {"group-by", OPTION_TEXT, "WORDS", "group_by", false, "any of day,model,key"},
+                {"csv", OPTION_FLAG, NULL, NULL, false, "print CSV"}),
+        report_run),
+    {"stand-in", "", "Run the stand-in provider alone", NULL, NO_OPTIONS, NULL, NULL, standin_main},
+    OWN("help", "[COMMAND]", "Explain the commands", "  tollgate help keys create\n", NO_OPTIONS, help_run),
+};
+const size_t command_count = ARRAY_LEN(command_table);
