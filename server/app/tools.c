@@ -139,7 +139,7 @@ static void finding_tell(void *arg, const struct audit_finding *f) {
   json_member_id(&w, "customer", "cus", f->customer);
   json_member_text(&w, "row", f->row);
   json_object_end(&w);
-  (void)fprintf(stderr, "%s\n", buf_cstr(&line));
+  (void)printf("%s\n", buf_cstr(&line));
 }
 
 static void progress_tell(void *arg, const struct audit_progress *p) {

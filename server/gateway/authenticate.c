@@ -20,8 +20,6 @@ int key_text_find(const struct http_request *r, struct str *ret) {
 
 // ---- on a job thread
 
-static void principal_job(struct db *db, void *arg);
-
 struct principal_question {
   struct gateway_call *call;
   void (*then)(void *call);

@@ -2,11 +2,17 @@
 // what comes from elsewhere (a job, the ledger's writer, the client's socket) is posted there first. So nothing here is
 // locked but what gateway_watched reads.
 #pragma once
+#include "base/limits.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
 #include "gateway/gateway.h"
 #include "http/problem.h"
 #include "meter/call.h"
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 
 //  id, what is entered, what a cancel does while the call is there (NULL: the step's own answer comes and is then refused)
 #define CALL_STEPS(X)                                \
@@ -122,7 +128,6 @@ struct gateway_call {
   enum problem problem;
   char problem_text[PROBLEM_TEXT_MAX];
   struct meter_bill bill;
-  const struct book_price *billed; // NULL: nothing was charged
   struct buf usage_json, evidence;
   int64_t settling_since, retry_at;
   int retry_ms;
@@ -161,6 +166,14 @@ int64_t cap_lower(int64_t below, amount available, amount (*hold_of)(void *arg, 
 // admit.c
 void admit_enter(struct gateway_call *c);
 
+// What a further call could draw from: within int64, however deep a debt is.
+static inline amount op_available(const struct ledger_op *op) {
+  __extension__ __int128 available = op->balance;
+  available += op->credit_limit;
+  available -= op->held;
+  return available > INT64_MAX ? INT64_MAX : available < INT64_MIN ? INT64_MIN : (amount)available;
+}
+
 // refuse.c: the answers to what the ledger refuses
 void refuse_admission(struct gateway_call *c);
 struct limit_texts {
@@ -192,9 +205,10 @@ void relay_finish(struct gateway_call *c, enum tollgate_ending ending); // the p
 struct str relay_failure(struct gateway_call *c);
 
 // settle.c
-void settle_release(struct gateway_call *c, const char *ending);
-// By what the plugin counted. False: nothing is charged for it.
-bool settle_usage(struct gateway_call *c, enum tollgate_ending ending, const char *ending_name, bool *ret_complete);
+void settle_release(struct gateway_call *c, const char *ending); // nothing was used; goes on to SETTLE
+// By what the plugin counted, and where it counted nothing by what such calls usually use. ret_complete: the answer came to
+// its proper end.
+void settle_usage(struct gateway_call *c, enum tollgate_ending ending, const char *ending_name, bool *ret_complete);
 void settle_enter(struct gateway_call *c);
 void settle_tick(void *lane);
 

@@ -107,6 +107,7 @@ struct http_linger {
 struct http_pulse {
   struct http_request *request;
   pthread_t thread;
+  int fd; // our end
 };
 
 struct http_server {
@@ -115,6 +116,7 @@ struct http_server {
   unsigned connections_max;
   int64_t header_us, body_us, idle_us, write_stall_us;
   int listen_fd;
+  bool quiesced;
   uint16_t port;
   pthread_mutex_t conn_lock;
   struct http_conn *conns, *conns_last;
@@ -125,8 +127,7 @@ struct http_server {
   unsigned threads;
   struct http_pulse *pulses; // one a thread; conn_lock until the server is ready, then fixed
   size_t pulse_count;
-  int *pulse_fds;
-  size_t pulse_fd_count;
+  size_t pulse_fd_count; // how many of them have their fd
   _Atomic unsigned pulses_seen;
   int watch_epoll, watch_event;
   pthread_t watch_thread;
@@ -196,7 +197,6 @@ const char *problem_content_type(const struct http_request *r);
 struct MHD_Response *problem_response(struct http_request *r, enum problem p, const char *message);
 
 // pulse.c
-#define PULSE_TRIES 8
 bool pulse_start(struct http_server *s);
 bool pulse_pass(struct http_server *s); // true while there is a crowd
 void pulse_stop(struct http_server *s);

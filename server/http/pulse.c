@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define PULSE_WAIT_MS 5000
+#define PULSE_SPARE_MAX 64 // tries that reached a thread which had its pulse already
 #define PULSE_PATH "/-/pulse"
 
 static bool thread_is_new(const struct http_server *s) {
@@ -22,7 +23,7 @@ static void pulse_begin(struct http_request *r, void *context) {
   struct http_server *s = r->server;
   pthread_mutex_lock(&s->conn_lock);
   bool take = thread_is_new(s);
-  if (take) s->pulses[s->pulse_count++] = (struct http_pulse){r, pthread_self()};
+  if (take) s->pulses[s->pulse_count++] = (struct http_pulse){r, pthread_self(), -1};
   pthread_mutex_unlock(&s->conn_lock);
   if (!take) http_problem(r, PROBLEM_NOT_FOUND, NULL, "This thread has its pulse.");
   atomic_fetch_add(&s->pulses_seen, 1);
@@ -49,18 +50,24 @@ static size_t pulses_taken(struct http_server *s) {
   return count;
 }
 
-// A thread is chosen by the descriptor's number; alternate ends of pairs reach them all before long.
+#define PULSE_TEXT "GET " PULSE_PATH " HTTP/1.1\r\nHost: a\r\n\r\n"
+
+// A thread is chosen by the descriptor's number; alternate ends of pairs, none closed meanwhile, reach them all before long.
 bool pulse_start(struct http_server *s) {
-  static const struct str request = {"GET " PULSE_PATH " HTTP/1.1\r\nHost: a\r\n\r\n", sizeof("GET " PULSE_PATH " HTTP/1.1\r\nHost: a\r\n\r\n") - 1};
+  static const struct str text = {PULSE_TEXT, sizeof PULSE_TEXT - 1};
+  int spare[PULSE_SPARE_MAX];
+  size_t spare_count = 0;
+  bool ok = true;
   s->pulses = mem_alloc(s->threads * sizeof *s->pulses);
-  s->pulse_fds = mem_alloc(s->threads * PULSE_TRIES * sizeof *s->pulse_fds);
-  for (unsigned i = 0; i < s->threads * PULSE_TRIES && pulses_taken(s) < s->threads; i++) {
-    int fd = pair_send(s, i, request);
-    if (fd < 0) return false;
-    s->pulse_fds[s->pulse_fd_count++] = fd;
-    if (!await_seen(s, i + 1)) return false;
+  for (unsigned turn = 0; ok && s->pulse_fd_count < s->threads && spare_count < PULSE_SPARE_MAX; turn++) {
+    int fd = pair_send(s, turn, text);
+    ok = fd >= 0 && await_seen(s, turn + 1);
+    size_t taken = pulses_taken(s);
+    if (ok && taken > s->pulse_fd_count) s->pulses[s->pulse_fd_count++].fd = fd;
+    else if (fd >= 0) spare[spare_count++] = fd;
   }
-  return pulses_taken(s) == s->threads;
+  for (size_t i = 0; i < spare_count; i++) close(spare[i]);
+  return ok && s->pulse_fd_count == s->threads;
 }
 
 bool pulse_pass(struct http_server *s) {
@@ -78,10 +85,8 @@ bool pulse_pass(struct http_server *s) {
 void pulse_stop(struct http_server *s) {
   for (size_t i = 0; i < s->pulse_count; i++)
     http_problem(s->pulses[i].request, PROBLEM_SHUTTING_DOWN, NULL, "The service is shutting down.");
-  for (size_t i = 0; i < s->pulse_fd_count; i++) close(s->pulse_fds[i]);
+  for (size_t i = 0; i < s->pulse_fd_count; i++) close(s->pulses[i].fd);
   s->pulse_count = s->pulse_fd_count = 0;
   mem_free(s->pulses);
-  mem_free(s->pulse_fds);
   s->pulses = NULL;
-  s->pulse_fds = NULL;
 }

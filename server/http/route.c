@@ -3,6 +3,7 @@
 #include "http/route.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include <stdio.h>
 
 // The number of segments, or ROUTE_SEGMENTS_MAX + 1 where there are more.
 static size_t cut(struct str path, struct str ret[ROUTE_SEGMENTS_MAX]) {
@@ -50,11 +51,8 @@ static bool pattern_matches(const struct route_pattern *p, const struct str *seg
 }
 
 static void allow_add(char allow[ROUTE_ALLOW_MAX], const char *method) {
-  if (strstr(allow, method)) return;
-  size_t len = strlen(allow), more = strlen(method) + (len ? 2 : 0);
-  if (len + more >= ROUTE_ALLOW_MAX) return;
-  if (len) memcpy(allow + len, ", ", 3);
-  strcat(allow, method);
+  size_t len = strlen(allow);
+  if (!strstr(allow, method)) (void)snprintf(allow + len, ROUTE_ALLOW_MAX - len, "%s%s", len ? ", " : "", method);
 }
 
 void route_find(const struct route_table *t, struct str method, struct str path, struct route_match *ret) {

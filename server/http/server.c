@@ -79,7 +79,7 @@ static struct MHD_Daemon *daemon_start(struct http_server *s, const struct http_
   MHD_set_panic_func(panic, NULL);
   return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
                           handler_access, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, s->threads,
-                          MHD_OPTION_CONNECTION_LIMIT, s->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_ip,
+                          MHD_OPTION_CONNECTION_LIMIT, s->connections_max + s->threads, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_ip,
                           MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
                           MHD_OPTION_URI_LOG_CALLBACK, handler_begin, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
                           MHD_OPTION_NOTIFY_COMPLETED, handler_completed, s, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s,
@@ -144,11 +144,12 @@ static bool await_zero(_Atomic int *counter, int bound_ms) {
   return true;
 }
 
-static void listen_close(struct http_server *s) {
-  if (s->listen_fd < 0) return;
-  if (s->daemon) (void)MHD_quiesce_daemon(s->daemon);
-  close(s->listen_fd);
-  s->listen_fd = -1;
+// The port is free at once; the descriptor's number is not, while a thread may be about to accept on it.
+static void listen_end(struct http_server *s) {
+  if (s->quiesced) return;
+  s->quiesced = true;
+  (void)MHD_quiesce_daemon(s->daemon);
+  (void)shutdown(s->listen_fd, SHUT_RDWR);
 }
 
 #define CUT_BATCH 64
@@ -174,7 +175,7 @@ static size_t cut_batch(struct http_server *s) {
 int http_server_drain(struct http_server *s, int bound_ms) {
   int cut = 0;
   atomic_store(&s->draining, true);
-  listen_close(s);
+  listen_end(s);
   if (!await_zero(&s->active, bound_ms)) {
     atomic_store(&s->cutting, true);
     cut = (int)cut_batch(s);
@@ -206,7 +207,7 @@ void http_server_destroy(struct http_server *s) {
     (void)await_zero(&s->parked, INT32_MAX);
     MHD_stop_daemon(s->daemon);
   }
-  listen_close(s);
+  if (s->listen_fd >= 0) close(s->listen_fd);
   watch_close(s);
   linger_finish(s);
   orphans_free(s);

@@ -62,11 +62,10 @@ static int lane_set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, vo
   if (what & CURL_POLL_IN) event.events |= EPOLLIN;
   if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
   int op = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-  int failed = epoll_ctl(loop->epoll_fd, op, fd, &event);
-  if (failed && errno == EEXIST) failed = epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event);
-  if (failed && errno == ENOENT) failed = epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+  if (epoll_ctl(loop->epoll_fd, op, fd, &event) != 0 && (errno == EEXIST || errno == ENOENT))
+    epoll_ctl(loop->epoll_fd, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
   if (!known) curl_multi_assign(lane->multi, fd, lane);
-  return failed ? -1 : 0;
+  return 0; // unwatched, it ends at its deadline; an error here would end every exchange of the lane
 }
 
 static void lane_init(struct net_lane *lane, struct net_loop *loop) {
@@ -226,7 +225,33 @@ static void loop_wake(struct net_loop *loop) {
   (void)put; // fails only where it is awake already
 }
 
-static void loop_free_timers(struct net_loop *loop);
+// A task that waits for its time: owns itself.
+struct later {
+  struct net_timer timer;
+  struct net_task task;
+};
+
+static void later_run(void *arg) {
+  struct later *later = arg;
+  struct net_task task = later->task;
+  mem_free(later);
+  task.fn(task.arg);
+}
+
+void net_after(struct net_loop *loop, int ms, void (*fn)(void *arg), void *arg) {
+  ASSERT(net_on_loop(loop));
+  struct later *later = mem_alloc(sizeof(*later));
+  later->timer = (struct net_timer){.fn = later_run, .arg = later};
+  later->task = (struct net_task){fn, arg};
+  timers_arm(&loop->timers, &later->timer, clock_mono_us() + INT64_C(1000) * (ms > 0 ? ms : 0));
+}
+
+// What net_after left behind is dropped with the loop.
+static void loop_free_timers(struct net_loop *loop) {
+  for (size_t i = 1; i <= loop->timers.count; i++)
+    if (loop->timers.heap[i]->fn == later_run) mem_free(loop->timers.heap[i]->arg);
+  timers_finish(&loop->timers);
+}
 
 void net_loop_destroy(struct net_loop *loop) {
   if (!loop) return;
@@ -256,34 +281,6 @@ void net_post(struct net_loop *loop, void (*fn)(void *arg), void *arg) {
   loop->asleep = false;
   pthread_mutex_unlock(&loop->lock);
   if (wake) loop_wake(loop);
-}
-
-// A task that waits for its time: owns itself.
-struct later {
-  struct net_timer timer;
-  struct net_task task;
-};
-
-static void later_run(void *arg) {
-  struct later *later = arg;
-  struct net_task task = later->task;
-  mem_free(later);
-  task.fn(task.arg);
-}
-
-void net_after(struct net_loop *loop, int ms, void (*fn)(void *arg), void *arg) {
-  ASSERT(net_on_loop(loop));
-  struct later *later = mem_alloc(sizeof(*later));
-  later->timer = (struct net_timer){.fn = later_run, .arg = later};
-  later->task = (struct net_task){fn, arg};
-  timers_arm(&loop->timers, &later->timer, clock_mono_us() + INT64_C(1000) * (ms > 0 ? ms : 0));
-}
-
-// What net_after left behind is dropped with the loop.
-static void loop_free_timers(struct net_loop *loop) {
-  for (size_t i = 1; i <= loop->timers.count; i++)
-    if (loop->timers.heap[i]->fn == later_run) mem_free(loop->timers.heap[i]->arg);
-  timers_finish(&loop->timers);
 }
 
 bool net_on_loop(const struct net_loop *loop) {

@@ -1,4 +1,5 @@
 // A pointer behind a lock: readers take a reference and let go of the lock at once; the old book ends with its last reader.
+// Two loads may end in the other order than they began: the newer catalogue stays.
 #include "price/holder.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -31,8 +32,9 @@ struct book *book_take(struct book_holder *h) {
 
 void book_put(struct book_holder *h, struct book *b) {
   pthread_mutex_lock(&h->lock);
-  struct book *old = h->book;
-  h->book = b;
+  bool newer = !h->book || !b || book_version_of(b) >= book_version_of(h->book);
+  struct book *out = newer ? h->book : b;
+  if (newer) h->book = b;
   pthread_mutex_unlock(&h->lock);
-  book_unref(old);
+  book_unref(out);
 }

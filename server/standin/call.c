@@ -1,6 +1,6 @@
 // From a request to its answer: who asks, what path, what model; and the pieces that all answers share.
 #include "standin/call.h"
-#include "standin/json.h"
+#include "standin/raw.h"
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -150,18 +150,18 @@ static void call_no_such_path(struct call *c) {
 
 static void call_post(struct call *c) {
   struct str body = c->request.body;
-  if (!json_check(body) || json_kind(body) != '{') {
+  if (!raw_check(body) || raw_kind(body) != '{') {
     call_refuse(c,
                 "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
                 "library correctly.)",
                 NULL, NULL);
     return;
   }
-  if (!json_member(body, "model", &c->model) || json_inner(c->model).len == 0 || c->model.len > 300) {
+  if (!raw_member(body, "model", &c->model) || raw_inner(c->model).len == 0 || c->model.len > 300) {
     call_refuse(c, "you must provide a model parameter", NULL, NULL);
     return;
   }
-  c->script = script_parse(json_inner(c->model));
+  c->script = script_parse(raw_inner(c->model));
   if (c->script.script == SCRIPT_REPLAY)
     replay_begin(c);
   else if (str_eq(c->request.path, STR("/v1/chat/completions")))

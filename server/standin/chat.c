@@ -1,6 +1,6 @@
 // Chat completions: reads the request, decides the shape of the answer, hands over to who makes it.
 #include "standin/call.h"
-#include "standin/json.h"
+#include "standin/raw.h"
 #include "standin/words.h"
 #include <stdio.h>
 
@@ -108,29 +108,29 @@ static bool has_weather(struct str value) {
 // Counts the prompt; the last message is left in ret_last.
 static void messages_read(struct call *c, struct str list, struct str *ret_last) {
   c->prompt_tokens = PROMPT_CONSTANT;
-  for (struct str message; json_next(&list, &message);) {
+  for (struct str message; raw_next(&list, &message);) {
     struct str content;
     *ret_last = message;
-    if (json_member(message, "content", &content)) c->prompt_tokens += words_in_content(content);
+    if (raw_member(message, "content", &content)) c->prompt_tokens += words_in_content(content);
   }
 }
 
 static void tool_read(struct call *c, struct str body, struct str last) {
   struct str tools, tool, function, choice, role, content;
-  if (!json_member(body, "tools", &tools) || !json_next(&tools, &tool)) return;
-  if (json_member(body, "tool_choice", &choice) && json_is(choice, "\"none\"")) return;
-  if (!json_member(last, "role", &role) || !json_is(role, "\"user\"")) return;
-  if (!json_member(last, "content", &content) || !has_weather(content)) return;
-  if (json_member(tool, "function", &function)) json_member(function, "name", &c->tool);
+  if (!raw_member(body, "tools", &tools) || !raw_next(&tools, &tool)) return;
+  if (raw_member(body, "tool_choice", &choice) && raw_is(choice, "\"none\"")) return;
+  if (!raw_member(last, "role", &role) || !raw_is(role, "\"user\"")) return;
+  if (!raw_member(last, "content", &content) || !has_weather(content)) return;
+  if (raw_member(tool, "function", &function)) raw_member(function, "name", &c->tool);
 }
 
 // False, and refused, where it is not a count of at least one.
 static bool count_read(struct call *c, struct str body, const char *name, int64_t *count) {
   struct str value;
   char message[160];
-  if (!json_member(body, name, &value) || json_is(value, "null")) return true;
+  if (!raw_member(body, name, &value) || raw_is(value, "null")) return true;
   int64_t given;
-  if (!json_int(value, &given)) {
+  if (!raw_int(value, &given)) {
     snprintf(message, sizeof(message), "Invalid type for '%s': expected an integer.", name);
     call_refuse(c, message, name, "invalid_type");
     return false;
@@ -146,13 +146,13 @@ static bool count_read(struct call *c, struct str body, const char *name, int64_
 
 static bool stream_read(struct call *c, struct str body) {
   struct str value, usage;
-  c->stream = json_member(body, "stream", &value) && json_is(value, "true");
-  if (!json_member(body, "stream_options", &value) || json_is(value, "null")) return true;
+  c->stream = raw_member(body, "stream", &value) && raw_is(value, "true");
+  if (!raw_member(body, "stream_options", &value) || raw_is(value, "null")) return true;
   if (!c->stream) {
     call_refuse(c, "The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options", NULL);
     return false;
   }
-  c->include_usage = json_member(value, "include_usage", &usage) && json_is(usage, "true");
+  c->include_usage = raw_member(value, "include_usage", &usage) && raw_is(usage, "true");
   return true;
 }
 
@@ -177,7 +177,7 @@ void chat_begin(struct call *c, struct str body) {
   struct str messages, last = {"", 0};
   int64_t old_max = INT64_MAX, max = INT64_MAX;
   c->choices = 1;
-  if (!json_member(body, "messages", &messages) || json_kind(messages) != '[') {
+  if (!raw_member(body, "messages", &messages) || raw_kind(messages) != '[') {
     call_refuse(c, "Missing required parameter: 'messages'.", "messages", "missing_required_parameter");
     return;
   }

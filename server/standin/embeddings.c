@@ -1,7 +1,7 @@
 // Embeddings: made-up vectors that are the same for the same place in the same request, as lists of numbers or as
 // base64 of little-endian floats.
 #include "standin/call.h"
-#include "standin/json.h"
+#include "standin/raw.h"
 #include "standin/words.h"
 
 #define DIMENSIONS 1536
@@ -58,14 +58,14 @@ static void embedding_add(struct buf *out, int64_t input, int64_t dimensions, bo
 // How many inputs, and their words. A list of numbers is one input. 0: not an input.
 static int64_t inputs_read(struct str value, int64_t *words) {
   struct str list = value, item;
-  if (json_kind(value) == '"' || (json_kind(value) == '[' && json_next(&list, &item) && json_kind(item) == '0')) {
+  if (raw_kind(value) == '"' || (raw_kind(value) == '[' && raw_next(&list, &item) && raw_kind(item) == '0')) {
     *words = words_in_input(value);
     return 1;
   }
-  if (json_kind(value) != '[') return 0;
+  if (raw_kind(value) != '[') return 0;
   int64_t count = 0;
-  for (list = value; json_next(&list, &item); count++) {
-    if (json_kind(item) != '"' && json_kind(item) != '[') return 0;
+  for (list = value; raw_next(&list, &item); count++) {
+    if (raw_kind(item) != '"' && raw_kind(item) != '[') return 0;
     *words += words_in_input(item);
   }
   return count <= INPUTS_MAX ? count : 0;
@@ -74,19 +74,19 @@ static int64_t inputs_read(struct str value, int64_t *words) {
 void embeddings_begin(struct call *c, struct str body) {
   struct str value;
   int64_t dimensions = DIMENSIONS, words = 0;
-  int64_t count = json_member(body, "input", &value) ? inputs_read(value, &words) : 0;
+  int64_t count = raw_member(body, "input", &value) ? inputs_read(value, &words) : 0;
   if (count == 0) {
     call_refuse(c,
                 "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.",
                 NULL, NULL);
     return;
   }
-  if (json_member(body, "dimensions", &value) &&
-      (!json_int(value, &dimensions) || dimensions < 1 || dimensions > DIMENSIONS_MAX)) {
+  if (raw_member(body, "dimensions", &value) &&
+      (!raw_int(value, &dimensions) || dimensions < 1 || dimensions > DIMENSIONS_MAX)) {
     call_refuse(c, "Invalid value for 'dimensions'.", "dimensions", NULL);
     return;
   }
-  bool base64 = json_member(body, "encoding_format", &value) && json_is(value, "\"base64\"");
+  bool base64 = raw_member(body, "encoding_format", &value) && raw_is(value, "\"base64\"");
   c->started = true;
   c->prompt_tokens = words ? words : 1;
   buf_puts(&c->body, "{\"object\":\"list\",\"data\":[");

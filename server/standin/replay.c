@@ -2,7 +2,7 @@
 // model's name says so. Event streams go out chunked, everything else with its length.
 #include "base/mem.h"
 #include "standin/call.h"
-#include "standin/json.h"
+#include "standin/raw.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -54,17 +54,17 @@ static const char *type_known(struct str type) {
 static void meta_read(struct call *c, struct str meta, struct str *ret_file) {
   struct str value, headers, type;
   int64_t status;
-  if (json_member(meta, "status", &value) && json_int(value, &status) && status >= 200 && status <= 599)
+  if (raw_member(meta, "status", &value) && raw_int(value, &status) && status >= 200 && status <= 599)
     c->status = (int)status;
-  *ret_file = json_member(meta, "response_file", &value) ? json_inner(value) : STR("response.json");
+  *ret_file = raw_member(meta, "response_file", &value) ? raw_inner(value) : STR("response.json");
   c->stream = str_ends(*ret_file, STR(".sse"));
   c->type = c->stream ? "text/event-stream; charset=utf-8" : "application/json";
-  if (json_member(meta, "response_headers", &headers) && json_member(headers, "content-type", &type) &&
-      type_known(json_inner(type)))
-    c->type = type_known(json_inner(type));
-  if (!json_member(meta, "expected", &headers)) return;
-  if (json_member(headers, "input_tokens", &value)) json_int(value, &c->prompt_tokens);
-  if (json_member(headers, "output_tokens", &value)) json_int(value, &c->words);
+  if (raw_member(meta, "response_headers", &headers) && raw_member(headers, "content-type", &type) &&
+      type_known(raw_inner(type)))
+    c->type = type_known(raw_inner(type));
+  if (!raw_member(meta, "expected", &headers)) return;
+  if (raw_member(headers, "input_tokens", &value)) raw_int(value, &c->prompt_tokens);
+  if (raw_member(headers, "output_tokens", &value)) raw_int(value, &c->words);
 }
 
 static size_t replay_end(const struct call *c) {
@@ -100,7 +100,7 @@ void replay_begin(struct call *c) {
   const char *dir = c->standin->replay;
   struct str file;
   if (!dir || !name_is_safe(c->script.name) || !file_read(dir, c->script.name, STR("meta.json"), &meta) ||
-      !json_check(buf_str(&meta))) {
+      !raw_check(buf_str(&meta))) {
     call_error(c, 404, "There is no such recording",
                "\"type\": \"invalid_request_error\", \"param\": \"model\", \"code\": \"model_not_found\"");
     return;

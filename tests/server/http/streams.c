@@ -3,7 +3,7 @@
 #include "client.h"
 #include <pthread.h>
 
-#define STALL_MS 500
+#define STALL_MS 1500
 
 static _Atomic(struct http_request *) held;
 static _Atomic int holding, gone, drained;
@@ -137,7 +137,7 @@ static void a_slow_client_holds_back_the_writer(void **state) {
       assert_true(http_stream_write(f->request, (struct str){piece, sizeof piece}));
       written += sizeof piece;
     }
-    sleep_ms(50);
+    sleep_ms(10);
   } while (http_stream_pending(f->request) < LIMIT_STREAM_BUFFER);
   assert_int_equal(atomic_load(&drained), 0);
   while (!atomic_load(&drained) && client_readable(f->fd, CLIENT_WAIT_MS)) {

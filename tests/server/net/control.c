@@ -29,11 +29,6 @@ static void pause_once(struct probe *p) {
   if (p->datas == 1) net_pause(p->x);
 }
 
-static void resume(void *arg) {
-  struct probe *p = arg;
-  net_resume(p->x);
-}
-
 static bool has_begun(void *arg) {
   struct probe *p = arg;
   return p->bytes > 0;
@@ -55,7 +50,7 @@ static void a_paused_exchange_holds_the_sender_back(void **state) {
   assert_int_equal(p.bytes, seen);
   assert_int_equal(w.sent, sent); // only what the sockets' buffers hold
   assert_true(sent < 16 << 20);
-  net_post(loop, resume, &p);
+  probe_resume_by_post(&p);
   probe_wait(&p);
   assert_int_equal(p.end, NET_DONE);
   assert_int_equal(p.bytes, LARGE);
@@ -66,9 +61,9 @@ static void a_paused_exchange_holds_the_sender_back(void **state) {
 static void pause_and_resume_soon(struct probe *p) {
   net_pause(p->x);
   if (p->datas % 2)
-    net_post(p->loop, resume, p);
+    probe_resume_by_post(p);
   else if (p->datas % 3 == 0)
-    net_after(p->loop, 1, resume, p);
+    probe_resume_after(p, 1);
   else
     net_resume(p->x);
 }
@@ -106,7 +101,7 @@ static void no_byte_is_lost_or_doubled_by_pausing(void **state) {
 
 static void pause_then_end_by_post(struct probe *p) {
   net_pause(p->x);
-  net_after(p->loop, 20, resume, p);
+  probe_resume_after(p, 20);
 }
 
 static void script_hello_close(struct wire_connection *c) {
@@ -131,7 +126,7 @@ static void what_came_before_a_break_is_given_after_a_pause(void **state) {
 static void too_large_after_resume(struct probe *p) {
   net_pause(p->x);
   p->on_head = NULL;
-  net_after(p->loop, 50, resume, p);
+  probe_resume_after(p, 50);
 }
 
 static void a_limit_passed_on_resuming_ends_the_exchange(void **state) {

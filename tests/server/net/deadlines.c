@@ -136,15 +136,10 @@ static void an_answer_that_never_ends_is_a_timeout(void **state) {
   wire_stop(&w);
 }
 
-static void resume(void *arg) {
-  struct probe *p = arg;
-  net_resume(p->x);
-}
-
 static void pause_at_first(struct probe *p) {
   if (p->datas > 1) return;
   net_pause(p->x);
-  net_after(p->loop, 300, resume, p);
+  probe_resume_after(p, 300);
 }
 
 static void the_silence_of_a_paused_exchange_does_not_count(void **state) {

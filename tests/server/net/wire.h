@@ -170,6 +170,7 @@ struct probe {
   int status, heads, datas, dones;
   struct buf headers, body;
   atomic_llong bytes;
+  atomic_int resumes; // on their way
   enum net_end end;
   bool sent;
   char detail[256];
@@ -198,6 +199,7 @@ static void probe_done(void *arg, enum net_end end, const char *detail) {
   p->dones++;
   p->end = end;
   p->sent = net_sent(p->x);
+  p->x = NULL; // it ends with this
   snprintf(p->detail, sizeof(p->detail), "%s", detail);
   if (p->on_done) p->on_done(p);
   sem_post(&p->over);
@@ -232,11 +234,29 @@ UNUSED static void probe_start(struct probe *p) {
 UNUSED static void probe_wait(struct probe *p) {
   while (sem_wait(&p->over) != 0) {
   }
+  while (p->resumes > 0) poll(NULL, 0, 1);
 }
 
 UNUSED static void probe_run(struct probe *p) {
   probe_start(p);
   probe_wait(p);
+}
+
+// Resumes by a task or a timer may come after the end.
+UNUSED static void probe_resume(void *arg) {
+  struct probe *p = arg;
+  if (p->x) net_resume(p->x);
+  p->resumes--;
+}
+
+UNUSED static void probe_resume_after(struct probe *p, int ms) {
+  p->resumes++;
+  net_after(p->loop, ms, probe_resume, p);
+}
+
+UNUSED static void probe_resume_by_post(struct probe *p) {
+  p->resumes++;
+  net_post(p->loop, probe_resume, p);
 }
 
 UNUSED static void task_signal(void *arg) {

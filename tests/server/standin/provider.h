@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "standin/json.h"
+#include "standin/raw.h"
 #include "standin/standin.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -204,15 +204,15 @@ UNUSED static void ask_model(const struct provider *p, struct reply *r, const ch
 // The raw value at a path of names and list places, "choices.0.message"; empty where there is none.
 UNUSED static struct str value_at(struct str json, const char *path) {
   struct str left = str_from(path), name, found = json;
-  if (!json_check(json)) return STR("");
+  if (!raw_check(json)) return STR("");
   while (str_split(&left, '.', &name)) {
     char text[64];
     snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
-    if (json_kind(found) == '[') {
+    if (raw_kind(found) == '[') {
       struct str list = found;
       for (int i = atoi(text); i >= 0; i--)
-        if (!json_next(&list, &found)) return STR("");
-    } else if (!json_member(found, text, &found))
+        if (!raw_next(&list, &found)) return STR("");
+    } else if (!raw_member(found, text, &found))
       return STR("");
   }
   return found;

@@ -112,7 +112,7 @@ static void garbage_is_no_json(void **state) {
   ask_model(&provider, &r, "stand-in:garbage", false);
   assert_int_equal(r.status, 200);
   assert_true(r.whole);
-  assert_false(json_check(buf_str(&r.body)));
+  assert_false(raw_check(buf_str(&r.body)));
   reply_finish(&r);
   ask_model(&provider, &r, "stand-in:garbage", true);
   assert_non_null(strstr(buf_cstr(&r.head), "text/event-stream"));

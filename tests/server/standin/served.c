@@ -23,9 +23,9 @@ static struct str line_of(const char *call, const char *wanted, char **text) {
     *text = file_text(provider.log);
     struct str log = str_from(*text), line;
     while (str_split(&log, '\n', &line)) {
-      assert_true(json_check(line));
-      if (str_eq(json_inner(value_at(line, "call")), str_from(call)) &&
-          str_eq(json_inner(value_at(line, "state")), str_from(wanted)))
+      assert_true(raw_check(line));
+      if (str_eq(raw_inner(value_at(line, "call")), str_from(call)) &&
+          str_eq(raw_inner(value_at(line, "state")), str_from(wanted)))
         return line;
     }
     mem_free(*text);
@@ -67,7 +67,7 @@ static void a_finished_call_has_two_lines(void **state) {
     assert_line(call, "finished", "prompt_tokens", "10");
     assert_line(call, "finished", "completion_tokens", "12");
     char *text;
-    struct str id = json_inner(value_at(line_of(call, "finished", &text), "id"));
+    struct str id = raw_inner(value_at(line_of(call, "finished", &text), "id"));
     assert_non_null(memmem(r.body.data, r.body.len, id.ptr, id.len)); // the id of the answer
     mem_free(text);
     reply_finish(&r);
@@ -90,7 +90,7 @@ static void a_client_that_leaves_is_aborted_with_what_it_got(void **state) {
   buf_finish(&got);
   char *text;
   int64_t tokens = 0;
-  assert_true(json_int(value_at(line_of("call_gone", "aborted", &text), "completion_tokens"), &tokens));
+  assert_true(raw_int(value_at(line_of("call_gone", "aborted", &text), "completion_tokens"), &tokens));
   assert_in_range(tokens, 2, 4);
   mem_free(text);
 }
@@ -130,7 +130,7 @@ static void a_reader_that_stops_is_not_told_more_than_was_sent(void **state) {
   close(fd);
   char *text;
   int64_t tokens = 0;
-  assert_true(json_int(value_at(line_of("call_slow", "aborted", &text), "completion_tokens"), &tokens));
+  assert_true(raw_int(value_at(line_of("call_slow", "aborted", &text), "completion_tokens"), &tokens));
   assert_in_range(tokens, 1, 900000);
   mem_free(text);
 }

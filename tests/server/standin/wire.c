@@ -61,7 +61,7 @@ static void a_stream_goes_role_words_finish_usage_done(void **state) {
       assert_value(data, "usage", "null");
     else
       assert_value(data, "usage.total_tokens", "23");
-    struct str word = json_inner(value_at(data, "choices.0.delta.content"));
+    struct str word = raw_inner(value_at(data, "choices.0.delta.content"));
     strncat(text, word.ptr, word.len);
     if (i == 0) assert_value(data, "choices.0.delta.role", "\"assistant\"");
     assert_value(data, "choices.0.finish_reason", i < 13 ? "null" : i == 13 ? "\"stop\"" : "");
@@ -103,7 +103,7 @@ static void every_choice_comes_and_counts(void **state) {
   struct str stream = buf_str(&r.body), data, last = {0};
   for (; event_next(&stream, &data); events++) {
     int64_t index;
-    if (json_int(value_at(data, "choices.0.index"), &index)) seen[index]++;
+    if (raw_int(value_at(data, "choices.0.index"), &index)) seen[index]++;
     if (data.ptr[0] == '{') last = data;
   }
   assert_int_equal(events, 3 * 4 + 2);
@@ -157,7 +157,7 @@ static void a_tool_is_called_for_the_weather(void **state) {
   struct str stream = buf_str(&r.body), data;
   char arguments[100] = "";
   while (event_next(&stream, &data) && data.ptr[0] == '{') {
-    struct str piece = json_inner(value_at(data, "choices.0.delta.tool_calls.0.function.arguments"));
+    struct str piece = raw_inner(value_at(data, "choices.0.delta.tool_calls.0.function.arguments"));
     strncat(arguments, piece.ptr, piece.len);
   }
   assert_string_equal(arguments, "{\\\"location\\\":\\\"Paris\\\"}");

@@ -1,6 +1,6 @@
 // A recursive check bounded in depth, and a skipper that trusts it: in checked text a value ends where its brackets
 // close, strings aside.
-#include "standin/json.h"
+#include "standin/raw.h"
 
 #define DEPTH_MAX 200
 
@@ -111,7 +111,7 @@ static bool check_value(struct str *s, int depth) {
   }
 }
 
-bool json_check(struct str text) {
+bool raw_check(struct str text) {
   if (!check_value(&text, 0)) return false;
   eat_space(&text);
   return text.len == 0;
@@ -147,11 +147,11 @@ static struct str eat_value(struct str *s) {
   return value;
 }
 
-bool json_member(struct str object, const char *name, struct str *ret) {
+bool raw_member(struct str object, const char *name, struct str *ret) {
   struct str s = object, wanted = str_from(name);
   if (!eat(&s, '{')) return false;
   while (!eat(&s, '}')) {
-    struct str key = json_inner(eat_value(&s));
+    struct str key = raw_inner(eat_value(&s));
     eat(&s, ':');
     struct str value = eat_value(&s);
     if (str_eq(key, wanted)) {
@@ -163,7 +163,7 @@ bool json_member(struct str object, const char *name, struct str *ret) {
   return false;
 }
 
-bool json_next(struct str *list, struct str *ret) {
+bool raw_next(struct str *list, struct str *ret) {
   if (!eat(list, '[') && !eat(list, ',')) return false;
   eat_space(list);
   if (eat(list, ']')) return false;
@@ -171,20 +171,20 @@ bool json_next(struct str *list, struct str *ret) {
   return true;
 }
 
-char json_kind(struct str value) {
+char raw_kind(struct str value) {
   char c = value.len ? value.ptr[0] : 'n';
   return c == '-' || (c >= '0' && c <= '9') ? '0' : c;
 }
 
-bool json_is(struct str value, const char *raw) {
+bool raw_is(struct str value, const char *raw) {
   return str_eq(value, str_from(raw));
 }
 
-struct str json_inner(struct str string) {
+struct str raw_inner(struct str string) {
   if (string.len < 2 || string.ptr[0] != '"') return (struct str){"", 0};
   return (struct str){string.ptr + 1, string.len - 2};
 }
 
-bool json_int(struct str value, int64_t *ret) {
-  return json_kind(value) == '0' && str_to_i64(value, ret);
+bool raw_int(struct str value, int64_t *ret) {
+  return raw_kind(value) == '0' && str_to_i64(value, ret);
 }

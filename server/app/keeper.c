@@ -1,0 +1,180 @@
+// The chores, as a table of periods. A chore that fails is tried again when it is next due; its failure is logged once,
+// and once more when it works again.
+#include "app/keeper.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define KEEPER_THREADS 2
+#define KEEPER_QUEUE 32
+#define WATCHED_MAX 4096
+
+static int chore_book(struct keeper *k, struct db *db);
+static int chore_confirm(struct keeper *k, struct db *db);
+static int chore_sweep(struct keeper *k, struct db *db);
+static int chore_expire(struct keeper *k, struct db *db);
+static int chore_partitions(struct keeper *k, struct db *db);
+
+//  id, name, period in milliseconds (0: half of the lease), function
+#define CHORES(X)                                 \
+  X(BOOK, "book", 500, chore_book)                \
+  X(CONFIRM, "confirm", 500, chore_confirm)       \
+  X(SWEEP, "sweep", 0, chore_sweep)               \
+  X(EXPIRE, "expire", 1000, chore_expire)         \
+  X(PARTITIONS, "partitions", 3600000, chore_partitions)
+
+enum chore_id {
+#define X(id, name, period, run) CHORE_##id,
+  CHORES(X)
+#undef X
+      CHORE_COUNT
+};
+static const struct {
+  const char *name;
+  int period_ms;
+  int (*run)(struct keeper *k, struct db *db);
+} chore_table[CHORE_COUNT] = {
+#define X(id, name, period, run) [CHORE_##id] = {name, period, run},
+    CHORES(X)
+#undef X
+};
+
+struct chore {
+  struct keeper *keeper;
+  enum chore_id id;
+  int64_t due_us, period_us;
+  atomic_bool running;
+  bool failing; // of the one that runs it
+};
+
+struct keeper {
+  struct keeper_config config;
+  struct db_pool *pool;
+  struct chore chores[CHORE_COUNT];
+  struct uuid watched[WATCHED_MAX];
+  int64_t versions[WATCHED_MAX];
+  pthread_t thread;
+  pthread_mutex_t lock; // guards due times and stopping
+  pthread_cond_t wake;
+  bool stopping;
+};
+
+// ---- what there is to do
+
+static int chore_book(struct keeper *k, struct db *db) {
+  int64_t newest;
+  if (book_version(db, &newest) != 0) return FAULT_DB;
+  struct book *book = book_take(k->config.books);
+  bool fresh = book && book_version_of(book) == newest;
+  book_unref(book);
+  if (fresh) return 0;
+  int r = book_load(db, &book);
+  if (r == 0) book_put(k->config.books, book);
+  return r;
+}
+
+static void customer_changed(void *arg, struct uuid customer) {
+  struct keeper *k = arg;
+  gateway_revisit(k->config.gateway, customer);
+}
+
+static int chore_confirm(struct keeper *k, struct db *db) {
+  size_t count = gateway_watched(k->config.gateway, k->watched, k->versions, WATCHED_MAX);
+  return principal_confirm(k->config.principals, db, k->watched, k->versions, count, customer_changed, k);
+}
+
+static int chore_sweep(struct keeper *k, struct db *db) {
+  return ledger_sweep(k->config.ledger, db);
+}
+
+static int chore_expire(struct keeper *k, struct db *db) {
+  return ledger_expire(k->config.ledger, db);
+}
+
+static int chore_partitions(struct keeper *k, struct db *db) {
+  (void)k;
+  return ledger_partitions(db);
+}
+
+// ---- when
+
+static void chore_run(struct db *db, void *arg) {
+  struct chore *c = arg;
+  int r = db ? chore_table[c->id].run(c->keeper, db) : FAULT_DB;
+  bool failed = r < 0;
+  if (failed != c->failing) {
+    if (failed)
+      log_warn("housekeeping.failed", "%s: %s", chore_table[c->id].name, db ? db_error(db) : fault_name(r));
+    else
+      log_info("housekeeping.recovered", "%s", chore_table[c->id].name);
+  }
+  c->failing = failed;
+  atomic_store(&c->running, false);
+}
+
+static void chore_begin(struct keeper *k, struct chore *c) {
+  if (atomic_exchange(&c->running, true)) return;
+  if (db_submit(k->pool, chore_run, c) != 0) atomic_store(&c->running, false);
+}
+
+// Starts what is due; returns when the next one is. Called with the lock held.
+static int64_t chores_begin(struct keeper *k, int64_t now) {
+  int64_t next = INT64_MAX;
+  for (size_t i = 0; i < CHORE_COUNT; i++) {
+    struct chore *c = &k->chores[i];
+    if (c->due_us <= now) {
+      c->due_us = now + c->period_us;
+      chore_begin(k, c);
+    }
+    if (c->due_us < next) next = c->due_us;
+  }
+  return next;
+}
+
+static void *keeper_main(void *arg) {
+  struct keeper *k = arg;
+  pthread_mutex_lock(&k->lock);
+  while (!k->stopping) {
+    int64_t next = chores_begin(k, clock_mono_us());
+    struct timespec until = {next / 1000000, (long)(next % 1000000) * 1000};
+    (void)pthread_cond_timedwait(&k->wake, &k->lock, &until);
+  }
+  pthread_mutex_unlock(&k->lock);
+  return NULL;
+}
+
+struct keeper *keeper_create(const struct keeper_config *config) {
+  struct keeper *k = mem_alloc(sizeof *k);
+  pthread_condattr_t monotonic;
+  k->config = *config;
+  k->pool = db_pool_create(config->url, KEEPER_THREADS, KEEPER_QUEUE);
+  for (size_t i = 0; i < CHORE_COUNT; i++) {
+    int period = chore_table[i].period_ms ? chore_table[i].period_ms : config->lease_ms / 2;
+    k->chores[i].keeper = k;
+    k->chores[i].id = (enum chore_id)i;
+    k->chores[i].period_us = (int64_t)period * 1000;
+  }
+  pthread_mutex_init(&k->lock, NULL);
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&k->wake, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  ASSERT(pthread_create(&k->thread, NULL, keeper_main, k) == 0);
+  return k;
+}
+
+void keeper_destroy(struct keeper *k) {
+  if (!k) return;
+  pthread_mutex_lock(&k->lock);
+  k->stopping = true;
+  pthread_cond_signal(&k->wake);
+  pthread_mutex_unlock(&k->lock);
+  pthread_join(k->thread, NULL);
+  db_pool_destroy(k->pool);
+  pthread_cond_destroy(&k->wake);
+  pthread_mutex_destroy(&k->lock);
+  mem_free(k);
+}

@@ -1,0 +1,17 @@
+// Housekeeping: a clock thread that hands each chore to a small pool of its own when it is due, never twice at once. So
+// busy API jobs cannot delay what keeps caches fresh, and a slow chore delays no other.
+#pragma once
+#include "db/pool.h"
+#include "gateway/gateway.h"
+
+struct keeper;
+struct keeper_config {
+  const char *url;
+  int lease_ms;
+  struct ledger *ledger;
+  struct principals *principals;
+  struct book_holder *books;
+  struct gateway_context *gateway;
+};
+struct keeper *keeper_create(const struct keeper_config *config);
+void keeper_destroy(struct keeper *k); // waits for running chores; NULL is fine

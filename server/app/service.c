@@ -1,0 +1,279 @@
+// Builds the instance. A step that fails ends with a sentence, and what was made before it is taken down again.
+#include "app/service.h"
+#include "app/keeper.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "crypto/crypto.h"
+#include "db/migrate.h"
+#include "db/pool.h"
+#include "gateway/gateway.h"
+#include "rest/rest.h"
+#include <pthread.h>
+#include <time.h>
+
+#define STATEMENT_MS 30000
+#define LOCK_MS 5000
+#define SETTLE_MS 3000  // of the drain's bound: left to charge what is cut off
+#define LEAVE_MS 5000   // beyond it: for the database to take the last settlements
+#define LOOPS_MAX 64
+
+struct service {
+  const struct config *config;
+  struct crypto_keys keys;
+  struct db_pool *pool, *reading;
+  struct ledger *ledger;
+  struct principals *principals;
+  struct book_holder *books;
+  struct plugin_registry *plugins;
+  struct net_loop *loops[LOOPS_MAX];
+  size_t loop_count;
+  struct gateway_context gateway;
+  struct rest_context rest;
+  struct http_route *routes;
+  size_t route_count;
+  struct http_server *http;
+  struct keeper *keeper;
+};
+
+// ---- the database's shape
+
+static void step_log(void *arg, int number, const char *name) {
+  (void)arg;
+  log_info("migration.applied", "%04d %s", number, name);
+}
+
+static bool shape_ensure(const struct config *c, struct db *db, struct buf *ret_error) {
+  struct migrate_status status;
+  int r = migrate_status(db, &status);
+  bool pending = r == 0 && (status.state == MIGRATE_PENDING || status.state == MIGRATE_EMPTY);
+  if (pending && config_is(c, SETTING_MIGRATE, "off")) {
+    buf_printf(ret_error, "%s: run `tollgate migrate`, or set TOLLGATE_MIGRATE=auto", status.detail);
+    return false;
+  }
+  if (pending) r = migrate_run(db, step_log, NULL, &status);
+  if (r < 0)
+    buf_printf(ret_error, "the database's shape cannot be read: %s", db_error(db));
+  else if (r > 0 || status.state == MIGRATE_CHANGED || status.state == MIGRATE_NEWER)
+    buf_puts(ret_error, status.detail);
+  return r == 0 && status.state != MIGRATE_CHANGED && status.state != MIGRATE_NEWER;
+}
+
+static bool database_prepare(struct service *s, struct buf *ret_error) {
+  CLEANUP(buf_finish) struct buf why;
+  buf_init(&why, 4096);
+  struct db *db = db_connect_bare(config_text(s->config, SETTING_DATABASE_DIRECT_URL), &why);
+  if (!db) buf_printf(ret_error, "the database cannot be reached: %s", buf_cstr(&why));
+  bool sound = db && shape_ensure(s->config, db, ret_error);
+  db_destroy(db);
+  return sound;
+}
+
+// The first price book and the coming days' partitions are there before the first request.
+static bool books_prepare(struct service *s, struct buf *ret_error) {
+  CLEANUP(buf_finish) struct buf why;
+  struct book *book = NULL;
+  buf_init(&why, 4096);
+  struct db *db = db_connect(config_text(s->config, SETTING_DATABASE_URL), STATEMENT_MS, LOCK_MS, STATEMENT_MS, &why);
+  if (!db) buf_printf(ret_error, "the database cannot be used: %s", buf_cstr(&why));
+  bool sound = db && ledger_partitions(db) >= 0 && book_load(db, &book) == 0;
+  if (db && !sound) buf_printf(ret_error, "the database cannot be read: %s", db_error(db));
+  if (book) book_put(s->books, book);
+  db_destroy(db);
+  return sound;
+}
+
+// ---- the parts
+
+static bool keys_prepare(struct service *s, struct buf *ret_error) {
+  if (crypto_keys_derive(str_from(config_text(s->config, SETTING_MASTER_KEY)), &s->keys)) return true;
+  buf_puts(ret_error, "TOLLGATE_MASTER_KEY cannot be used");
+  return false;
+}
+
+static bool plugins_prepare(struct service *s, struct buf *ret_error) {
+  CLEANUP(buf_finish) struct buf problems;
+  buf_init(&problems, 16 * 1024);
+  const char *dir = config_text(s->config, SETTING_PLUGIN_DIR);
+  if (plugin_registry_load(dir, &s->plugins, &problems) < 0) {
+    buf_printf(ret_error, "TOLLGATE_PLUGIN_DIR cannot be read: %s. Example: TOLLGATE_PLUGIN_DIR=%s", dir,
+               setting_table[SETTING_PLUGIN_DIR].example);
+    return false;
+  }
+  struct str rest = buf_str(&problems), line;
+  while (str_split(&rest, '\n', &line)) log_warn("plugin.refused", "%.*s", STR_ARG(line));
+  return true;
+}
+
+static bool ledger_prepare(struct service *s, struct buf *ret_error) {
+  struct ledger_config config = {.url = config_text(s->config, SETTING_DATABASE_DIRECT_URL),
+                                 .instance = config_text(s->config, SETTING_INSTANCE),
+                                 .lease_ms = (int)config_number(s->config, SETTING_LEASE_MS)};
+  s->ledger = ledger_create(&config, ret_error);
+  return s->ledger != NULL;
+}
+
+static void pools_create(struct service *s) {
+  unsigned threads = (unsigned)config_number(s->config, SETTING_JOB_THREADS);
+  s->pool = db_pool_create(config_text(s->config, SETTING_DATABASE_URL), threads, LIMIT_JOB_QUEUE);
+  s->reading = db_pool_create(config_text(s->config, SETTING_DATABASE_READ_URL), threads > 2 ? threads / 2 : 1, LIMIT_JOB_QUEUE);
+}
+
+static void loops_create(struct service *s) {
+  int64_t wanted = config_number(s->config, SETTING_HTTP_THREADS);
+  s->loop_count = wanted < LOOPS_MAX ? (size_t)wanted : LOOPS_MAX;
+  for (size_t i = 0; i < s->loop_count; i++) s->loops[i] = net_loop_create("upstream");
+}
+
+static void edges_prepare(struct service *s) {
+  const struct config *c = s->config;
+  s->gateway = (struct gateway_context){.loops = s->loops,
+                                        .loop_count = s->loop_count,
+                                        .pool = s->pool,
+                                        .ledger = s->ledger,
+                                        .principals = s->principals,
+                                        .books = s->books,
+                                        .plugins = s->plugins,
+                                        .keys = &s->keys,
+                                        .first_byte_ms = (int)config_number(c, SETTING_FIRST_BYTE_MS),
+                                        .between_ms = (int)config_number(c, SETTING_BETWEEN_CHUNKS_MS),
+                                        .total_ms = (int)config_number(c, SETTING_UPSTREAM_TOTAL_MS)};
+  s->rest = (struct rest_context){.pool = s->pool,
+                                  .read_pool = s->reading,
+                                  .ledger = s->ledger,
+                                  .principals = s->principals,
+                                  .books = s->books,
+                                  .plugins = s->plugins,
+                                  .keys = &s->keys};
+}
+
+static void routes_join(struct service *s) {
+  size_t rest_count, gateway_count;
+  const struct http_route *rest = rest_routes(&s->rest, &rest_count);
+  const struct http_route *gateway = gateway_routes(&s->gateway, &gateway_count);
+  s->route_count = rest_count + gateway_count;
+  s->routes = mem_alloc(s->route_count * sizeof *s->routes);
+  memcpy(s->routes, rest, rest_count * sizeof *rest);
+  memcpy(s->routes + rest_count, gateway, gateway_count * sizeof *gateway);
+}
+
+static bool http_prepare(struct service *s, struct buf *ret_error) {
+  const struct config *c = s->config;
+  routes_join(s);
+  struct http_config config = {.host = config_text(c, SETTING_HOST),
+                               .port = (uint16_t)config_number(c, SETTING_PORT),
+                               .threads = (unsigned)config_number(c, SETTING_HTTP_THREADS),
+                               .connections_max = (unsigned)config_number(c, SETTING_MAX_CONNECTIONS),
+                               .connections_per_ip = (unsigned)config_number(c, SETTING_MAX_CONNECTIONS_PER_IP),
+                               .routes = s->routes,
+                               .route_count = s->route_count};
+  s->http = http_server_create(&config, ret_error);
+  return s->http != NULL;
+}
+
+static void keeper_prepare(struct service *s) {
+  struct keeper_config config = {.url = config_text(s->config, SETTING_DATABASE_URL),
+                                 .lease_ms = (int)config_number(s->config, SETTING_LEASE_MS),
+                                 .ledger = s->ledger,
+                                 .principals = s->principals,
+                                 .books = s->books,
+                                 .gateway = &s->gateway};
+  s->keeper = keeper_create(&config);
+}
+
+struct service *service_create(const struct config *config, struct buf *ret_error) {
+  struct service *s = mem_alloc(sizeof *s);
+  s->config = config;
+  s->books = book_holder_create();
+  bool sound = keys_prepare(s, ret_error) && plugins_prepare(s, ret_error) && database_prepare(s, ret_error) &&
+               books_prepare(s, ret_error) && ledger_prepare(s, ret_error);
+  if (sound) {
+    s->principals = principals_create(&s->keys);
+    pools_create(s);
+    loops_create(s);
+    edges_prepare(s);
+    sound = http_prepare(s, ret_error);
+  }
+  if (!sound) {
+    service_destroy(s);
+    return NULL;
+  }
+  keeper_prepare(s);
+  return s;
+}
+
+uint16_t service_port(const struct service *s) {
+  return http_server_port(s->http);
+}
+
+// ---- the end
+
+struct cutter {
+  struct service *s;
+  int after_ms;
+  pthread_mutex_t lock;
+  pthread_cond_t drained;
+  bool done;
+};
+
+// Cuts what still runs a little before the drain's bound, so that it can be charged within it.
+static void *cutter_main(void *arg) {
+  struct cutter *c = arg;
+  int64_t at = clock_mono_us() + (int64_t)c->after_ms * 1000;
+  struct timespec until = {at / 1000000, (long)(at % 1000000) * 1000};
+  pthread_mutex_lock(&c->lock);
+  int r = 0;
+  while (!c->done && r == 0) r = pthread_cond_timedwait(&c->drained, &c->lock, &until);
+  bool cut = !c->done;
+  pthread_mutex_unlock(&c->lock);
+  if (cut) gateway_stop(&c->s->gateway);
+  return NULL;
+}
+
+static void http_drain(struct service *s, int bound_ms) {
+  struct cutter c = {.s = s, .after_ms = bound_ms > 2 * SETTLE_MS ? bound_ms - SETTLE_MS : bound_ms / 2};
+  pthread_condattr_t monotonic;
+  pthread_t thread;
+  pthread_mutex_init(&c.lock, NULL);
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&c.drained, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  ASSERT(pthread_create(&thread, NULL, cutter_main, &c) == 0);
+  int cut = http_server_drain(s->http, bound_ms);
+  pthread_mutex_lock(&c.lock);
+  c.done = true;
+  pthread_cond_signal(&c.drained);
+  pthread_mutex_unlock(&c.lock);
+  pthread_join(thread, NULL);
+  pthread_cond_destroy(&c.drained);
+  pthread_mutex_destroy(&c.lock);
+  if (cut > 0) log_warn("server.cut", "%d requests were cut off at the end of TOLLGATE_DRAIN_MS", cut);
+}
+
+int service_drain(struct service *s) {
+  http_drain(s, (int)config_number(s->config, SETTING_DRAIN_MS));
+  gateway_stop(&s->gateway);
+  const struct timespec pause = {0, 2000000};
+  for (int64_t until = clock_mono_us() + LEAVE_MS * 1000; gateway_running(&s->gateway) > 0 && clock_mono_us() < until;)
+    (void)nanosleep(&pause, NULL);
+  return gateway_running(&s->gateway);
+}
+
+void service_destroy(struct service *s) {
+  if (!s) return;
+  keeper_destroy(s->keeper);
+  db_pool_destroy(s->reading); // queued jobs answer their requests, so the door outlives them
+  db_pool_destroy(s->pool);
+  http_server_destroy(s->http);
+  for (size_t i = 0; i < s->loop_count; i++) net_loop_destroy(s->loops[i]);
+  if (s->loop_count > 0) gateway_finish(&s->gateway);
+  ledger_destroy(s->ledger);
+  principals_destroy(s->principals);
+  plugin_registry_destroy(s->plugins);
+  book_holder_destroy(s->books);
+  crypto_wipe(&s->keys, sizeof s->keys);
+  mem_free(s->routes);
+  mem_free(s);
+}

@@ -1,0 +1,175 @@
+// The end in the books: what was used, priced by the price that served, in one settlement. Usage is never dropped: while
+// the database is away the settlement is tried again until it lands or the service stops, and the client is not kept waiting for
+// longer than PENDING_ANSWER_US.
+#include "base/clock.h"
+#include "gateway/call.h"
+
+#define TICK_MS 100
+#define RETRY_LEAST_MS 100
+#define RETRY_MOST_MS 2000
+
+// ---- what is written
+
+static void op_fill(struct gateway_call *c, enum call_state state, unsigned flags, struct uuid price) {
+  bool charged = state == CALL_SETTLED;
+  c->op = (struct ledger_op){.kind = LEDGER_SETTLE, .customer = c->principal->customer_id, .id = c->id, .price = price,
+                             .charge = charged ? c->bill.charge : 0, .cost = charged ? c->bill.cost : 0,
+                             .usage = buf_str(&c->usage_json), .state = state, .flags = flags, .evidence = buf_str(&c->evidence),
+                             .arg = c};
+}
+
+static struct evidence evidence_of(const struct gateway_call *c, const char *ending) {
+  return (struct evidence){.upstream_request_id = c->upstream_request_id, .provider = call_candidate(c)->price->provider->name,
+                           .request_id = c->request_id, .ending = ending, .status = c->status, .delivered = c->delivered,
+                           .bill = &c->bill};
+}
+
+static void buffers_clear(struct gateway_call *c) {
+  c->bill = (struct meter_bill){0};
+  buf_clear(&c->usage_json);
+  buf_clear(&c->evidence);
+}
+
+void settle_release(struct gateway_call *c, const char *ending) {
+  buffers_clear(c);
+  struct evidence evidence = evidence_of(c, ending);
+  (void)buf_puts(&c->usage_json, "{}");
+  evidence_write(&c->evidence, &evidence);
+  op_fill(c, CALL_RELEASED, 0, UUID_NIL);
+  call_go(c, STEP_SETTLE);
+}
+
+// ---- by usage
+
+// The plugin's totals; where it has none, what such calls usually use: all of it for a whole answer, its input for a part.
+static void usage_read(struct gateway_call *c, enum tollgate_ending ending, struct tollgate_usage *ret, unsigned *flags) {
+  const struct candidate *one = call_candidate(c);
+  const uint32_t told = TOLLGATE_USAGE_KNOWN | TOLLGATE_USAGE_ESTIMATED | TOLLGATE_USAGE_FREE;
+  *ret = (struct tollgate_usage){.size = sizeof *ret};
+  bool counted = c->begun && one->plugin->totals(c->state, ret) == TOLLGATE_OK && (ret->flags & told) &&
+                 ret->count <= TOLLGATE_COUNTS_MAX;
+  if (!counted) {
+    *ret = c->input;
+    ret->flags = TOLLGATE_USAGE_ESTIMATED;
+    if (ending == TOLLGATE_ENDED) {
+      ret->count = one->bound.count;
+      memcpy(ret->counts, one->bound.likely, one->bound.count * sizeof *ret->counts);
+    }
+    for (size_t i = 0; i < TOLLGATE_TOTALS; i++) ret->totals[i] = -1;
+  }
+  if (!plugin_usage_check(one->plugin, ret)) *flags |= CALL_INCONSISTENT;
+  if (ret->flags & TOLLGATE_USAGE_INCONSISTENT) *flags |= CALL_INCONSISTENT;
+  if (ret->flags & TOLLGATE_USAGE_ESTIMATED) *flags |= CALL_ESTIMATED;
+}
+
+// The model that served is charged where the same provider has a price for it, else the one that was asked for.
+static const struct book_price *price_served(const struct gateway_call *c, const struct tollgate_usage *usage) {
+  const struct book_price *asked = call_candidate(c)->price, *prices[CANDIDATES_MAX];
+  struct str served = {usage->model.ptr, usage->model.len};
+  if (served.len == 0 || str_eq(served, asked->model) || str_eq(served, asked->upstream_model)) return asked;
+  size_t count = book_route(c->book, served, c->routed_at, prices, CANDIDATES_MAX);
+  for (size_t i = 0; i < count; i++)
+    if (prices[i]->provider == asked->provider && str_eq(prices[i]->model, served)) return prices[i];
+  return asked;
+}
+
+void settle_usage(struct gateway_call *c, enum tollgate_ending ending, const char *ending_name, bool *ret_complete) {
+  const struct tollgate_plugin *plugin = call_candidate(c)->plugin;
+  struct tollgate_usage usage;
+  unsigned flags = 0;
+  const char *unrated = NULL;
+  buffers_clear(c);
+  usage_read(c, ending, &usage, &flags);
+  bool free_of_charge = usage.flags & TOLLGATE_USAGE_FREE;
+  *ret_complete = usage.flags & TOLLGATE_USAGE_COMPLETE;
+  if (ending != TOLLGATE_ENDED || (c->mode == RELAY_STREAM && !*ret_complete)) flags |= CALL_PARTIAL;
+  if (*ret_complete) flags &= ~(unsigned)CALL_PARTIAL;
+  const struct book_price *price = price_served(c, &usage);
+  if (free_of_charge) usage.count = 0;
+  int priced = meter_price_usage(plugin, price, &usage, &c->bill, &unrated);
+  struct evidence evidence = evidence_of(c, ending_name);
+  evidence.raw = (struct str){usage.raw.ptr, usage.raw.len};
+  evidence.provider_id = (struct str){usage.provider_id.ptr, usage.provider_id.len};
+  evidence.model_served = (struct str){usage.model.ptr, usage.model.len};
+  evidence.tier = (struct str){usage.tier.ptr, usage.tier.len};
+  evidence.unrated_meter = priced == 0 ? NULL : unrated ? unrated : "(the sum is too large)";
+  evidence_write(&c->evidence, &evidence);
+  meter_usage_json(&c->bill, &c->usage_json);
+  enum call_state state = free_of_charge ? CALL_RELEASED : priced == 0 ? CALL_SETTLED : CALL_UNRATED;
+  op_fill(c, state, state == CALL_RELEASED ? 0 : flags, price->id);
+}
+
+// ---- the ledger's answer
+
+static void settle_submit(struct gateway_call *c);
+
+static void give_up(struct gateway_call *c, const char *why) {
+  log_context(c->request_id);
+  log_error("gateway.settle", "call %s is not settled by this instance: %s", c->id_text, why);
+  log_context(NULL);
+  respond_end(c, false);
+  call_go(c, STEP_DONE);
+}
+
+static void try_later(struct gateway_call *c, int fault) {
+  if (fault == FAULT_CLOSED || atomic_load(&c->gateway->stopping)) {
+    give_up(c, fault_name(fault));
+    return;
+  }
+  if (c->retry_ms == 0) {
+    log_context(c->request_id);
+    log_warn("gateway.settle", "call %s waits for its settlement: %s", c->id_text, fault_name(fault));
+    log_context(NULL);
+  }
+  c->retry_ms = c->retry_ms == 0 ? RETRY_LEAST_MS : c->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : c->retry_ms * 2;
+  c->retry_at = clock_mono_us() + INT64_C(1000) * c->retry_ms;
+}
+
+static void on_settled(void *call) {
+  struct gateway_call *c = call;
+  int result = c->op.result;
+  if (result == LEDGER_DONE || result == LEDGER_DUPLICATE) {
+    respond_end(c, true);
+    call_go(c, STEP_DONE);
+  } else if (result < 0) {
+    try_later(c, result);
+  } else {
+    give_up(c, result == LEDGER_REFUSED ? "the database refused it" : "its hold is not known");
+  }
+}
+
+static void done(struct ledger_op *op) {
+  struct gateway_call *c = op->arg;
+  net_post(c->lane->loop, on_settled, c);
+}
+
+static void settle_submit(struct gateway_call *c) {
+  c->retry_at = 0;
+  c->op.done = done;
+  int fault = ledger_submit(c->gateway->ledger, &c->op);
+  if (fault != 0) try_later(c, fault);
+}
+
+// One timer a lane, while any call settles: repeats what failed, and lets clients go that have waited long enough.
+void settle_tick(void *arg) {
+  struct gateway_lane *lane = arg;
+  struct gateway_call *next;
+  int64_t now = clock_mono_us();
+  lane->ticking = false;
+  for (struct gateway_call *c = lane->calls; c; c = next) {
+    next = c->next;
+    if (c->step != STEP_SETTLE) continue;
+    lane->ticking = true;
+    if (now - c->settling_since >= PENDING_ANSWER_US) respond_end(c, false);
+    if (c->retry_at != 0 && now >= c->retry_at) settle_submit(c);
+  }
+  if (lane->ticking) net_after(lane->loop, TICK_MS, settle_tick, lane);
+}
+
+void settle_enter(struct gateway_call *c) {
+  c->settling_since = clock_mono_us();
+  if (c->cancelled == CANCEL_GONE) respond_drop(c);
+  if (!c->lane->ticking) net_after(c->lane->loop, TICK_MS, settle_tick, c->lane);
+  c->lane->ticking = true;
+  settle_submit(c);
+}
