@@ -34,6 +34,10 @@ static bool refuse(struct scan *s, enum scan_fault fault) {
   return false;
 }
 
+static uint64_t offset_at(const struct scan *s, const char *at) {
+  return s->offset + (uint64_t)(at - s->piece);
+}
+
 // ---- watches
 
 // Takes the lowest bit's index out of a set.
@@ -62,28 +66,28 @@ static void kept_add(struct scan *s, const char *bytes, size_t len) {
   hit->kept = (uint16_t)(hit->kept + len);
 }
 
-static void hit_begin(struct scan *s, size_t w, enum scan_kind kind, uint64_t start) {
+static void hit_begin(struct scan *s, size_t w, enum scan_kind kind, const char *at) {
   struct scan_hit *hit = &s->hits[w];
   unsigned flags = s->watches[w].flags;
   hit->count++;
   hit->kind = (uint8_t)kind;
-  hit->start = hit->end = start;
+  hit->start = hit->end = offset_at(s, at);
   hit->items = 0;
   if ((flags & SCAN_DEEP) || ((flags & SCAN_TEXT) && kind == SCAN_STRING)) s->owner = (int8_t)w;
-  if ((flags & SCAN_KEEP) && s->kept < 0) {
-    hit->kept = 0;
-    hit->cut = false;
-    s->kept = (int8_t)w;
-    s->kept_depth = s->depth;
-  }
+  if (!(flags & SCAN_KEEP)) return;
+  hit->kept = 0;
+  hit->cut = s->kept >= 0;
+  if (s->kept >= 0) return;
+  s->kept = (int8_t)w;
+  s->kept_depth = s->depth;
+  s->from = at;
 }
 
-// A value begins at `start`: which of the watches that led here end here. Returns those that lead further down.
-static uint32_t value_begin(struct scan *s, enum scan_kind kind, uint64_t start) {
+// A value begins: which of the watches that led here end here. Returns those that lead further down.
+static uint32_t value_begin(struct scan *s, enum scan_kind kind, const char *at) {
   uint32_t rest = s->next, below = 0;
   s->here = 0;
-  s->kind = (uint8_t)kind;
-  s->owner = s->depth ? s->owners[s->depth - 1] : -1;
+  s->filled = false;
   while (rest) {
     size_t w = bit_take(&rest);
     if (s->watches[w].path[s->depth]) {
@@ -91,31 +95,33 @@ static uint32_t value_begin(struct scan *s, enum scan_kind kind, uint64_t start)
       continue;
     }
     s->here |= UINT32_C(1) << w;
-    hit_begin(s, w, kind, start);
+    hit_begin(s, w, kind, at);
   }
   uint32_t outer = s->depth ? s->hit[s->depth - 1] : 0;
   while (outer) s->hits[bit_take(&outer)].items++;
   return below;
 }
 
-// What was kept up to here is taken out of the piece; `from` is where it begins in it.
-static void value_end(struct scan *s, uint32_t hits, uint64_t end, const char **from, const char *at) {
+// The value that `hits` were watching ends before `at`.
+static void value_end(struct scan *s, uint32_t hits, const char *at) {
   if (s->kept >= 0 && s->kept_depth == s->depth) {
-    kept_add(s, *from, (size_t)(at - *from));
+    kept_add(s, s->from, (size_t)(at - s->from));
     s->kept = -1;
   }
   while (hits) {
     size_t w = bit_take(&hits);
-    s->hits[w].end = end;
-    if ((s->watches[w].flags & SCAN_EACH) && s->each) s->each(s->context, w, s->hits[w].start, end);
+    s->hits[w].end = offset_at(s, at);
+    s->hits[w].filled += s->filled;
+    if ((s->watches[w].flags & SCAN_EACH) && s->each) s->each(s->context, w, s->hits[w].start, s->hits[w].end);
   }
+  s->filled = false;
   s->owner = s->depth ? s->owners[s->depth - 1] : -1;
   s->state = s->depth ? S_AFTER : S_END;
 }
 
-static bool container_open(struct scan *s, enum scan_kind kind, uint64_t start) {
+static bool container_open(struct scan *s, enum scan_kind kind, const char *at) {
   if (s->depth == SCAN_DEPTH) return refuse(s, SCAN_TOO_DEEP);
-  uint32_t below = value_begin(s, kind, start);
+  uint32_t below = value_begin(s, kind, at);
   uint64_t bit = UINT64_C(1) << s->depth;
   s->objects = kind == SCAN_OBJECT ? s->objects | bit : s->objects & ~bit;
   s->below[s->depth] = below;
@@ -131,12 +137,11 @@ static bool in_object(const struct scan *s) {
   return s->depth && (s->objects >> (s->depth - 1) & 1);
 }
 
-static bool container_close(struct scan *s, char c, uint64_t end, const char **from, const char *at) {
-  if (!s->depth || in_object(s) != (c == '}')) return refuse(s, SCAN_SYNTAX);
-  s->owner = s->owners[s->depth - 1];
+static bool container_close(struct scan *s, char closing, const char *at) {
+  if (!s->depth || in_object(s) != (closing == '}')) return refuse(s, SCAN_SYNTAX);
   text_count(s, 1, 0);
   s->depth--;
-  value_end(s, s->hit[s->depth], end, from, at);
+  value_end(s, s->hit[s->depth], at);
   return true;
 }
 
@@ -175,6 +180,7 @@ static uint32_t match_name(const struct scan *s) {
 // Text of the name or the value now read; names are gathered while a watch might want them.
 static void string_text(struct scan *s, const char *bytes, size_t len, bool ascii) {
   text_count(s, ascii ? len : 0, ascii ? 0 : len);
+  s->filled = true;
   if (!s->in_key || !s->below[s->depth - 1]) return;
   if (s->key_len + len > SCAN_KEY) {
     s->key_len = SCAN_KEY + 1;
@@ -231,17 +237,6 @@ static const char *wide_end(struct scan *s, const char *p, const char *end) {
   return p;
 }
 
-// The string's closing quote was read; `end` is behind it.
-static void string_end(struct scan *s, uint64_t end, const char **from, const char *at) {
-  if (s->in_key) {
-    s->in_key = false;
-    s->next = s->below[s->depth - 1] ? match_name(s) : 0;
-    s->state = S_COLON;
-    return;
-  }
-  value_end(s, s->here, end, from, at);
-}
-
 // Text of the string at p, up to its end, an escape, or the end of the piece. NULL: refused.
 static const char *string_run(struct scan *s, const char *p, const char *end) {
   while (p < end) {
@@ -261,25 +256,273 @@ static const char *string_run(struct scan *s, const char *p, const char *end) {
   return p;
 }
 
-static bool string_broken(struct scan *s) {
-  return refuse(s, s->utf_left || !s->high ? SCAN_NOT_UTF8 : SCAN_SURROGATE);
+// `at` is behind the closing quote.
+static void string_end(struct scan *s, const char *at) {
+  if (!s->in_key) {
+    value_end(s, s->here, at);
+    return;
+  }
+  s->in_key = s->filled = false;
+  s->next = s->below[s->depth - 1] ? match_name(s) : 0;
+  s->state = S_COLON;
 }
 
-static bool string_step(struct scan *s, const char **p, const char *piece, const char *end, const char **from) {
-  uint64_t filled = s->owner >= 0 ? s->hits[s->owner].ascii + s->hits[s->owner].wide : 0;
-  const char *at = string_run(s, *p, end);
-  if (!at) return string_broken(s);
-  (void)filled;
-  *p = at;
-  if (at == end) return true;
-  if (*at != '\\' && *at != '"') return refuse(s, SCAN_SYNTAX);
-  if (s->utf_left) return refuse(s, SCAN_NOT_UTF8);
-  *p = at + 1;
-  if (*at == '\\') {
-    s->state = S_ESCAPE;
-    return true;
+static const char *string_step(struct scan *s, const char *p, const char *end) {
+  p = string_run(s, p, end);
+  if (!p) {
+    refuse(s, s->high ? SCAN_SURROGATE : SCAN_NOT_UTF8);
+    return end;
   }
-  if (s->high) return refuse(s, SCAN_SURROGATE);
-  string_end(s, s->offset + (uint64_t)(*p - piece), from, *p);
-  return true;
+  if (p == end) return end;
+  if (s->utf_left) refuse(s, SCAN_NOT_UTF8);
+  else if (*p == '\\') s->state = S_ESCAPE;
+  else if (*p != '"') refuse(s, SCAN_SYNTAX);
+  else if (s->high) refuse(s, SCAN_SURROGATE);
+  else string_end(s, p + 1);
+  return p + 1;
+}
+
+static void string_begin(struct scan *s, bool key, const char *at) {
+  s->in_key = key;
+  s->key_len = 0;
+  if (!key) value_begin(s, SCAN_STRING, at);
+  s->state = S_STRING;
+}
+
+// ---- escapes
+
+static char escape_meaning(char c) {
+  static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+  const char *at = c ? strchr(from, c) : NULL;
+  return at ? to[at - from] : '\0';
+}
+
+static void escape_step(struct scan *s, char c) {
+  char meaning = escape_meaning(c);
+  s->state = S_STRING;
+  if (c == 'u') {
+    s->hex = 0;
+    s->hex_left = 4;
+    s->state = S_HEX;
+  } else if (!meaning) refuse(s, SCAN_SYNTAX);
+  else if (s->high) refuse(s, SCAN_SURROGATE);
+  else string_text(s, &meaning, 1, true);
+}
+
+static size_t utf_write(uint32_t c, char ret[4]) {
+  if (c < 0x80) {
+    ret[0] = (char)c;
+    return 1;
+  }
+  size_t more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+  static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
+  for (size_t i = more; i > 0; i--, c >>= 6) ret[i] = (char)(0x80 | (c & 0x3f));
+  ret[0] = (char)(lead[more] | c);
+  return more + 1;
+}
+
+static void code_point(struct scan *s, uint32_t c) {
+  char text[4];
+  size_t len = utf_write(c, text);
+  string_text(s, text, len, len == 1);
+}
+
+// Four digits of \u have been read.
+static void unit_end(struct scan *s) {
+  uint32_t unit = s->hex, high = s->high;
+  bool first = unit >= 0xd800 && unit < 0xdc00, second = unit >= 0xdc00 && unit < 0xe000;
+  s->state = S_STRING;
+  s->high = 0;
+  if (s->lenient) code_point(s, unit);
+  else if (unit == 0) refuse(s, SCAN_NUL);
+  else if (second != (high != 0)) refuse(s, SCAN_SURROGATE);
+  else if (first) s->high = (uint16_t)unit;
+  else code_point(s, high ? 0x10000 + ((high - 0xd800) << 10) + (unit - 0xdc00) : unit);
+}
+
+static void hex_step(struct scan *s, char c) {
+  int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  if (digit < 0) {
+    refuse(s, SCAN_SYNTAX);
+    return;
+  }
+  s->hex = (uint16_t)(s->hex << 4 | digit);
+  if (--s->hex_left == 0) unit_end(s);
+}
+
+// ---- numbers and words
+
+// The state after one more character of a number, or -1: it is not part of the number.
+static int number_next(enum number n, char c) {
+  bool digit = c >= '0' && c <= '9', e = c == 'e' || c == 'E';
+  switch (n) {
+  case N_MINUS: return c == '0' ? N_ZERO : digit ? N_DIGITS : -1;
+  case N_ZERO: return c == '.' ? N_POINT : e ? N_E : -1;
+  case N_DIGITS: return digit ? N_DIGITS : c == '.' ? N_POINT : e ? N_E : -1;
+  case N_POINT: return digit ? N_FRACTION : -1;
+  case N_FRACTION: return digit ? N_FRACTION : e ? N_E : -1;
+  case N_E: return c == '+' || c == '-' ? N_SIGN : digit ? N_POWER : -1;
+  case N_SIGN: return digit ? N_POWER : -1;
+  case N_POWER: return digit ? N_POWER : -1;
+  }
+  return -1;
+}
+
+static bool number_whole(const struct scan *s) {
+  return s->number == N_ZERO || s->number == N_DIGITS || s->number == N_FRACTION || s->number == N_POWER;
+}
+
+static const char *number_step(struct scan *s, const char *p, const char *end) {
+  const char *run = p;
+  for (int next; p < end && (next = number_next((enum number)s->number, *p)) >= 0; p++) s->number = (uint8_t)next;
+  text_count(s, (uint64_t)(p - run), 0);
+  if (p == end) return p;
+  if (number_whole(s)) value_end(s, s->here, p);
+  else refuse(s, SCAN_SYNTAX);
+  return p;
+}
+
+static void literal_step(struct scan *s, const char *at) {
+  if (*at != *s->literal) {
+    refuse(s, SCAN_SYNTAX);
+    return;
+  }
+  text_count(s, 1, 0);
+  if (*++s->literal == '\0') value_end(s, s->here, at + 1);
+}
+
+static void scalar_begin(struct scan *s, const char *at) {
+  static const struct {
+    const char *rest;
+    enum scan_kind kind;
+  } words[] = {{"true", SCAN_TRUE}, {"false", SCAN_FALSE}, {"null", SCAN_NULL}};
+  if (*at == '-' || (*at >= '0' && *at <= '9')) {
+    value_begin(s, SCAN_NUMBER, at);
+    s->number = *at == '-' ? N_MINUS : *at == '0' ? N_ZERO : N_DIGITS;
+    s->state = S_NUMBER;
+    text_count(s, 1, 0);
+    return;
+  }
+  for (size_t i = 0; i < 3; i++) {
+    if (*at != words[i].rest[0]) continue;
+    value_begin(s, words[i].kind, at);
+    s->literal = words[i].rest + 1;
+    s->state = S_LITERAL;
+    text_count(s, 1, 0);
+    return;
+  }
+  refuse(s, SCAN_SYNTAX);
+}
+
+// ---- structure
+
+static void value_step(struct scan *s, const char *at) {
+  if (s->state == S_FIRST && *at == ']') {
+    container_close(s, *at, at + 1);
+    return;
+  }
+  if (s->state == S_FIRST) s->next = s->below[s->depth - 1] ? match_elements(s) : 0;
+  switch (*at) {
+  case '{': container_open(s, SCAN_OBJECT, at); break;
+  case '[': container_open(s, SCAN_ARRAY, at); break;
+  case '"': string_begin(s, false, at); break;
+  default: scalar_begin(s, at); break;
+  }
+}
+
+static void name_step(struct scan *s, const char *at) {
+  if (*at == '"') string_begin(s, true, at);
+  else if (*at == '}' && s->state == S_NAME) container_close(s, *at, at + 1);
+  else refuse(s, SCAN_SYNTAX);
+}
+
+static void after_step(struct scan *s, const char *at) {
+  if (*at != ',') {
+    if (*at == '}' || *at == ']') container_close(s, *at, at + 1);
+    else refuse(s, SCAN_SYNTAX);
+    return;
+  }
+  text_count(s, 1, 0);
+  s->state = in_object(s) ? S_MEMBER : S_VALUE;
+  if (s->state == S_VALUE) s->next = s->below[s->depth - 1] ? match_elements(s) : 0;
+}
+
+static void colon_step(struct scan *s, char c) {
+  if (c != ':') {
+    refuse(s, SCAN_SYNTAX);
+    return;
+  }
+  text_count(s, 1, 0);
+  s->state = S_VALUE;
+}
+
+static void structure_step(struct scan *s, const char *at) {
+  if (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') return;
+  switch ((enum state)s->state) {
+  case S_VALUE:
+  case S_FIRST: value_step(s, at); break;
+  case S_NAME:
+  case S_MEMBER: name_step(s, at); break;
+  case S_COLON: colon_step(s, *at); break;
+  case S_AFTER: after_step(s, at); break;
+  case S_END:
+  case S_STRING:
+  case S_ESCAPE:
+  case S_HEX:
+  case S_LITERAL:
+  case S_NUMBER:
+  case S_BAD: refuse(s, SCAN_SYNTAX); break;
+  }
+}
+
+static const char *step(struct scan *s, const char *p, const char *end) {
+  switch ((enum state)s->state) {
+  case S_STRING: return string_step(s, p, end);
+  case S_NUMBER: return number_step(s, p, end);
+  case S_ESCAPE: escape_step(s, *p); break;
+  case S_HEX: hex_step(s, *p); break;
+  case S_LITERAL: literal_step(s, p); break;
+  case S_VALUE:
+  case S_FIRST:
+  case S_NAME:
+  case S_MEMBER:
+  case S_COLON:
+  case S_AFTER:
+  case S_END:
+  case S_BAD: structure_step(s, p); break;
+  }
+  return p + 1;
+}
+
+enum scan_answer scan_push(struct scan *s, const char *bytes, size_t len) {
+  if (s->state == S_BAD) return SCAN_BAD;
+  s->piece = s->from = bytes;
+  for (const char *p = bytes, *end = bytes + len; p < end && s->state != S_BAD;) p = step(s, p, end);
+  if (s->state == S_BAD) return SCAN_BAD;
+  if (s->kept >= 0) kept_add(s, s->from, (size_t)(bytes + len - s->from));
+  s->offset += len;
+  s->piece = s->from = NULL;
+  return s->state == S_END ? SCAN_DONE : SCAN_MORE;
+}
+
+enum scan_answer scan_finish(struct scan *s) {
+  if (s->state == S_NUMBER && s->depth == 0 && number_whole(s)) {
+    s->piece = s->from = "";
+    value_end(s, s->here, s->piece);
+  }
+  if (s->state == S_END) return SCAN_DONE;
+  refuse(s, s->fault ? (enum scan_fault)s->fault : SCAN_SYNTAX);
+  return SCAN_BAD;
+}
+
+const char *scan_fault_text(enum scan_fault fault) {
+  switch (fault) {
+  case SCAN_FINE: return "fine";
+  case SCAN_SYNTAX: return "not valid JSON";
+  case SCAN_TOO_DEEP: return "nested too deeply";
+  case SCAN_NOT_UTF8: return "not valid UTF-8";
+  case SCAN_NUL: return "a NUL character in a string";
+  case SCAN_SURROGATE: return "half of a surrogate pair in a string";
+  }
+  return "not valid JSON";
 }

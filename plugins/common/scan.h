@@ -34,7 +34,7 @@ struct scan_hit {
   uint64_t start, end;  // of the last value
   uint64_t items;       // elements or members of the last array or object
   uint64_t ascii, wide; // counted text so far, decoded: ASCII bytes, and bytes of UTF-8 beyond ASCII
-  uint64_t filled;      // strings that were not empty
+  uint64_t filled;      // of its strings those that were not empty
   uint32_t count;       // values so far
   uint16_t kept;        // bytes in the store
   uint8_t kind;         // enum scan_kind of the last value
@@ -65,7 +65,7 @@ struct scan {
 
   uint64_t offset; // bytes pushed
   uint8_t state, fault, kind, number, utf_left, utf_low, utf_high, hex_left, depth;
-  bool in_key, escaped_key;
+  bool in_key, filled;
   int8_t owner, kept; // the counting watch of the value now read; the watch whose value is being kept. -1: none
   uint16_t hex, high; // of \u; the first half of a pair, 0: none
   const char *literal;
@@ -77,6 +77,7 @@ struct scan {
   uint32_t below[SCAN_DEPTH];  // watches that match this far
   uint32_t hit[SCAN_DEPTH];    // watches that the container itself has hit
   int8_t owners[SCAN_DEPTH];
+  const char *piece, *from; // while scan_push runs: the bytes it was given, and where in them the kept value begins
 };
 
 enum scan_answer { SCAN_MORE = 0, SCAN_DONE = 1, SCAN_BAD = 2 };

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -144,6 +145,11 @@ static bool data_folder_make(struct cluster *c, struct buf *ret_error) {
   return c->data_fd >= 0;
 }
 
+static void data_fd_close(struct cluster *c) {
+  if (c->data_fd >= 0) (void)close(c->data_fd);
+  c->data_fd = -1;
+}
+
 // ---- running
 
 static bool program_start(const struct cluster *c, struct child *child, const char *name, const char *const *argv) {
@@ -153,17 +159,36 @@ static bool program_start(const struct cluster *c, struct child *child, const ch
   return child_start(child, &spec);
 }
 
-static bool cluster_make(struct cluster *c, struct buf *ret_error) {
+static bool initdb_run(struct cluster *c) {
   char program[2 * CLUSTER_PATH];
   (void)snprintf(program, sizeof program, "%s/initdb", c->bin);
   const char *const argv[] = {program, "-D", c->reached, "-U", "tollgate", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
                               "--data-checksums", "--no-instructions", NULL};
   struct child initdb = {.pid = 0};
-  if (program_start(c, &initdb, "initdb", argv)) (void)child_wait(&initdb, INITDB_MS);
+  bool ended = program_start(c, &initdb, "initdb", argv) && child_wait(&initdb, INITDB_MS);
   child_stop(&initdb, SIGTERM, 1000);
-  if (child_succeeded(&initdb) && data_version(c->data) > 0) return true;
-  buf_printf(ret_error, "initdb did not succeed; see %s", c->log);
-  return false;
+  return ended && child_succeeded(&initdb);
+}
+
+static int entry_remove(const char *path, const struct stat *is, int kind, struct FTW *at) {
+  (void)is, (void)kind, (void)at;
+  return remove(path);
+}
+
+// Made beside its place and then moved there, so that what was interrupted is never taken for a cluster.
+static bool cluster_make(struct cluster *c, struct buf *ret_error) {
+  char place[CLUSTER_PATH];
+  memcpy(place, c->data, sizeof place);
+  if (snprintf(c->data, sizeof c->data, "%.*s.new", CLUSTER_PATH - 8, place) >= CLUSTER_PATH) return false;
+  (void)nftw(c->data, entry_remove, 16, FTW_DEPTH | FTW_PHYS);
+  bool made = data_folder_make(c, ret_error);
+  if (made && !(initdb_run(c) && rename(c->data, place) == 0)) {
+    buf_printf(ret_error, "PostgreSQL's initdb did not succeed; see %s", c->log);
+    made = false;
+  }
+  data_fd_close(c);
+  memcpy(c->data, place, sizeof place);
+  return made;
 }
 
 // An earlier dev was killed and its PostgreSQL may still be going down; nobody else has this folder, for dev holds its
@@ -246,10 +271,9 @@ bool cluster_start(struct cluster *c, const char *folder, bool *ret_new, struct 
     return false;
   }
   int version = data_version(c->data);
-  if (!user_choose(c, ret_error) || !programs_find(c, version, ret_error) || !data_folder_make(c, ret_error) ||
-      !socket_folder_make(c, ret_error))
-    return false;
+  if (!user_choose(c, ret_error) || !programs_find(c, version, ret_error)) return false;
   if (version == 0 && !cluster_make(c, ret_error)) return false;
+  if (!data_folder_make(c, ret_error) || !socket_folder_make(c, ret_error)) return false;
   if (!orphan_wait(c, ret_error) || !postgres_start(c, ret_error) || !postgres_await(c, ret_error)) return false;
   url_write(c, DATABASE, c->url, sizeof c->url);
   *ret_new = version == 0;
@@ -259,6 +283,5 @@ bool cluster_start(struct cluster *c, const char *folder, bool *ret_new, struct 
 void cluster_stop(struct cluster *c, bool at_once) {
   child_stop(&c->postgres, at_once ? SIGQUIT : SIGINT, at_once ? 5000 : STOP_MS);
   if (c->socket[0]) (void)rmdir(c->socket);
-  if (c->data_fd > 2) (void)close(c->data_fd);
-  c->data_fd = -1;
+  data_fd_close(c);
 }

@@ -24,6 +24,7 @@
     "auto: text on a terminal, else JSON")                                                                             \
   X(MIGRATE, "TOLLGATE_MIGRATE", CHOICE, "auto", 0, 0, "auto|off",                                                     \
     "auto: serve applies pending migrations; off: it refuses to start")                                                \
+  X(METRICS, "TOLLGATE_METRICS", CHOICE, "key", 0, 0, "key|open", "who may read /metrics: operators, or everybody")      \
   X(INSTANCE, "TOLLGATE_INSTANCE", TEXT, "", 0, 0, "tollgate-1", "this instance's name for people; default: host and pid") \
   X(LEASE_MS, "TOLLGATE_LEASE_MS", NUMBER, "10000", 1000, 600000, "10000",                                             \
     "how long after its last sign of life an instance's calls are settled by others")                                  \

@@ -126,6 +126,13 @@ static void loops_create(struct service *s) {
   for (size_t i = 0; i < s->loop_count; i++) s->loops[i] = net_loop_create("upstream");
 }
 
+// A service runs only on a database of its own shape (database_prepare).
+static void ready_tell(void *arg, struct rest_ready *ret) {
+  const struct service *s = arg;
+  *ret = (struct rest_ready){.database = db_pool_up(s->pool), .migrations = true, .plugins = plugin_count(s->plugins) > 0,
+                             .ledger = ledger_up(s->ledger)};
+}
+
 static void edges_prepare(struct service *s) {
   const struct config *c = s->config;
   s->gateway = (struct gateway_context){.loops = s->loops,
@@ -145,7 +152,10 @@ static void edges_prepare(struct service *s) {
                                   .principals = s->principals,
                                   .books = s->books,
                                   .plugins = s->plugins,
-                                  .keys = &s->keys};
+                                  .keys = &s->keys,
+                                  .metrics_open = config_is(c, SETTING_METRICS, "open"),
+                                  .ready = ready_tell,
+                                  .ready_arg = s};
 }
 
 static void routes_join(struct service *s) {
@@ -264,11 +274,12 @@ int service_drain(struct service *s) {
 void service_destroy(struct service *s) {
   if (!s) return;
   keeper_destroy(s->keeper);
-  db_pool_destroy(s->reading); // queued jobs answer their requests, so the door outlives them
-  db_pool_destroy(s->pool);
+  db_pool_destroy(s->pool); // queued jobs answer their requests, so the door outlives them; some hand on to `reading`
+  db_pool_destroy(s->reading);
   http_server_destroy(s->http);
   for (size_t i = 0; i < s->loop_count; i++) net_loop_destroy(s->loops[i]);
   if (s->loop_count > 0) gateway_finish(&s->gateway);
+  rest_finish(&s->rest);
   ledger_destroy(s->ledger);
   principals_destroy(s->principals);
   plugin_registry_destroy(s->plugins);

@@ -168,9 +168,7 @@ void admit_enter(struct gateway_call *c);
 
 // What a further call could draw from: within int64, however deep a debt is.
 static inline amount op_available(const struct ledger_op *op) {
-  __extension__ __int128 available = op->balance;
-  available += op->credit_limit;
-  available -= op->held;
+  amount_wide available = (amount_wide)op->balance - op->held + op->credit_limit;
   return available > INT64_MAX ? INT64_MAX : available < INT64_MIN ? INT64_MIN : (amount)available;
 }
 

@@ -1,5 +1,6 @@
-// One client connection: a place in the server's list, by which the reaper finds it, and in the watch's epoll set. Leaving
-// the list and closing the descriptor exclude the reaper by the same lock, so that it never shuts down a stranger's.
+// One client connection: a place in the server's list, by which the reaper finds it, and in the watch's epoll set.
+// Leaving the list and closing the descriptor exclude the reaper by the same lock, so that it never shuts down a
+// stranger's.
 #include "base/clock.h"
 #include "http/internal.h"
 #include <netinet/in.h>
@@ -9,8 +10,10 @@
 static void conn_link(struct http_server *s, struct http_conn *c) {
   pthread_mutex_lock(&s->conn_lock);
   c->prev = s->conns_last;
-  if (s->conns_last) s->conns_last->next = c;
-  else s->conns = c;
+  if (s->conns_last)
+    s->conns_last->next = c;
+  else
+    s->conns = c;
   s->conns_last = c;
   pthread_mutex_unlock(&s->conn_lock);
 }
@@ -18,10 +21,14 @@ static void conn_link(struct http_server *s, struct http_conn *c) {
 // The memory goes to the watch thread, which may hold an event of this connection.
 static void conn_unlink(struct http_server *s, struct http_conn *c) {
   pthread_mutex_lock(&s->conn_lock);
-  if (c->prev) c->prev->next = c->next;
-  else s->conns = c->next;
-  if (c->next) c->next->prev = c->prev;
-  else s->conns_last = c->prev;
+  if (c->prev)
+    c->prev->next = c->next;
+  else
+    s->conns = c->next;
+  if (c->next)
+    c->next->prev = c->prev;
+  else
+    s->conns_last = c->prev;
   watch_unconn(c);
   c->next = s->dead;
   s->dead = c;
@@ -63,8 +70,10 @@ static void conn_close(struct http_server *s, struct http_conn *c) {
 }
 
 void conn_notify(void *server, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code) {
-  if (code == MHD_CONNECTION_NOTIFY_STARTED) conn_open(server, mhd, context);
-  else if (*context) conn_close(server, *context);
+  if (code == MHD_CONNECTION_NOTIFY_STARTED)
+    conn_open(server, mhd, context);
+  else if (*context)
+    conn_close(server, *context);
 }
 
 struct http_conn *conn_of(struct MHD_Connection *mhd) {

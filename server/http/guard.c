@@ -1,11 +1,11 @@
-// libmicrohttpd 0.9.75 joins folded lines without a space, cuts lines at NUL and takes either of two framings, and what it
-// hands out afterwards looks innocent. Two things do not: its count of the bytes received, and where in its one buffer the
-// names and values lie. An ordinary head accounts for every byte:
+// libmicrohttpd 0.9.75 joins folded lines without a space, cuts lines at NUL and takes either of two framings, and what
+// it hands out afterwards looks innocent. Two things do not: its count of the bytes received, and where in its one
+// buffer the names and values lie. An ordinary head accounts for every byte:
 //
 //   method SP target SP version CR LF  { name ':' [SP] value CR LF }  CR LF
 //
-// so a name must begin two bytes after the value before it, and the sum must be the size. Any other head is refused. That
-// refuses a few legal ones too (two spaces after a colon): a deliberate strictness.
+// so a name must begin two bytes after the value before it, and the sum must be the size. Any other head is refused.
+// That refuses a few legal ones too (two spaces after a colon): a deliberate strictness.
 #include "http/guard.h"
 #include "base/limits.h"
 
@@ -72,8 +72,8 @@ static bool check_accounting(const struct guard_head *head, struct guard_refusal
 
 // Headers of which a second one could be read by somebody else than the first.
 static const char *const singles[] = {
-    "host",          "content-length",   "transfer-encoding", "authorization", "x-api-key",
-    "content-type",  "idempotency-key",  "stripe-signature",  "expect",        "x-request-id",
+    "host",         "content-length",  "transfer-encoding", "authorization", "x-api-key",
+    "content-type", "idempotency-key", "stripe-signature",  "expect",        "x-request-id",
 };
 enum { SINGLE_HOST, SINGLE_LENGTH, SINGLE_ENCODING, SINGLE_COUNT = sizeof(singles) / sizeof(singles[0]) };
 
@@ -116,15 +116,16 @@ static bool check_framing(const struct guard_head *head, const struct http_heade
 
 static bool expects_continue(const struct guard_head *head) {
   for (size_t i = 0; i < head->header_count; i++)
-    if (str_eq_nocase(head->headers[i].name, STR("expect"))) return str_eq_nocase(head->headers[i].value, STR("100-continue"));
+    if (str_eq_nocase(head->headers[i].name, STR("expect")))
+      return str_eq_nocase(head->headers[i].value, STR("100-continue"));
   return false;
 }
 
 bool guard_check(const struct guard_head *head, struct guard_frame *ret_frame, struct guard_refusal *ret_refusal) {
   const struct http_header *found[SINGLE_COUNT] = {0};
   struct guard_frame frame = {.length = -1};
-  if (!check_line(head, ret_refusal) || !check_accounting(head, ret_refusal) || !check_headers(head, found, ret_refusal) ||
-      !check_framing(head, found, &frame, ret_refusal))
+  if (!check_line(head, ret_refusal) || !check_accounting(head, ret_refusal) ||
+      !check_headers(head, found, ret_refusal) || !check_framing(head, found, &frame, ret_refusal))
     return false;
   frame.expects_continue = expects_continue(head);
   *ret_frame = frame;

@@ -1,5 +1,5 @@
-// The pure guard: decides over one request's head whether it is well-formed and unambiguous, before any body byte is read
-// and before any handler runs. It takes what libmicrohttpd parsed and how many bytes it parsed that from.
+// The pure guard: decides over one request's head whether it is well-formed and unambiguous, before any body byte is
+// read and before any handler runs. It takes what libmicrohttpd parsed and how many bytes it parsed that from.
 #pragma once
 #include "http/problem.h"
 

@@ -1,12 +1,13 @@
-// What the files of this folder share: the server, its connections and its requests, and who may touch which part of them.
+// What the files of this folder share: the server, its connections and its requests, and who may touch which part of
+// them.
 //
-// A request is made when its first line has been read and lives until libmicrohttpd is done with it, its owner has answered
-// it, and no callback runs on it: one reference each. `lock` guards what is marked so; everything else belongs to the one
-// server thread that reads the request, until the handler is called, and does not change afterwards.
+// A request is made when its first line has been read and lives until libmicrohttpd is done with it, its owner has
+// answered it, and no callback runs on it: one reference each. `lock` guards what is marked so; everything else belongs
+// to the one server thread that reads the request, until the handler is called, and does not change afterwards.
 #pragma once
+#include "base/id.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/id.h"
 #include "base/mem.h"
 #include "base/metric.h"
 #include "http/guard.h"
@@ -17,12 +18,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define HTTP_CONNECTION_MEMORY (24 * 1024) // what libmicrohttpd may use for one connection; fits LIMIT_HEADER_BLOCK
-#define HTTP_TICK_MS 100                   // how often deadlines are looked at
-#define HTTP_PULSE_MS 20                   // see pulse.c
-#define HTTP_CROWD 100                     // connections from which on it is needed
+#define HTTP_CONNECTION_MEMORY (24 * 1024)  // what libmicrohttpd may use for one connection; fits LIMIT_HEADER_BLOCK
+#define HTTP_TICK_MS 100                    // how often deadlines are looked at
+#define HTTP_PULSE_MS 20                    // see pulse.c
+#define HTTP_CROWD 100                      // connections from which on it is needed
 #define HTTP_KEEPALIVE_US INT64_C(15000000) // an event stream silent for so long gets a comment
-#define HTTP_STREAM_BLOCK 1024            // only used to clients without chunks
+#define HTTP_STREAM_BLOCK 1024              // only used to clients without chunks
 #define HTTP_CLIENT_ID_MAX 128
 #define HTTP_CONNECTIONS_DEFAULT 10000
 #define HTTP_LINGERS 64
@@ -48,8 +49,8 @@ struct http_conn {
   bool probe;                   // one end of a pair of our own, not a client
   bool visited;                 // by the drain
   _Atomic int phase;
-  _Atomic int64_t deadline_us; // 0: none
-  _Atomic unsigned turn;       // changes with every change of phase
+  _Atomic int64_t deadline_us;      // 0: none
+  _Atomic unsigned turn;            // changes with every change of phase
   _Atomic bool half_closed, closed; // by the peer, as the watch saw it
   unsigned turn_seen;               // the reaper's own, from here
   uint64_t acked;
@@ -78,17 +79,17 @@ struct http_request {
   int64_t body_started_us;
   bool old_version, head_only, close, parked; // parked: suspended as libmicrohttpd sees it; the server thread's own
 
-  pthread_mutex_t lock; // guards all below
+  pthread_mutex_t lock;  // guards all below
   pthread_cond_t called; // `calling` has become false
-  bool given;     // a handler has been called
-  bool answered;  // the owner has called http_reply or http_stream_end
+  bool given;            // a handler has been called
+  bool answered;         // the owner has called http_reply or http_stream_end
   bool streaming, stream_complete;
   bool cut;       // the server has answered in the owner's place
   bool done;      // libmicrohttpd is done with it: conn is gone
   bool orphan;    // in server->orphans
   bool suspended; // and nobody has resumed it yet
   bool queued;
-  bool calling;   // a callback of `watch` is running, on thread `caller`
+  bool calling; // a callback of `watch` is running, on thread `caller`
   _Atomic bool gone_told;
   _Atomic bool gone;
   pthread_t caller;
@@ -120,8 +121,8 @@ struct http_server {
   uint16_t port;
   pthread_mutex_t conn_lock;
   struct http_conn *conns, *conns_last;
-  struct http_conn *dead; // closed, but the watch may still hold an event of theirs; chained by next
-  struct http_request *orphans; // done, but not yet answered by their owner
+  struct http_conn *dead;                   // closed, but the watch may still hold an event of theirs; chained by next
+  struct http_request *orphans;             // done, but not yet answered by their owner
   struct http_linger lingers[HTTP_LINGERS]; // conn_lock
   size_t linger_count;
   unsigned threads;
@@ -161,13 +162,14 @@ enum MHD_Result handler_access(void *server, struct MHD_Connection *mhd, const c
 void handler_completed(void *server, struct MHD_Connection *mhd, void **request, enum MHD_RequestTerminationCode code);
 
 // reply.c
-struct MHD_Response *reply_build(struct http_request *r, const struct http_header *headers, size_t count, struct str body);
+struct MHD_Response *reply_build(struct http_request *r, const struct http_header *headers, size_t count,
+                                 struct str body);
 struct MHD_Response *reply_build_stream(struct http_request *r, const struct http_header *headers, size_t count);
 void request_resume(struct http_request *r); // under lock
 void request_park(struct http_request *r);   // under lock, on the server thread, inside a callback of libmicrohttpd
 void request_unpark(struct http_request *r); // on the server thread
 void request_await_callback(struct http_request *r); // under lock
-bool request_cut(struct http_request *r);    // answers 503 or cuts the stream; false where it was answered already
+bool request_cut(struct http_request *r); // answers 503 or cuts the stream; false where it was answered already
 
 // stream.c
 ssize_t stream_read(void *request, uint64_t position, char *out, size_t max);

@@ -1,5 +1,5 @@
-// See pair.h. The addresses are made up, 0.0.0.1 and on: libmicrohttpd wants one for its limit per client, and no client has
-// such a one.
+// See pair.h. The addresses are made up, 0.0.0.1 and on: libmicrohttpd wants one for its limit per client, and no
+// client has such a one.
 #include "http/pair.h"
 #include "http/internal.h"
 #include <arpa/inet.h>

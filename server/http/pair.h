@@ -2,6 +2,6 @@
 #pragma once
 #include "http/server.h"
 
-// The other end, non-blocking, on which the request has been sent; -1 where that failed. turn: which end is handed over,
-// which decides by whose thread.
+// The other end, non-blocking, on which the request has been sent; -1 where that failed. turn: which end is handed
+// over, which decides by whose thread.
 int pair_send(struct http_server *s, unsigned turn, struct str request);

@@ -1,5 +1,5 @@
-// The error envelope and the table behind it. An answer says what went wrong in the words that both RFC 9457 readers and the
-// providers' client libraries look for, and tells the latter by header whether to try again.
+// The error envelope and the table behind it. An answer says what went wrong in the words that both RFC 9457 readers
+// and the providers' client libraries look for, and tells the latter by header whether to try again.
 #include "http/problem.h"
 #include "http/internal.h"
 #include "json/write.h"
@@ -79,13 +79,16 @@ static void header_put(struct headers *h, const char *name, const char *value) {
   if (h->count < PROBLEM_HEADERS_MAX) h->list[h->count++] = (struct http_header){str_from(name), str_from(value)};
 }
 
-static void headers_fill(struct headers *h, const struct http_request *r, enum problem p, const struct problem_more *more) {
+static void headers_fill(struct headers *h, const struct http_request *r, enum problem p,
+                         const struct problem_more *more) {
   const struct problem_row *row = &problem_table[p];
   h->count = 0;
   header_put(h, "Content-Type", problem_content_type(r));
   if (row->status == 401) header_put(h, "WWW-Authenticate", "Bearer");
-  if (more->no_retry) header_put(h, "x-should-retry", "false");
-  else if (row->retry[0]) header_put(h, "x-should-retry", row->retry);
+  if (more->no_retry)
+    header_put(h, "x-should-retry", "false");
+  else if (row->retry[0])
+    header_put(h, "x-should-retry", row->retry);
   if (more->retry_after_ms > 0) {
     int64_t ms = more->retry_after_ms < PROBLEM_RETRY_MAX_S * 1000 ? more->retry_after_ms : PROBLEM_RETRY_MAX_S * 1000;
     (void)snprintf(h->seconds, sizeof h->seconds, "%lld", (long long)((ms + 999) / 1000));
@@ -93,7 +96,8 @@ static void headers_fill(struct headers *h, const struct http_request *r, enum p
     header_put(h, "Retry-After", h->seconds);
     header_put(h, "retry-after-ms", h->milliseconds);
   }
-  for (size_t i = 0; i < more->header_count && h->count < PROBLEM_HEADERS_MAX; i++) h->list[h->count++] = more->headers[i];
+  for (size_t i = 0; i < more->header_count && h->count < PROBLEM_HEADERS_MAX; i++)
+    h->list[h->count++] = more->headers[i];
 }
 
 void http_problem(struct http_request *r, enum problem p, const struct problem_more *more, const char *format, ...) {

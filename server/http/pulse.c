@@ -1,7 +1,7 @@
-// libmicrohttpd 0.9.75 collects ready sockets 128 at a time, and when it got exactly 128 it waits for more, without a time
-// limit, before it serves them: with nobody else about, for ever. So each of its threads keeps one request of our own
-// suspended over a socket pair, and while there are enough clients for that to happen, it is resumed and suspended again
-// every few milliseconds: an event that ends any such wait.
+// libmicrohttpd 0.9.75 collects ready sockets 128 at a time, and when it got exactly 128 it waits for more, without a
+// time limit, before it serves them: with nobody else about, for ever. So each of its threads keeps one request of our
+// own suspended over a socket pair, and while there are enough clients for that to happen, it is resumed and suspended
+// again every few milliseconds: an event that ends any such wait.
 #include "http/internal.h"
 #include "http/pair.h"
 #include <sys/socket.h>
@@ -52,7 +52,8 @@ static size_t pulses_taken(struct http_server *s) {
 
 #define PULSE_TEXT "GET " PULSE_PATH " HTTP/1.1\r\nHost: a\r\n\r\n"
 
-// A thread is chosen by the descriptor's number; alternate ends of pairs, none closed meanwhile, reach them all before long.
+// A thread is chosen by the descriptor's number; alternate ends of pairs, none closed meanwhile, reach them all before
+// long.
 bool pulse_start(struct http_server *s) {
   static const struct str text = {PULSE_TEXT, sizeof PULSE_TEXT - 1};
   int spare[PULSE_SPARE_MAX];
@@ -63,8 +64,10 @@ bool pulse_start(struct http_server *s) {
     int fd = pair_send(s, turn, text);
     ok = fd >= 0 && await_seen(s, turn + 1);
     size_t taken = pulses_taken(s);
-    if (ok && taken > s->pulse_fd_count) s->pulses[s->pulse_fd_count++].fd = fd;
-    else if (fd >= 0) spare[spare_count++] = fd;
+    if (ok && taken > s->pulse_fd_count)
+      s->pulses[s->pulse_fd_count++].fd = fd;
+    else if (fd >= 0)
+      spare[spare_count++] = fd;
   }
   for (size_t i = 0; i < spare_count; i++) close(spare[i]);
   return ok && s->pulse_fd_count == s->threads;

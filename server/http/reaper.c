@@ -1,6 +1,7 @@
-// Absolute deadlines. libmicrohttpd only knows an idle timer, which one byte a second keeps from ever firing. Ten times a
-// second every connection's deadline is looked at, and a late one is shut down; its server thread sees that and closes it.
-// A connection that is being written to has no deadline but must move: the kernel counts the bytes its peer has confirmed.
+// Absolute deadlines. libmicrohttpd only knows an idle timer, which one byte a second keeps from ever firing. Ten times
+// a second every connection's deadline is looked at, and a late one is shut down; its server thread sees that and
+// closes it. A connection that is being written to has no deadline but must move: the kernel counts the bytes its peer
+// has confirmed.
 #include "base/clock.h"
 #include "http/internal.h"
 #include <linux/sockios.h>
@@ -78,8 +79,10 @@ static void check_conn(struct http_conn *c, int64_t now_us, struct visits *v) {
   int phase = atomic_load(&c->phase);
   int64_t deadline_us = atomic_load(&c->deadline_us);
   if (c->probe) return;
-  if (deadline_us && now_us > deadline_us) conn_cut(c);
-  else if (phase == CONN_WRITE || phase == CONN_STREAM) check_writing(c, phase, now_us, v);
+  if (deadline_us && now_us > deadline_us)
+    conn_cut(c);
+  else if (phase == CONN_WRITE || phase == CONN_STREAM)
+    check_writing(c, phase, now_us, v);
 }
 
 // Where connections are scarce, the oldest of those that have not yet sent a request make room.

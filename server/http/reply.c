@@ -1,5 +1,5 @@
-// Answers: built by whoever answers, on whatever thread, and handed to the connection's server thread. A request's lock is
-// what makes suspending, answering and resuming one step each: whoever comes second sees what the first did.
+// Answers: built by whoever answers, on whatever thread, and handed to the connection's server thread. A request's lock
+// is what makes suspending, answering and resuming one step each: whoever comes second sees what the first did.
 #include "http/internal.h"
 
 static bool header_is_clean(struct str s) {
@@ -34,7 +34,8 @@ static void headers_add(struct http_request *r, struct MHD_Response *response, c
   bool cache = false;
   for (size_t i = 0; i < count; i++) {
     const struct http_header *h = &headers[i];
-    if (h->name.len == 0 || !header_is_clean(h->name) || !header_is_clean(h->value) || header_is_ours(h->name)) continue;
+    if (h->name.len == 0 || !header_is_clean(h->name) || !header_is_clean(h->value) || header_is_ours(h->name))
+      continue;
     header_add(response, h->name, h->value);
     cache = cache || str_eq_nocase(h->name, STR("cache-control"));
   }
@@ -44,7 +45,8 @@ static void headers_add(struct http_request *r, struct MHD_Response *response, c
   if (r->close || atomic_load(&r->server->draining)) (void)MHD_add_response_header(response, "Connection", "close");
 }
 
-struct MHD_Response *reply_build(struct http_request *r, const struct http_header *headers, size_t count, struct str body) {
+struct MHD_Response *reply_build(struct http_request *r, const struct http_header *headers, size_t count,
+                                 struct str body) {
   union {
     const char *lent;
     void *unchanged; // MHD_RESPMEM_MUST_COPY only reads it
@@ -56,7 +58,8 @@ struct MHD_Response *reply_build(struct http_request *r, const struct http_heade
 }
 
 struct MHD_Response *reply_build_stream(struct http_request *r, const struct http_header *headers, size_t count) {
-  struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, stream_read, r, NULL);
+  struct MHD_Response *response =
+      MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, stream_read, r, NULL);
   ASSERT(response != NULL);
   headers_add(r, response, headers, count);
   return response;

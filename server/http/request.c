@@ -1,5 +1,5 @@
-// A request's life and what handlers read of it. Everything is copied out of libmicrohttpd's memory, because a request may
-// outlive its connection: the owner of a call still needs its headers after the client has hung up.
+// A request's life and what handlers read of it. Everything is copied out of libmicrohttpd's memory, because a request
+// may outlive its connection: the owner of a call still needs its headers after the client has hung up.
 #include "base/clock.h"
 #include "http/internal.h"
 
@@ -23,8 +23,10 @@ void request_ref(struct http_request *r) {
 static void request_unorphan(struct http_request *r) {
   struct http_server *s = r->server;
   pthread_mutex_lock(&s->conn_lock);
-  if (r->orphan_prev) r->orphan_prev->orphan_next = r->orphan_next;
-  else s->orphans = r->orphan_next;
+  if (r->orphan_prev)
+    r->orphan_prev->orphan_next = r->orphan_next;
+  else
+    s->orphans = r->orphan_next;
   if (r->orphan_next) r->orphan_next->orphan_prev = r->orphan_prev;
   pthread_mutex_unlock(&s->conn_lock);
 }
@@ -124,7 +126,8 @@ bool http_query(const struct http_request *r, const char *name, struct str *ret)
   return false;
 }
 
-int http_query_each(const struct http_request *r, int (*each)(void *arg, struct str name, struct str value), void *arg) {
+int http_query_each(const struct http_request *r, int (*each)(void *arg, struct str name, struct str value),
+                    void *arg) {
   for (size_t i = 0; i < r->target.param_count; i++) {
     int answer = each(arg, r->target.params[i].name, r->target.params[i].value);
     if (answer) return answer;

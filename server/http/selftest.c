@@ -1,5 +1,6 @@
-// The guard leans on how libmicrohttpd 0.9.75 lays out what it parsed. A library that does it otherwise must not be found
-// out by an attacker: before the port is announced, three forged requests and an ordinary one go in over a socket pair.
+// The guard leans on how libmicrohttpd 0.9.75 lays out what it parsed. A library that does it otherwise must not be
+// found out by an attacker: before the port is announced, three forged requests and an ordinary one go in over a socket
+// pair.
 #include "http/internal.h"
 #include "http/pair.h"
 #include <poll.h>
@@ -14,7 +15,8 @@ struct probe {
   bool refused;
 };
 
-#define TEXT(literal) {(literal), sizeof(literal) - 1}
+#define TEXT(literal)                                                                                                  \
+  { (literal), sizeof(literal) - 1 }
 #define HEAD " /-/self-test HTTP/1.1\r\nHost: a\r\n"
 
 // The ordinary one comes first: a guard that refuses everything would pass the others.

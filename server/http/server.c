@@ -1,5 +1,5 @@
-// The server's life: its socket, libmicrohttpd's pool of epoll threads, the watch, the self-test; and its end, which never
-// leaves libmicrohttpd with a suspended connection, because that would abort the process.
+// The server's life: its socket, libmicrohttpd's pool of epoll threads, the watch, the self-test; and its end, which
+// never leaves libmicrohttpd with a suspended connection, because that would abort the process.
 #include "http/internal.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -64,7 +64,8 @@ static uint16_t listen_port(int fd) {
 // Descriptors are kept back, so that a crowd of clients never keeps the database from reconnecting.
 static unsigned connections_bound(unsigned wanted) {
   struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY) return wanted ? wanted : HTTP_CONNECTIONS_DEFAULT;
+  if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
+    return wanted ? wanted : HTTP_CONNECTIONS_DEFAULT;
   rlim_t most = limit.rlim_cur > 2 * HTTP_FD_RESERVE ? limit.rlim_cur - HTTP_FD_RESERVE : limit.rlim_cur / 2;
   if (!wanted) wanted = HTTP_CONNECTIONS_DEFAULT;
   return wanted < most ? wanted : (unsigned)most;
@@ -78,12 +79,12 @@ static struct MHD_Daemon *daemon_start(struct http_server *s, const struct http_
   unsigned per_ip = config->connections_per_ip ? config->connections_per_ip : LIMIT_CONNECTIONS_PER_IP;
   MHD_set_panic_func(panic, NULL);
   return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
-                          handler_access, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, s->threads,
-                          MHD_OPTION_CONNECTION_LIMIT, s->connections_max + s->threads, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_ip,
-                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
-                          MHD_OPTION_URI_LOG_CALLBACK, handler_begin, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
-                          MHD_OPTION_NOTIFY_COMPLETED, handler_completed, s, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s,
-                          MHD_OPTION_END);
+                          handler_access, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
+                          s->threads, MHD_OPTION_CONNECTION_LIMIT, s->connections_max + s->threads,
+                          MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_ip, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                          (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, handler_begin, s,
+                          MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+                          handler_completed, s, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s, MHD_OPTION_END);
 }
 
 static struct http_server *server_new(const struct http_config *config) {

@@ -33,8 +33,10 @@ void stream_append(struct stream *s, struct str bytes) {
   struct stream_piece *p = s->last;
   if (!p || p->cap - p->end < bytes.len) {
     p = piece_create(bytes.len);
-    if (s->last) s->last->next = p;
-    else s->first = p;
+    if (s->last)
+      s->last->next = p;
+    else
+      s->first = p;
     s->last = p;
   }
   memcpy(p->data + p->end, bytes.ptr, bytes.len);
@@ -82,8 +84,8 @@ static ssize_t stream_idle(struct http_request *r) {
     request_park(r);
     return 0;
   }
-  // Without chunks, an orderly end would look like the stream's own. Connecting to nowhere sends a reset at once, before
-  // libmicrohttpd ends the connection in good order.
+  // Without chunks, an orderly end would look like the stream's own. Connecting to nowhere sends a reset at once,
+  // before libmicrohttpd ends the connection in good order.
   struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
   if (r->old_version) (void)connect(r->conn->fd, &nowhere, sizeof nowhere);
   return MHD_CONTENT_READER_END_WITH_ERROR;

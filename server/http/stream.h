@@ -1,5 +1,5 @@
-// What a stream has been given and the client's socket has not yet taken: a chain of pieces, and what the watch must know
-// to keep a silent one alive.
+// What a stream has been given and the client's socket has not yet taken: a chain of pieces, and what the watch must
+// know to keep a silent one alive.
 #pragma once
 #include "base/str.h"
 #include <stdint.h>
@@ -11,11 +11,11 @@ struct stream_piece;
 struct stream {
   struct stream_piece *first, *last;
   _Atomic size_t pending;
-  bool above;            // pending has been above the mark since drained was last called
-  bool events;           // text/event-stream
-  char tail[2];          // the last two bytes given, without CR
-  bool started;          // anything was given
-  int64_t written_us;    // when something was last given
+  bool above;         // pending has been above the mark since drained was last called
+  bool events;        // text/event-stream
+  char tail[2];       // the last two bytes given, without CR
+  bool started;       // anything was given
+  int64_t written_us; // when something was last given
 };
 
 void stream_append(struct stream *s, struct str bytes);

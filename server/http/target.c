@@ -1,5 +1,5 @@
-// Percent-decoding with one reading: an escape must be two hex digits, the result valid UTF-8 without control characters,
-// and an escaped '/' in the path is refused, since half the world's proxies take it for a real one.
+// Percent-decoding with one reading: an escape must be two hex digits, the result valid UTF-8 without control
+// characters, and an escaped '/' in the path is refused, since half the world's proxies take it for a real one.
 #include "http/target.h"
 
 static int hex_digit(char c) {

@@ -1,8 +1,9 @@
-// The watch: one thread that sees clients go away while their requests wait, and that calls the reaper. Each connection is
-// in its epoll set once, edge-triggered and for hang-ups only, so that an ordinary request costs it nothing.
+// The watch: one thread that sees clients go away while their requests wait, and that calls the reaper. Each connection
+// is in its epoll set once, edge-triggered and for hang-ups only, so that an ordinary request costs it nothing.
 //
-// A half-close ends a plain request that waits, as with the usual proxies. A stream may go on to a half-closed client; a
-// comment is sent to it at once, and a peer that is gone altogether answers that with a reset, which is seen here too.
+// A half-close ends a plain request that waits, as with the usual proxies. A stream may go on to a half-closed client;
+// a comment is sent to it at once, and a peer that is gone altogether answers that with a reset, which is seen here
+// too.
 #include "base/clock.h"
 #include "http/internal.h"
 #include <sys/epoll.h>
@@ -61,8 +62,10 @@ void request_peer_closed(struct http_request *r, bool fully) {
   bool waiting = r->given && !r->answered && !r->cut && !r->done, streaming = r->streaming;
   pthread_mutex_unlock(&r->lock);
   if (!waiting) return;
-  if (fully || !streaming) request_gone(r);
-  else request_comment(r, clock_mono_us());
+  if (fully || !streaming)
+    request_gone(r);
+  else
+    request_comment(r, clock_mono_us());
 }
 
 void watch_conn(struct http_conn *c) {
@@ -142,8 +145,10 @@ static void *watch_main(void *arg) {
     conn_free_dead(s); // nothing collected so far is looked at again
     int count = epoll_wait(s->watch_epoll, events, WATCH_EVENTS, crowd ? HTTP_PULSE_MS : HTTP_TICK_MS);
     for (int i = 0; i < count; i++) {
-      if (events[i].data.ptr) conn_event(events[i].data.ptr, events[i].events);
-      else wake_event(s);
+      if (events[i].data.ptr)
+        conn_event(events[i].data.ptr, events[i].events);
+      else
+        wake_event(s);
     }
     crowd = pulse_pass(s);
     int64_t now_us = clock_mono_us();

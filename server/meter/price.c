@@ -31,7 +31,7 @@ static bool stands_below(const struct tollgate_plugin *plugin, uint32_t meter, u
 }
 
 static bool dearer(const struct book_rate *a, const struct book_rate *b) {
-  return (__int128)a->charge * b->per > (__int128)b->charge * a->per;
+  return (amount_wide)a->charge * b->per > (amount_wide)b->charge * a->per;
 }
 
 static const struct book_rate *dearest_rate(const struct tollgate_plugin *plugin, const struct book_price *price, uint32_t meter) {

@@ -8,16 +8,17 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+
 #include <cmocka.h>
 
 #define CLIENT_WAIT_MS 5000
@@ -49,7 +50,8 @@ static inline bool await_int(_Atomic int *value, int wanted, int bound_ms) {
 }
 
 static inline int client_connect(const struct http_server *s) {
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(http_server_port(s)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in to = {
+      .sin_family = AF_INET, .sin_port = htons(http_server_port(s)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
   assert_true(fd >= 0);
   assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
@@ -99,7 +101,8 @@ static inline int client_answer(int fd, struct buf *in, struct buf *ret_body) {
   buf_clear(ret_body);
   if (!client_until(fd, in, "\r\n\r\n")) return 0;
   const char *head_end = strstr(buf_cstr(in), "\r\n\r\n"), *length = strcasestr(in->data, "\r\nContent-Length: ");
-  size_t head = (size_t)(head_end - in->data) + 4, body = length && length < head_end ? strtoul(length + 18, NULL, 10) : 0;
+  size_t head = (size_t)(head_end - in->data) + 4,
+         body = length && length < head_end ? strtoul(length + 18, NULL, 10) : 0;
   int status = atoi(in->data + 9);
   while (in->len < head + body)
     if (client_some(fd, in, CLIENT_WAIT_MS) <= 0) return 0;
@@ -108,14 +111,13 @@ static inline int client_answer(int fd, struct buf *in, struct buf *ret_body) {
   return status;
 }
 
-// Sends on a connection of its own and reads to the end or to the first pause; how many answers there were, and in `in` all
-// of them.
+// Sends on a connection of its own and reads to the end or to the first pause; how many answers there were, and in `in`
+// all of them.
 static inline int client_exchange(const struct http_server *s, struct str bytes, struct buf *in) {
   int fd = client_connect(s), count = 0;
   (void)client_send(fd, bytes);
   (void)client_until_closed(fd, in);
   close(fd);
-  for (const char *at = buf_cstr(in); (at = strstr(at, "HTTP/1.1 ")); at++)
-    count += at[9] >= '1' && at[9] <= '5';
+  for (const char *at = buf_cstr(in); (at = strstr(at, "HTTP/1.1 ")); at++) count += at[9] >= '1' && at[9] <= '5';
   return count;
 }

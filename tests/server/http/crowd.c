@@ -1,4 +1,5 @@
-// Limits on connections: one address cannot take them all, and those that only hold a place make room for those that ask.
+// Limits on connections: one address cannot take them all, and those that only hold a place make room for those that
+// ask.
 #include "client.h"
 
 static void quick(struct http_request *r, void *context) {
@@ -33,8 +34,8 @@ static void one_address_has_a_share(void **state) {
   int fds[5];
   struct buf in;
   buf_init(&in, 10000);
-  struct http_server *s =
-      server_start((struct http_config){.routes = routes, .route_count = 1, .connections_max = 100, .connections_per_ip = 5});
+  struct http_server *s = server_start(
+      (struct http_config){.routes = routes, .route_count = 1, .connections_max = 100, .connections_per_ip = 5});
   for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
     fds[i] = client_connect(s);
     assert_true(client_send(fds[i], STR("GET /quick HTTP/1.1\r\nHost: h\r\n\r\n")));
@@ -48,6 +49,7 @@ static void one_address_has_a_share(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(idle_connections_make_room), cmocka_unit_test(one_address_has_a_share)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(idle_connections_make_room),
+                                     cmocka_unit_test(one_address_has_a_share)};
   return cmocka_run_group_tests_name("crowds", tests, NULL, NULL);
 }

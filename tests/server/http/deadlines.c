@@ -1,5 +1,5 @@
-// Deadlines are absolute: a client that sends or takes one byte now and then holds nothing for longer than one that sends
-// none. A request that waits for its answer has none.
+// Deadlines are absolute: a client that sends or takes one byte now and then holds nothing for longer than one that
+// sends none. A request that waits for its answer has none.
 #include "base/metric.h"
 #include "client.h"
 #include <pthread.h>

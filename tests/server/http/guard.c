@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
 #include <cmocka.h>
 
 struct layout {
@@ -72,7 +73,8 @@ static void framing_is_read(void **state) {
   assert_true(passes("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
   assert_int_equal(frame.length, -1);
   assert_false(frame.chunked);
-  assert_true(passes("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9223372036854775807\r\nExpect: 100-Continue\r\n\r\n"));
+  assert_true(
+      passes("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9223372036854775807\r\nExpect: 100-Continue\r\n\r\n"));
   assert_true(frame.length == INT64_MAX && !frame.chunked && frame.expects_continue);
   assert_true(passes("POST / HTTP/1.1\r\nHost: h\r\ntransfer-encoding: chunked\r\n\r\n"));
   assert_true(frame.length == -1 && frame.chunked && !frame.expects_continue);
@@ -81,10 +83,17 @@ static void framing_is_read(void **state) {
 static void framing_has_one_reading(void **state) {
   (void)state;
   static const char *const wrong[] = {
-      "Content-Length: 1\r\nTransfer-Encoding: chunked", "Content-Length: 1\r\nContent-Length: 1", "Content-Length: ",
-      "Content-Length: 9223372036854775808",             "Content-Length: 00000000000000000001", "Content-Length: 1 ",
-      "Content-Length: -1",                              "Content-Length: +1",                    "Content-Length: 0x1",
-      "Content-Length: 1,1",                             "Content-Length: 1\t",
+      "Content-Length: 1\r\nTransfer-Encoding: chunked",
+      "Content-Length: 1\r\nContent-Length: 1",
+      "Content-Length: ",
+      "Content-Length: 9223372036854775808",
+      "Content-Length: 00000000000000000001",
+      "Content-Length: 1 ",
+      "Content-Length: -1",
+      "Content-Length: +1",
+      "Content-Length: 0x1",
+      "Content-Length: 1,1",
+      "Content-Length: 1\t",
   };
   char text[300];
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -102,8 +111,10 @@ static void every_byte_belongs_to_a_line(void **state) {
   struct guard_head *head = lay_out(&layout, text);
   for (int off = -4; off <= 4; off++) {
     head->size = sizeof text - 1 + (size_t)off;
-    if (off == 0) assert_true(guard_check(head, &frame, &refusal));
-    else assert_refused(head, PROBLEM_MALFORMED_HTTP);
+    if (off == 0)
+      assert_true(guard_check(head, &frame, &refusal));
+    else
+      assert_refused(head, PROBLEM_MALFORMED_HTTP);
   }
 }
 
@@ -136,11 +147,13 @@ static void names_are_tokens_and_values_are_text(void **state) {
 
 static void singles_come_once(void **state) {
   (void)state;
-  static const char *const once[] = {"Host",          "AUTHORIZATION",   "x-api-key",        "Content-Type",
-                                     "Idempotency-Key", "Stripe-Signature", "Expect", "X-Request-Id"};
+  static const char *const once[] = {"Host",         "AUTHORIZATION",   "x-api-key",
+                                     "Content-Type", "Idempotency-Key", "Stripe-Signature",
+                                     "Expect",       "X-Request-Id"};
   char text[300];
   for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
-    (void)snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: h\r\n%s: a\r\nX-B: c\r\n%s: a\r\n\r\n", once[i], once[i]);
+    (void)snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: h\r\n%s: a\r\nX-B: c\r\n%s: a\r\n\r\n", once[i],
+                   once[i]);
     assert_refused_text(text, PROBLEM_MALFORMED_HTTP);
   }
   assert_refused_text("GET / HTTP/1.1\r\nX-A: b\r\n\r\n", PROBLEM_MALFORMED_HTTP);

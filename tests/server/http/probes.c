@@ -1,5 +1,6 @@
-// What a forger sends: requests that two parsers would read in two ways, that hide a second request, a header or a path, or
-// that are simply broken. Each is refused with an answer or closed, the connection ends, and no handler ever sees any of it.
+// What a forger sends: requests that two parsers would read in two ways, that hide a second request, a header or a
+// path, or that are simply broken. Each is refused with an answer or closed, the connection ends, and no handler ever
+// sees any of it.
 #include "client.h"
 
 static _Atomic int handled;
@@ -23,8 +24,10 @@ struct probe {
   int status; // 0: any refusal, or none but the closing
 };
 
-#define STR_INIT(bytes) {bytes, sizeof(bytes) - 1}
-#define P(name, status, bytes) {name, STR_INIT(bytes), status}
+#define STR_INIT(bytes)                                                                                                \
+  { bytes, sizeof(bytes) - 1 }
+#define P(name, status, bytes)                                                                                         \
+  { name, STR_INIT(bytes), status }
 #define GET "GET /a HTTP/1.1\r\nHost: h\r\n"
 #define POST "POST /a HTTP/1.1\r\nHost: h\r\n"
 #define HIDDEN "GET /secret HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -53,7 +56,9 @@ static const struct probe probes[] = {
     P("chunked twice in one", 501, POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" HIDDEN),
     P("chunked in two headers", 400, POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     P("chunked and then something", 400, POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n"),
-    P("encoding behind a vertical tab", 400, POST "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n" HIDDEN),
+    P("encoding behind a vertical tab", 400,
+      POST "Transfer-Encoding: \x0b"
+           "chunked\r\n\r\n0\r\n\r\n" HIDDEN),
     P("encoding with a space before the colon", 400, POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" HIDDEN),
     P("chunked in HTTP/1.0", 400, "POST /a HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN),
     // folds
@@ -220,18 +225,24 @@ static void a_head_beyond_its_limits_is_refused(void **state) {
 }
 
 static void a_head_at_its_limits_is_served(void **state) {
-  assert_int_equal(refuse_large(*state, "GET /a?", 8000, "x", " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
+  assert_int_equal(refuse_large(*state, "GET /a?", 8000, "x", " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+                   200);
   assert_int_equal(refuse_large(*state, GET "Connection: close\r\n", 62, "X-A: b\r\n", "\r\n"), 200);
   assert_int_equal(refuse_large(*state, GET "Connection: close\r\nX-A: ", 16250, "x", "\r\n\r\n"), 200);
-  assert_int_equal(refuse_large(*state, GET "Connection: close\r\n", 62,
-                                "X-A: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-                                "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-                                "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n", "\r\n"), 200);
+  assert_int_equal(
+      refuse_large(
+          *state, GET "Connection: close\r\n", 62,
+          "X-A: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+          "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+          "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n",
+          "\r\n"),
+      200);
   assert_int_equal(atomic_exchange(&handled, 0), 4);
 }
 
 static int setup(void **state) {
-  *state = server_start((struct http_config){.routes = routes, .route_count = ARRAY_LEN(routes), .header_ms = 1500, .body_ms = 1500, .idle_ms = 1500});
+  *state = server_start((struct http_config){
+      .routes = routes, .route_count = ARRAY_LEN(routes), .header_ms = 1500, .body_ms = 1500, .idle_ms = 1500});
   return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 static struct buf out;
@@ -17,11 +18,12 @@ static const char *written(enum problem p, const struct problem_more *more, cons
 static void the_envelope_serves_both_kinds_of_reader(void **state) {
   (void)state;
   struct problem_more more = {.param = "model", .details = STR("{\"balance\":\"0.12\"}")};
-  assert_string_equal(written(PROBLEM_INSUFFICIENT_CREDITS, &more, "Not \"enough\"\n."),
-                      "{\"type\":\"urn:tollgate:problem:insufficient_credits\",\"title\":\"Insufficient credits\",\"status\":402,"
-                      "\"detail\":\"Not \\\"enough\\\"\\n.\",\"instance\":\"urn:tollgate:request:req_1\",\"request_id\":\"req_1\","
-                      "\"error\":{\"message\":\"Not \\\"enough\\\"\\n.\",\"type\":\"billing_error\",\"code\":\"insufficient_credits\","
-                      "\"param\":\"model\",\"details\":{\"balance\":\"0.12\"}}}");
+  assert_string_equal(
+      written(PROBLEM_INSUFFICIENT_CREDITS, &more, "Not \"enough\"\n."),
+      "{\"type\":\"urn:tollgate:problem:insufficient_credits\",\"title\":\"Insufficient credits\",\"status\":402,"
+      "\"detail\":\"Not \\\"enough\\\"\\n.\",\"instance\":\"urn:tollgate:request:req_1\",\"request_id\":\"req_1\","
+      "\"error\":{\"message\":\"Not \\\"enough\\\"\\n.\",\"type\":\"billing_error\",\"code\":\"insufficient_credits\","
+      "\"param\":\"model\",\"details\":{\"balance\":\"0.12\"}}}");
 }
 
 static void what_is_not_given_is_null_or_empty(void **state) {
@@ -31,7 +33,9 @@ static void what_is_not_given_is_null_or_empty(void **state) {
 
 static void a_message_that_is_no_utf8_is_still_json(void **state) {
   (void)state;
-  assert_true(str_is_utf8(str_from(written(PROBLEM_NOT_FOUND, NULL, "a\xff" "b"))));
+  assert_true(str_is_utf8(str_from(written(PROBLEM_NOT_FOUND, NULL,
+                                           "a\xff"
+                                           "b"))));
 }
 
 static void every_row_is_complete(void **state) {

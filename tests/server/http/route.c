@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 static const struct http_route routes[] = {
@@ -47,8 +48,18 @@ static void head_is_served_by_get(void **state) {
 
 static void nothing_is_nearly_a_route(void **state) {
   (void)state;
-  static const char *const wrong[] = {"",   "//",          "/things",    "/things/",  "/things//", "//things/x", "/things/x/",
-                                      "/v", "/v1/chat/completions/", "/V1/chat/completions", "/v1/chat/completion", "/things/x/parts/",
+  static const char *const wrong[] = {"",
+                                      "//",
+                                      "/things",
+                                      "/things/",
+                                      "/things//",
+                                      "//things/x",
+                                      "/things/x/",
+                                      "/v",
+                                      "/v1/chat/completions/",
+                                      "/V1/chat/completions",
+                                      "/v1/chat/completion",
+                                      "/things/x/parts/",
                                       "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p"};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     assert_null(find("GET", wrong[i]));
@@ -78,8 +89,10 @@ static int teardown(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_path_finds_its_route),      cmocka_unit_test(a_literal_goes_before_a_name),
-      cmocka_unit_test(head_is_served_by_get),       cmocka_unit_test(nothing_is_nearly_a_route),
+      cmocka_unit_test(a_path_finds_its_route),
+      cmocka_unit_test(a_literal_goes_before_a_name),
+      cmocka_unit_test(head_is_served_by_get),
+      cmocka_unit_test(nothing_is_nearly_a_route),
       cmocka_unit_test(a_wrong_method_is_told_the_right_ones),
   };
   return cmocka_run_group_tests_name("routes", tests, setup, teardown);

@@ -25,16 +25,20 @@ static void mirror(struct http_request *r, void *context) {
   struct buf out;
   struct str q = {0};
   buf_init(&out, 10000);
-  buf_printf(&out, "%.*s %.*s|%.*s|%.*s|", STR_ARG(http_method(r)), STR_ARG(http_path(r)), STR_ARG(http_path_segment(r, 0)),
-             STR_ARG(http_query_raw(r)));
+  buf_printf(&out, "%.*s %.*s|%.*s|%.*s|", STR_ARG(http_method(r)), STR_ARG(http_path(r)),
+             STR_ARG(http_path_segment(r, 0)), STR_ARG(http_query_raw(r)));
   if (http_query(r, "q", &q)) buf_printf(&out, "%.*s", STR_ARG(q));
   buf_printf(&out, "|%d|", http_query_each(r, list_param, &out));
   buf_printf(&out, "|%.*s|%.*s|%zu|%d", STR_ARG(http_header(r, "x-THING")), STR_ARG(http_client_request_id(r)),
              http_header_count(r), http_request_route(r)->context == context);
-  struct http_header headers[] = {{STR("Content-Type"), STR("text/plain")},  {STR("X-Bad"), STR("a\r\nSet-Cookie: b")},
-                                  {STR("X-Good"), STR("yes")},               {STR("Content-Length"), STR("3")},
-                                  {STR("Connection"), STR("upgrade")},       {STR("X-Request-Id"), STR("forged")},
-                                  {STR("cache-control"), STR("max-age=60")}, {STR("Transfer-Encoding"), STR("chunked")}};
+  struct http_header headers[] = {{STR("Content-Type"), STR("text/plain")},
+                                  {STR("X-Bad"), STR("a\r\nSet-Cookie: b")},
+                                  {STR("X-Good"), STR("yes")},
+                                  {STR("Content-Length"), STR("3")},
+                                  {STR("Connection"), STR("upgrade")},
+                                  {STR("X-Request-Id"), STR("forged")},
+                                  {STR("cache-control"), STR("max-age=60")},
+                                  {STR("Transfer-Encoding"), STR("chunked")}};
   http_reply(r, 201, headers, ARRAY_LEN(headers), buf_str(&out));
   buf_finish(&out);
 }
@@ -85,8 +89,11 @@ static void reconnect(struct fixture *f) {
 
 static void a_handler_sees_the_request_decoded(void **state) {
   struct fixture *f = *state;
-  assert_int_equal(request(f, "GET /things/a%20%C3%A4?q=1%2B1+2&r&q=z&stop=1&x=2" H "X-Thing: some\r\nX-Request-Id: mine-7\r\n\r\n"), 201);
-  assert_body(f, "GET /things/a \xc3\xa4|a \xc3\xa4|q=1%2B1+2&r&q=z&stop=1&x=2|1+1 2q=1+1 2;r=;q=z;stop=1;|1||some|mine-7|3|1");
+  assert_int_equal(
+      request(f, "GET /things/a%20%C3%A4?q=1%2B1+2&r&q=z&stop=1&x=2" H "X-Thing: some\r\nX-Request-Id: mine-7\r\n\r\n"),
+      201);
+  assert_body(
+      f, "GET /things/a \xc3\xa4|a \xc3\xa4|q=1%2B1+2&r&q=z&stop=1&x=2|1+1 2q=1+1 2;r=;q=z;stop=1;|1||some|mine-7|3|1");
 }
 
 static void a_literal_segment_goes_before_a_named_one(void **state) {
@@ -97,7 +104,8 @@ static void a_literal_segment_goes_before_a_named_one(void **state) {
 
 static void paths_are_exact(void **state) {
   struct fixture *f = *state;
-  static const char *const wrong[] = {"/", "/quick/", "//quick", "/Quick", "/quickly", "/things", "/things/", "/things/a/b", "/-/pulse"};
+  static const char *const wrong[] = {"/",       "/quick/",  "//quick",     "/Quick",  "/quickly",
+                                      "/things", "/things/", "/things/a/b", "/-/pulse"};
   for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
     char text[200];
     (void)snprintf(text, sizeof text, "GET %s" H "\r\n", wrong[i]);
@@ -126,8 +134,9 @@ static void head_is_get_without_the_body(void **state) {
 
 static void pipelined_requests_are_answered_in_order(void **state) {
   struct fixture *f = *state;
-  assert_true(client_send(f->fd, STR("POST /echo" H "Content-Length: 3\r\n\r\nonePOST /echo" H "Content-Length: 3\r\n\r\ntwoGET /quick" H
-                                     "\r\nGET /none" H "\r\nPOST /echo" H "Content-Length: 5\r\n\r\nthree")));
+  assert_true(client_send(f->fd, STR("POST /echo" H "Content-Length: 3\r\n\r\nonePOST /echo" H
+                                     "Content-Length: 3\r\n\r\ntwoGET /quick" H "\r\nGET /none" H "\r\nPOST /echo" H
+                                     "Content-Length: 5\r\n\r\nthree")));
   static const char *const bodies[] = {"one", "two", "quick", NULL, "three"};
   for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
     assert_int_equal(client_answer(f->fd, &f->in, &f->body), bodies[i] ? 200 : 404);
@@ -137,7 +146,10 @@ static void pipelined_requests_are_answered_in_order(void **state) {
 
 static void a_chunked_body_arrives_whole(void **state) {
   struct fixture *f = *state;
-  assert_int_equal(request(f, "POST /echo" H "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\n"), 200);
+  assert_int_equal(request(f,
+                           "POST /echo" H
+                           "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\n"),
+                   200);
   assert_body(f, "abc0123456789");
 }
 
@@ -198,8 +210,8 @@ static void upload(struct fixture *f, const char *head, bool chunked) {
   memset(piece, 'x', sizeof piece);
   assert_true(client_send(f->fd, str_from(head)));
   for (int i = 0; i < 80; i++) {
-    bool taken = (!chunked || client_send(f->fd, STR("10000\r\n"))) && client_send(f->fd, (struct str){piece, sizeof piece}) &&
-                 (!chunked || client_send(f->fd, STR("\r\n")));
+    bool taken = (!chunked || client_send(f->fd, STR("10000\r\n"))) &&
+                 client_send(f->fd, (struct str){piece, sizeof piece}) && (!chunked || client_send(f->fd, STR("\r\n")));
     assert_true(taken);
   }
   assert_int_equal(client_answer(f->fd, &f->in, &f->body), 413);
@@ -255,8 +267,8 @@ static void problems_carry_what_clients_read(void **state) {
 
 static void problem_json_is_said_where_it_is_asked_for(void **state) {
   struct fixture *f = *state;
-  static const char *const asking[] = {"GET /failing" H "Accept: text/html, application/problem+json\r\n\r\n", "GET /api/v1/failing" H "\r\n",
-                                       "GET /api/v1/none" H "\r\n"};
+  static const char *const asking[] = {"GET /failing" H "Accept: text/html, application/problem+json\r\n\r\n",
+                                       "GET /api/v1/failing" H "\r\n", "GET /api/v1/none" H "\r\n"};
   for (size_t i = 0; i < ARRAY_LEN(asking); i++) {
     assert_true(client_send(f->fd, str_from(asking[i])));
     assert_true(client_until(f->fd, &f->in, "\r\n\r\n"));
@@ -276,7 +288,8 @@ static void a_port_taken_is_an_error_with_a_sentence(void **state) {
   struct fixture *f = *state;
   struct buf error;
   buf_init(&error, 1000);
-  struct http_config config = {.host = "127.0.0.1", .port = http_server_port(f->server), .routes = routes, .route_count = 1};
+  struct http_config config = {
+      .host = "127.0.0.1", .port = http_server_port(f->server), .routes = routes, .route_count = 1};
   assert_null(http_server_create(&config, &error));
   assert_non_null(strstr(buf_cstr(&error), "cannot listen on 127.0.0.1 port"));
   config.host = "nonsense.invalid.";

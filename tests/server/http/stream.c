@@ -1,10 +1,12 @@
-// The chain behind a stream: bytes come out as they went in, however they are cut, and the place between two events is known.
+// The chain behind a stream: bytes come out as they went in, however they are cut, and the place between two events is
+// known.
 #include "http/stream.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+
 #include <cmocka.h>
 
 static void bytes_come_out_in_order(void **state) {

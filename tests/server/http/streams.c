@@ -1,5 +1,5 @@
-// Streamed answers: a chunk goes out at once, a slow client holds back the writer and nobody else, an end in good order can
-// be told from one that is not, and a client that is gone is noticed even when nothing is said.
+// Streamed answers: a chunk goes out at once, a slow client holds back the writer and nobody else, an end in good order
+// can be told from one that is not, and a client that is gone is noticed even when nothing is said.
 #include "client.h"
 #include <pthread.h>
 
@@ -28,7 +28,8 @@ static void open_stream(struct http_request *r, void *context) {
 }
 
 static char events[] = "text/event-stream; charset=utf-8", bytes[] = "application/octet-stream";
-static const struct http_route routes[] = {{"GET", "/events", open_stream, events, 0}, {"GET", "/bytes", open_stream, bytes, 0}};
+static const struct http_route routes[] = {{"GET", "/events", open_stream, events, 0},
+                                           {"GET", "/bytes", open_stream, bytes, 0}};
 
 struct fixture {
   struct http_server *server;
@@ -310,7 +311,8 @@ static int close_client(void **state) {
 
 static int start(void **state) {
   (void)state;
-  shared = server_start((struct http_config){.routes = routes, .route_count = ARRAY_LEN(routes), .write_stall_ms = STALL_MS});
+  shared = server_start(
+      (struct http_config){.routes = routes, .route_count = ARRAY_LEN(routes), .write_stall_ms = STALL_MS});
   return 0;
 }
 

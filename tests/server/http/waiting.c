@@ -1,5 +1,5 @@
-// Requests that wait for another thread: answered from anywhere and at any moment, told when their client goes away, never
-// lost in a crowd, and never left behind when the server stops.
+// Requests that wait for another thread: answered from anywhere and at any moment, told when their client goes away,
+// never lost in a crowd, and never left behind when the server stops.
 #include "base/metric.h"
 #include "client.h"
 #include <pthread.h>
@@ -39,8 +39,10 @@ static void race(struct http_request *r, void *context) {
   pthread_t thread;
   static _Atomic int turn;
   assert_int_equal(pthread_create(&thread, NULL, answer_main, r), 0);
-  if (atomic_fetch_add(&turn, 1) % 2) assert_int_equal(pthread_join(thread, NULL), 0); // answered before it returns
-  else assert_int_equal(pthread_detach(thread), 0);
+  if (atomic_fetch_add(&turn, 1) % 2)
+    assert_int_equal(pthread_join(thread, NULL), 0); // answered before it returns
+  else
+    assert_int_equal(pthread_detach(thread), 0);
 }
 
 // A queue answered in batches by one thread, as the ledger's writer does.
@@ -88,8 +90,8 @@ static void block(struct http_request *r, void *context) {
 }
 
 static const struct http_route routes[] = {
-    {"GET", "/hold", hold, NULL, 0},         {"GET", "/hold-unwatched", hold_unwatched, NULL, 0},
-    {"GET", "/race", race, NULL, 0},         {"GET", "/queue", enqueue, NULL, 0},
+    {"GET", "/hold", hold, NULL, 0},          {"GET", "/hold-unwatched", hold_unwatched, NULL, 0},
+    {"GET", "/race", race, NULL, 0},          {"GET", "/queue", enqueue, NULL, 0},
     {"GET", "/thread", thread_name, NULL, 0}, {"GET", "/block", block, NULL, 0},
 };
 
@@ -98,7 +100,8 @@ static const struct http_route routes[] = {
 static struct http_server *start(void) {
   atomic_store(&holding, 0);
   atomic_store(&gone, 0);
-  return server_start((struct http_config){.routes = routes, .route_count = ARRAY_LEN(routes), .connections_max = 4000});
+  return server_start(
+      (struct http_config){.routes = routes, .route_count = ARRAY_LEN(routes), .connections_max = 4000});
 }
 
 static struct http_request *ask_held(struct http_server *s, int *ret_fd, struct str text) {
@@ -327,8 +330,10 @@ static void exactly_128_at_once_are_served(void **state) {
   struct http_server *s = start();
   unsigned long thread = thread_of(fds[count++] = client_connect(s));
   while (count < ARRAY_LEN(fds)) {
-    if (thread_of(fd = client_connect(s)) == thread) fds[count++] = fd;
-    else others[other_count++] = fd;
+    if (thread_of(fd = client_connect(s)) == thread)
+      fds[count++] = fd;
+    else
+      others[other_count++] = fd;
     assert_true(other_count < ARRAY_LEN(others));
   }
   assert_true(client_send(fds[0], ASK("/block")));

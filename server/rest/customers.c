@@ -1,0 +1,243 @@
+// /api/v1/customers and /api/v1/balance.
+#include "base/limits.h"
+#include "rest/endpoints.h"
+#include "rest/words.h"
+
+#define METADATA_KEY_MAX 40
+#define METADATA_VALUE_MAX 500
+
+// ---- rendering
+
+static void balance_members(struct json_writer *w, const struct customer *c) {
+  json_member_amount(w, "balance", c->balance);
+  json_member_amount(w, "held", c->held);
+  json_member_amount(w, "available", customer_available(c));
+  json_member_amount(w, "debt", c->debt);
+  json_member_amount(w, "credit_limit", c->credit_limit);
+}
+
+static void customer_write(struct json_writer *w, const struct customer *c) {
+  json_object_begin(w);
+  json_member_id(w, "id", "cus", c->id);
+  json_member_text(w, "object", "customer");
+  json_key(w, "external_id");
+  if (c->external_id.ptr) json_put_str(w, c->external_id);
+  else json_put_null(w);
+  json_member_str(w, "name", c->name);
+  json_member_str(w, "status", word_at(CUSTOMER_STATUSES, (int)c->status));
+  json_member_str(w, "time_zone", c->time_zone);
+  json_member_amount(w, "credit_limit", c->credit_limit);
+  json_member_str(w, "short_policy", word_at(CUSTOMER_SHORTS, (int)c->short_policy));
+  json_member_amount(w, "short_debt", c->short_debt);
+  json_member_raw(w, "metadata", c->metadata);
+  json_key(w, "balance");
+  json_object_begin(w);
+  balance_members(w, c);
+  json_object_end(w);
+  json_member_time(w, "created_at", c->created_at);
+  json_member_time(w, "updated_at", c->updated_at);
+  json_object_end(w);
+}
+
+static void customer_answer(struct rest_request *r, struct db *db, int status, struct uuid id) {
+  struct customer c;
+  int found = customer_read(db, r->arena, id, &c);
+  if (found < 0) rest_fault(r, found);
+  else if (found != CUSTOMER_DONE) rest_unknown(r, "id", "customer");
+  if (found != CUSTOMER_DONE) return;
+  CLEANUP(buf_finish) struct buf out;
+  buf_init(&out, REST_ANSWER_MAX);
+  struct json_writer w = json_writer(&out);
+  customer_write(&w, &c);
+  rest_reply(r, status, &out);
+}
+
+// ---- the body
+
+struct body {
+  struct str external_id, name, status, time_zone, short_policy;
+  amount credit_limit, short_debt;
+  struct json *metadata;
+  bool given_external_id, given_name, given_status, given_time_zone, given_short_policy, given_credit_limit,
+      given_short_debt, given_metadata;
+};
+#define AT(member) .offset = offsetof(struct body, member), .given = offsetof(struct body, given_##member)
+static const struct json_field fields[] = {
+    {.name = "external_id", .kind = JSON_TEXT, .nullable = true, AT(external_id)},
+    {.name = "name", .kind = JSON_TEXT_ANY, .max = LIMIT_NAME, AT(name)},
+    {.name = "time_zone", .kind = JSON_TEXT, AT(time_zone)},
+    {.name = "credit_limit", .kind = JSON_AMOUNT, .min = 0, .max = AMOUNT_MAX, AT(credit_limit)},
+    {.name = "short_policy", .kind = JSON_TEXT, .one_of = CUSTOMER_SHORTS, AT(short_policy)},
+    {.name = "short_debt", .kind = JSON_AMOUNT, .min = 0, .max = AMOUNT_MAX, AT(short_debt)},
+    {.name = "metadata", .kind = JSON_OBJECT, AT(metadata)},
+    {.name = "status", .kind = JSON_TEXT, .one_of = CUSTOMER_STATUSES, AT(status)},
+};
+#define FIELDS_TO_CREATE (ARRAY_LEN(fields) - 1) // status is changed, never given
+
+struct metadata {
+  const char *wrong;
+  size_t count;
+  bool may_clear;
+};
+
+static int metadata_member(void *arg, const char *name, struct json *value) {
+  struct metadata *m = arg;
+  struct str text;
+  size_t len = strlen(name);
+  m->count++;
+  if (len == 0 || len > METADATA_KEY_MAX) m->wrong = "metadata's names must have 1 to 40 bytes.";
+  else if (json_is_null(value) && m->may_clear) return 0;
+  else if (!json_text(value, &text) || text.len > METADATA_VALUE_MAX)
+    m->wrong = "metadata's values must be strings of at most 500 bytes.";
+  if (m->count > LIMIT_METADATA_KEYS) m->wrong = "metadata may have at most 50 members.";
+  return m->wrong != NULL;
+}
+
+static bool metadata_check(struct rest_request *r, const struct body *b, bool may_clear) {
+  struct metadata m = {.may_clear = may_clear};
+  if (!b->metadata || json_each(b->metadata, metadata_member, &m) == 0) return true;
+  rest_refuse(r, PROBLEM_INVALID_REQUEST, "metadata", "%s", m.wrong);
+  return false;
+}
+
+static bool zone_check(struct rest_request *r, struct db *db, const struct body *b) {
+  if (!b->given_time_zone) return true;
+  int known = customer_zone_check(db, b->time_zone);
+  if (known < 0) rest_fault(r, known);
+  if (known > 0)
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, "time_zone",
+                "time_zone: there is no time zone \"%.*s\"; give a name such as Europe/Berlin.", STR_ARG(b->time_zone));
+  return known == 0;
+}
+
+static bool body_read(struct rest_request *r, struct db *db, bool create, struct body *ret) {
+  *ret = (struct body){0};
+  return rest_body(r, fields, create ? FIELDS_TO_CREATE : ARRAY_LEN(fields), ret, sizeof *ret) &&
+         metadata_check(r, ret, !create) && zone_check(r, db, ret);
+}
+
+static struct customer body_customer(struct rest_request *r, const struct body *b) {
+  struct str metadata = STR("{}");
+  if (b->metadata) {
+    char *text = json_dump(b->metadata);
+    metadata = arena_str(r->arena, str_from(text));
+    mem_free(text);
+  }
+  return (struct customer){
+      .external_id = b->external_id,
+      .name = b->name,
+      .time_zone = b->given_time_zone ? b->time_zone : STR("UTC"),
+      .metadata = metadata,
+      .status = b->given_status ? (enum customer_status)word_find(CUSTOMER_STATUSES, b->status) : CUSTOMER_ACTIVE,
+      .short_policy = b->given_short_policy ? (enum customer_short)word_find(CUSTOMER_SHORTS, b->short_policy) : CUSTOMER_REFUSE,
+      .short_debt = b->short_debt,
+      .credit_limit = b->credit_limit,
+  };
+}
+
+static unsigned body_members(const struct body *b) {
+  return (b->given_external_id ? CUSTOMER_EXTERNAL_ID : 0u) | (b->given_name ? CUSTOMER_NAME : 0u) |
+         (b->given_time_zone ? CUSTOMER_TIME_ZONE : 0u) | (b->given_metadata ? CUSTOMER_METADATA : 0u) |
+         (b->given_status ? CUSTOMER_STATUS : 0u) | (b->given_short_policy ? CUSTOMER_SHORT_POLICY : 0u) |
+         (b->given_short_debt ? CUSTOMER_SHORT_DEBT : 0u) | (b->given_credit_limit ? CUSTOMER_CREDIT_LIMIT : 0u);
+}
+
+// ---- endpoints
+
+static bool written(struct rest_request *r, int result, const struct customer *c) {
+  if (result == CUSTOMER_DONE) return true;
+  if (result == CUSTOMER_NAME_TAKEN)
+    rest_refuse(r, PROBLEM_CONFLICT, "external_id", "Another customer has the external_id \"%.*s\".", STR_ARG(c->external_id));
+  else rest_fault(r, FAULT_DB);
+  return false;
+}
+
+static void customer_post(struct rest_request *r, struct db *db) {
+  struct body body;
+  struct uuid id = rest_new_id(r);
+  if (!body_read(r, db, true, &body) || !rest_write_begin(r, UUID_NIL, &id)) return;
+  if (!r->replayed) {
+    struct customer c = body_customer(r, &body);
+    c.id = id;
+    if (!written(r, customer_create(db, &c), &c) || !rest_write_end(r, UUID_NIL)) return;
+  }
+  customer_answer(r, db, 201, id);
+}
+
+static void customer_patch(struct rest_request *r, struct db *db) {
+  struct body body;
+  struct uuid id;
+  if (!rest_customer(r, http_path_segment(r->http, 0), "id", &id) || !body_read(r, db, false, &body)) return;
+  struct uuid object = id;
+  if (!rest_write_begin(r, id, &object)) return;
+  if (!r->replayed) {
+    struct customer c = body_customer(r, &body), now;
+    c.id = id;
+    if (!written(r, customer_update(db, body_members(&body), &c), &c)) return;
+    if (customer_read(db, r->arena, id, &now) != CUSTOMER_DONE) {
+      rest_fault(r, FAULT_DB);
+      return;
+    }
+    if (word_members(now.metadata) > LIMIT_METADATA_KEYS) {
+      rest_refuse(r, PROBLEM_INVALID_REQUEST, "metadata", "metadata would have more than 50 members.");
+      return;
+    }
+    if (!rest_write_end(r, id)) return;
+  }
+  customer_answer(r, db, 200, id);
+}
+
+static void customer_get(struct rest_request *r, struct db *db) {
+  struct uuid id;
+  if (rest_customer(r, http_path_segment(r->http, 0), "id", &id)) customer_answer(r, db, 200, id);
+}
+
+static void customer_list_get(struct rest_request *r, struct db *db) {
+  struct rest_page page;
+  struct customer *list = NULL;
+  size_t count = 0;
+  struct str external_id = {0};
+  if (!rest_page(r, &page)) return;
+  (void)rest_query(r, "external_id", &external_id);
+  int fault = customer_list(db, r->arena, external_id, page.before, page.limit + 1, &list, &count);
+  if (fault != 0) {
+    rest_fault(r, fault);
+    return;
+  }
+  CLEANUP(buf_finish) struct buf out;
+  buf_init(&out, REST_ANSWER_MAX);
+  struct json_writer w = json_writer(&out);
+  size_t shown = rest_shown(&page, count);
+  rest_list_begin(&w);
+  for (size_t i = 0; i < shown; i++) customer_write(&w, &list[i]);
+  rest_list_end(&w, r, &page, count, shown ? list[shown - 1].id : UUID_NIL);
+  rest_reply(r, 200, &out);
+}
+
+static void balance_get(struct rest_request *r, struct db *db) {
+  struct uuid id;
+  struct customer c;
+  if (!rest_customer_query(r, &id)) return;
+  int found = customer_read(db, r->arena, id, &c);
+  if (found < 0) rest_fault(r, found);
+  else if (found != CUSTOMER_DONE) rest_unknown(r, "customer", "customer");
+  if (found != CUSTOMER_DONE) return;
+  CLEANUP(buf_finish) struct buf out;
+  buf_init(&out, REST_ANSWER_MAX);
+  struct json_writer w = json_writer(&out);
+  json_object_begin(&w);
+  json_member_text(&w, "object", "balance");
+  json_member_id(&w, "customer", "cus", c.id);
+  balance_members(&w, &c);
+  json_object_end(&w);
+  rest_reply(r, 200, &out);
+}
+
+const struct rest_endpoint rest_customers[] = {
+    {"POST", "/api/v1/customers", REST_OPERATOR, false, NULL, customer_post},
+    {"GET", "/api/v1/customers", REST_OPERATOR, false, "external_id|limit|cursor", customer_list_get},
+    {"GET", "/api/v1/customers/{id}", REST_OWN, false, NULL, customer_get},
+    {"PATCH", "/api/v1/customers/{id}", REST_OPERATOR, false, NULL, customer_patch},
+    {"GET", "/api/v1/balance", REST_OWN, false, "customer", balance_get},
+    {0},
+};

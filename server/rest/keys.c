@@ -1,0 +1,144 @@
+// /api/v1/keys.
+#include "base/clock.h"
+#include "base/limits.h"
+#include "customer/keys.h"
+#include "rest/endpoints.h"
+
+// secret NULL: not shown.
+static void key_write(struct json_writer *w, const struct key_row *k, const char *secret) {
+  json_object_begin(w);
+  json_member_id(w, "id", "key", k->id);
+  json_member_text(w, "object", "key");
+  json_member_id(w, "customer", "cus", k->customer_id);
+  json_member_bool(w, "operator", k->kind == KEY_OPERATOR);
+  json_member_str(w, "name", k->name);
+  json_member_str(w, "public_id", k->public_id);
+  json_member_str(w, "last4", k->last4);
+  json_member_time(w, "created_at", k->created_at);
+  json_member_time(w, "expires_at", k->expires_at);
+  json_member_time(w, "revoked_at", k->revoked_at);
+  if (secret) json_member_text(w, "secret", secret);
+  json_object_end(w);
+}
+
+// Reads a key that the caller may see; another customer's is as unknown as one that is not there.
+static bool key_find(struct rest_request *r, struct db *db, struct uuid id, struct key_row *ret) {
+  int found = keys_read(db, r->arena, id, ret);
+  if (found < 0) rest_fault(r, found);
+  else if (found > 0 || (!r->who->is_operator && !uuid_eq(ret->customer_id, r->who->customer_id)))
+    rest_unknown(r, "id", "key");
+  else return true;
+  return false;
+}
+
+static void key_answer(struct rest_request *r, struct db *db, int status, struct uuid id, const char *secret) {
+  struct key_row k;
+  if (!key_find(r, db, id, &k)) return;
+  CLEANUP(buf_finish) struct buf out;
+  buf_init(&out, REST_ANSWER_MAX);
+  struct json_writer w = json_writer(&out);
+  key_write(&w, &k, secret);
+  rest_reply(r, status, &out);
+  if (out.data) crypto_wipe(out.data, out.len);
+}
+
+struct body {
+  struct str customer, name;
+  bool is_operator, given_customer;
+  int64_t expires_at;
+};
+static const struct json_field fields[] = {
+    {.name = "customer", .kind = JSON_TEXT, .offset = offsetof(struct body, customer),
+     .given = offsetof(struct body, given_customer)},
+    {.name = "operator", .kind = JSON_BOOL, .offset = offsetof(struct body, is_operator), .given = JSON_NOT_TOLD},
+    {.name = "name", .kind = JSON_TEXT_ANY, .max = LIMIT_NAME, .offset = offsetof(struct body, name), .given = JSON_NOT_TOLD},
+    {.name = "expires_at", .kind = JSON_TIME, .nullable = true, .offset = offsetof(struct body, expires_at),
+     .given = JSON_NOT_TOLD},
+};
+
+static bool body_read(struct rest_request *r, struct body *ret, struct uuid *ret_customer) {
+  *ret = (struct body){0};
+  *ret_customer = UUID_NIL;
+  if (!rest_body(r, fields, ARRAY_LEN(fields), ret, sizeof *ret)) return false;
+  if (ret->is_operator == ret->given_customer) {
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, "customer", "Give either customer, or operator as true.");
+    return false;
+  }
+  if (ret->expires_at && ret->expires_at <= ledger_now(r->context->ledger)) {
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, "expires_at", "expires_at must be in the future.");
+    return false;
+  }
+  return ret->is_operator || rest_customer(r, ret->customer, "customer", ret_customer);
+}
+
+static void key_post(struct rest_request *r, struct db *db) {
+  struct body body;
+  struct uuid customer;
+  char secret[KEY_TEXT_LEN + 1] = "";
+  if (!body_read(r, &body, &customer)) return;
+  struct uuid id = keys_id(customer, ledger_now(r->context->ledger));
+  if (!rest_write_begin(r, customer, &id)) return;
+  if (!r->replayed) {
+    int fault = keys_create(db, r->context->keys, customer, id, body.name, body.expires_at, secret);
+    if (fault != 0) {
+      rest_fault(r, fault);
+      return;
+    }
+    if (!rest_write_end(r, customer)) return;
+  }
+  key_answer(r, db, 201, id, r->replayed ? NULL : secret);
+  crypto_wipe(secret, sizeof secret);
+}
+
+static void key_get(struct rest_request *r, struct db *db) {
+  struct uuid id;
+  if (rest_path_id(r, "key", &id)) key_answer(r, db, 200, id, NULL);
+}
+
+static void key_delete(struct rest_request *r, struct db *db) {
+  struct uuid id;
+  struct key_row k;
+  if (!rest_path_id(r, "key", &id) || !key_find(r, db, id, &k)) return;
+  struct uuid object = id;
+  if (!rest_write_begin(r, k.customer_id, &object)) return;
+  if (!r->replayed) {
+    int fault = keys_revoke(db, k.customer_id, id);
+    if (fault != 0) {
+      rest_fault(r, fault);
+      return;
+    }
+    if (!rest_write_end(r, k.customer_id)) return;
+  }
+  key_answer(r, db, 200, id, NULL);
+}
+
+static void key_list_get(struct rest_request *r, struct db *db) {
+  struct rest_page page;
+  struct uuid customer;
+  struct key_row *list = NULL;
+  struct str text;
+  size_t count = 0;
+  bool all = r->who->is_operator && !rest_query(r, "customer", &text);
+  if (!rest_page(r, &page) || (!all && !rest_customer_query(r, &customer))) return;
+  int fault = keys_list(db, r->arena, all ? NULL : &customer, page.before, page.limit + 1, &list, &count);
+  if (fault != 0) {
+    rest_fault(r, fault);
+    return;
+  }
+  CLEANUP(buf_finish) struct buf out;
+  buf_init(&out, REST_ANSWER_MAX);
+  struct json_writer w = json_writer(&out);
+  size_t shown = rest_shown(&page, count);
+  rest_list_begin(&w);
+  for (size_t i = 0; i < shown; i++) key_write(&w, &list[i], NULL);
+  rest_list_end(&w, r, &page, count, shown ? list[shown - 1].id : UUID_NIL);
+  rest_reply(r, 200, &out);
+}
+
+const struct rest_endpoint rest_keys[] = {
+    {"POST", "/api/v1/keys", REST_OPERATOR, false, NULL, key_post},
+    {"GET", "/api/v1/keys", REST_OWN, false, "customer|limit|cursor", key_list_get},
+    {"GET", "/api/v1/keys/{id}", REST_OWN, false, NULL, key_get},
+    {"DELETE", "/api/v1/keys/{id}", REST_OPERATOR, false, NULL, key_delete},
+    {0},
+};

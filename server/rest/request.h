@@ -1,0 +1,86 @@
+// One request on its way through an endpoint, and what endpoints share: who asks, parameters, bodies, pages, writes that may
+// be replayed, answers. A helper that returns false has answered already; an endpoint answers exactly once.
+#pragma once
+#include "base/mem.h"
+#include "customer/customer.h"
+#include "db/db.h"
+#include "http/problem.h"
+#include "json/read.h"
+#include "json/write.h"
+#include "rest/rest.h"
+
+enum rest_access {
+  REST_OPEN,     // anybody; runs on the event thread, without a database
+  REST_METRICS,  // operators, or anybody where the context says so
+  REST_OPERATOR, // operators
+  REST_OWN,      // operators, and customers what is their own
+};
+
+struct rest_request;
+struct rest_endpoint {
+  const char *method, *path;
+  enum rest_access access;
+  bool apart;        // may be answered by a replica
+  const char *query; // the query parameters it knows: "customer|limit|cursor"
+  void (*run)(struct rest_request *r, struct db *db);
+};
+
+struct rest_request {
+  struct rest_context *context;
+  struct http_request *http;
+  const struct rest_endpoint *endpoint;
+  struct principal *who; // NULL until authenticated
+  struct str key_text;
+  struct arena *arena;   // the request's own
+  struct json *body;     // parsed, NULL before rest_body
+  struct db *db;         // of the job, NULL before
+  bool replayed;         // the answer is what an earlier request made
+};
+
+// ---- answers
+#define REST_ANSWER_MAX (32 * 1024 * 1024)
+void rest_reply(struct rest_request *r, int status, struct buf *body); // JSON
+void rest_reply_as(struct rest_request *r, int status, const char *content_type, struct str body);
+void rest_refuse(struct rest_request *r, enum problem p, const char *param, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void rest_fault(struct rest_request *r, int fault); // 503; logged here
+// 404 of the thing that the path or a parameter names.
+void rest_unknown(struct rest_request *r, const char *param, const char *what);
+
+// ---- what was asked
+bool rest_query(const struct rest_request *r, const char *name, struct str *ret);
+// The first segment of the path that is a name, read as an id.
+bool rest_path_id(struct rest_request *r, const char *prefix, struct uuid *ret);
+bool rest_body(struct rest_request *r, const struct json_field *fields, size_t count, void *target, size_t size);
+bool rest_time_query(struct rest_request *r, const char *name, int64_t *ret_us); // 0 where it is not given
+// A customer that is named by `text`, from the parameter or field `param`; of a customer's key it must be its own.
+bool rest_customer(struct rest_request *r, struct str text, const char *param, struct uuid *ret);
+// The query parameter customer; of a customer's key its own where it is not given.
+bool rest_customer_query(struct rest_request *r, struct uuid *ret);
+
+// ---- lists
+struct rest_page {
+  struct uuid before; // nil: from the newest
+  size_t limit;       // rows to show; ask for one more
+};
+bool rest_page(struct rest_request *r, struct rest_page *ret);
+void rest_list_begin(struct json_writer *w);
+// count: rows read, at most limit + 1; last: the id of the last row shown.
+void rest_list_end(struct json_writer *w, const struct rest_request *r, const struct rest_page *page, size_t count,
+                   struct uuid last);
+static inline size_t rest_shown(const struct rest_page *page, size_t count) {
+  return count < page->limit ? count : page->limit;
+}
+
+// ---- writes
+#define REST_REPLAY_KEY_MAX 320
+// The caller's Idempotency-Key as it is kept, or empty; the fingerprint of the request.
+bool rest_replay_key(struct rest_request *r, struct str *ret_key, unsigned char ret_fingerprint[32]);
+// Begins the transaction of a write to a resource of `customer` (nil: none), locks the customer and claims the
+// Idempotency-Key for *object. Where it was claimed before, nothing is open any more, r->replayed is set and *object is
+// what was made then.
+bool rest_write_begin(struct rest_request *r, struct uuid customer, struct uuid *object);
+// Bumps the customer's config_version (nil: none) and commits.
+bool rest_write_end(struct rest_request *r, struct uuid customer);
+// A new id of the database's time.
+struct uuid rest_new_id(const struct rest_request *r);

@@ -1,0 +1,143 @@
+// The table of all endpoints, and the way in: who asks, then one job, then the endpoint. An operator's key is never cached,
+// so that it is read in the same job.
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "rest/endpoints.h"
+
+struct rest_binding {
+  struct rest_context *context;
+  const struct rest_endpoint *endpoint;
+};
+
+static const struct rest_endpoint *const groups[] = {
+    rest_customers, rest_keys,  rest_grants,  rest_limits, rest_providers,
+    rest_prices,    rest_calls, rest_reports, rest_health,
+};
+
+// ---- the job
+
+static void answer(struct rest_request *r, struct db *db) {
+  bool metrics = r->endpoint->access == REST_METRICS;
+  if ((r->endpoint->access == REST_OPERATOR || metrics) && !r->who->is_operator) {
+    rest_refuse(r, PROBLEM_FORBIDDEN, NULL, "This is for operators: a key that begins with tlgad_ is needed.");
+    return;
+  }
+  r->endpoint->run(r, db);
+}
+
+static void unknown_key(struct rest_request *r) {
+  rest_refuse(r, PROBLEM_INVALID_KEY, NULL, "No valid API key was given. Send it as \"Authorization: Bearer <key>\".");
+}
+
+static void enqueue(struct rest_request *r);
+
+static bool is_apart(const struct rest_request *r) {
+  return r->endpoint->apart && r->context->read_pool && r->context->read_pool != r->context->pool;
+}
+
+// Who asks is read from the primary only; then the request may go on to the replica's threads.
+static void authenticate(struct rest_request *r, struct db *db) {
+  int found = principal_load(r->context->principals, db, r->key_text, &r->who);
+  if (found == PRINCIPAL_UNKNOWN) unknown_key(r);
+  else if (found != PRINCIPAL_FOUND) rest_fault(r, found);
+  else if (is_apart(r)) enqueue(r);
+  else answer(r, db);
+}
+
+static void job(struct db *db, void *arg) {
+  struct rest_request *r = arg;
+  r->db = db;
+  log_context(http_request_id(r->http));
+  if (!db) rest_refuse(r, PROBLEM_STORAGE_UNAVAILABLE, NULL, "The database cannot be reached.");
+  else if (r->who) answer(r, db);
+  else authenticate(r, db);
+  log_context(NULL);
+}
+
+static void enqueue(struct rest_request *r) {
+  struct db_pool *pool = r->who && is_apart(r) ? r->context->read_pool : r->context->pool;
+  r->db = NULL;
+  int fault = db_submit(pool, job, r);
+  if (fault != 0) rest_fault(r, fault);
+}
+
+// ---- the way in
+
+static struct str bearer(struct str value) {
+  if (value.len < 7 || !str_eq_nocase((struct str){value.ptr, 7}, STR("Bearer "))) return (struct str){0};
+  return str_trim((struct str){value.ptr + 7, value.len - 7});
+}
+
+static int parameter_check(void *arg, struct str name, struct str value) {
+  struct rest_request *r = arg;
+  struct str known = str_from(r->endpoint->query ? r->endpoint->query : ""), one, first = value;
+  (void)http_query(r->http, arena_strdup(r->arena, name), &first);
+  if (first.ptr != value.ptr) {
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, arena_strdup(r->arena, name), "This query parameter is given more than once.");
+    return 1;
+  }
+  while (str_split(&known, '|', &one))
+    if (str_eq(one, name)) return 0;
+  const char *all = r->endpoint->query ? r->endpoint->query : "none";
+  rest_refuse(r, PROBLEM_INVALID_REQUEST, arena_strdup(r->arena, name),
+              "There is no query parameter \"%.*s\" here. Known: %s.", STR_ARG(name), all);
+  return 1;
+}
+
+static bool media_check(struct rest_request *r) {
+  struct str type = http_header(r->http, "Content-Type"), base;
+  if (http_body(r->http).len == 0 || type.len == 0) return true;
+  if (str_split(&type, ';', &base) && str_eq_nocase(str_trim(base), STR("application/json"))) return true;
+  rest_refuse(r, PROBLEM_UNSUPPORTED_MEDIA, NULL, "The body must be JSON: send Content-Type: application/json.");
+  return false;
+}
+
+static void enter(struct http_request *http, void *context) {
+  const struct rest_binding *b = context;
+  struct rest_request *r = arena_alloc(http_arena(http), sizeof *r);
+  *r = (struct rest_request){.context = b->context, .http = http, .endpoint = b->endpoint, .arena = http_arena(http)};
+  bool open = b->endpoint->access == REST_OPEN || (b->endpoint->access == REST_METRICS && b->context->metrics_open);
+  if (open) {
+    b->endpoint->run(r, NULL);
+    return;
+  }
+  r->key_text = bearer(http_header(http, "Authorization"));
+  enum principal_answer found = principal_find(b->context->principals, r->key_text, true, &r->who);
+  if (found == PRINCIPAL_UNKNOWN) {
+    unknown_key(r);
+    return;
+  }
+  if (!media_check(r) || http_query_each(http, parameter_check, r) != 0) return;
+  enqueue(r);
+}
+
+// ---- the table
+
+const struct http_route *rest_routes(struct rest_context *context, size_t *ret_count) {
+  size_t count = 0, at = 0;
+  for (size_t g = 0; g < ARRAY_LEN(groups); g++)
+    for (const struct rest_endpoint *e = groups[g]; e->path; e++) count++;
+  context->bindings = mem_alloc(count * sizeof *context->bindings);
+  context->routes = mem_alloc(count * sizeof *context->routes);
+  for (size_t g = 0; g < ARRAY_LEN(groups); g++)
+    for (const struct rest_endpoint *e = groups[g]; e->path; e++, at++) {
+      bool has_body = strcmp(e->method, "POST") == 0 || strcmp(e->method, "PATCH") == 0;
+      context->bindings[at] = (struct rest_binding){context, e};
+      context->routes[at] = (struct http_route){.method = e->method,
+                                                .path = e->path,
+                                                .handler = enter,
+                                                .context = &context->bindings[at],
+                                                .body_max = has_body ? LIMIT_BODY_API : 0};
+    }
+  *ret_count = count;
+  return context->routes;
+}
+
+void rest_finish(struct rest_context *context) {
+  mem_free(context->routes);
+  mem_free(context->bindings);
+  context->routes = NULL;
+  context->bindings = NULL;
+}

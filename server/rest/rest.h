@@ -1,0 +1,37 @@
+// The management API and the operational endpoints: HTTP words to domain words and back, nothing else. Every request that
+// needs the database is one job on a pool's thread; nothing here waits on an event thread.
+#pragma once
+#include "crypto/crypto.h"
+#include "db/pool.h"
+#include "http/server.h"
+#include "ledger/ledger.h"
+#include "meter/principal.h"
+#include "plugin/registry.h"
+#include "price/holder.h"
+
+struct rest_ready {
+  bool database, migrations, plugins, ledger;
+};
+
+// Filled by its owner and outlives every request.
+struct rest_context {
+  struct db_pool *pool;      // the primary
+  struct db_pool *read_pool; // reports; NULL: the primary
+  struct ledger *ledger;
+  struct principals *principals;
+  struct book_holder *books;
+  const struct plugin_registry *plugins;
+  const struct crypto_keys *keys;
+  bool metrics_open; // /metrics needs no key
+  // What /readyz tells; without waiting, from any thread.
+  void (*ready)(void *arg, struct rest_ready *ret);
+  void *ready_arg;
+
+  // ---- its own, zero before rest_routes
+  struct rest_binding *bindings;
+  struct http_route *routes;
+};
+
+// Lent until rest_finish. Called once.
+const struct http_route *rest_routes(struct rest_context *context, size_t *ret_count);
+void rest_finish(struct rest_context *context);
