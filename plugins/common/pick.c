@@ -64,17 +64,16 @@ static bool known(const struct pick *p, struct pick_span name) {
 
 enum pick_answer pick_read(struct pick *ret, const char *text, size_t len) {
   const char *end = text + len, *p = blanks_end(text, end);
-  ret->text = (struct pick_span){text, len};
   ret->count = 0;
   if (p == end || *p != '{') return PICK_NOT_OBJECT;
-  ret->tail = (size_t)(++p - text);
+  ret->tail = ++p;
   struct pick_member member;
   while ((p = member_read(p, end, &member))) {
     if (ret->count == PICK_MEMBERS) return PICK_TOO_MANY;
     bool twice = known(ret, member.name);
     ret->members[ret->count++] = member;
     if (twice) return PICK_DUPLICATE;
-    ret->tail = (size_t)(member.value.ptr + member.value.len - text);
+    ret->tail = member.value.ptr + member.value.len;
     if (p == end || *p != ',') break;
     p++;
   }
@@ -221,17 +220,18 @@ static struct pick_edit *edit_insert(struct pick_edits *e, size_t at) {
   return &e->list[i];
 }
 
-void pick_replace(struct pick_edits *e, const struct pick *p, struct pick_span value, struct pick_span with) {
-  struct pick_edit *edit = edit_insert(e, (size_t)(value.ptr - p->text.ptr));
+void pick_replace(struct pick_edits *e, struct pick_span value, struct pick_span with) {
+  struct pick_edit *edit = edit_insert(e, (size_t)(value.ptr - e->text.ptr));
   edit->drop = value.len;
   edit->put[0] = with;
 }
 
-void pick_append(struct pick_edits *e, const struct pick *p, const char *name, struct pick_span value) {
-  bool first = p->count == 0;
+void pick_append(struct pick_edits *e, const struct pick *object, const char *name, struct pick_span value) {
+  size_t at = (size_t)(object->tail - e->text.ptr);
+  bool first = object->count == 0;
   for (size_t i = 0; i < e->count; i++)
-    if (e->list[i].at == p->tail && e->list[i].drop == 0) first = false;
-  struct pick_edit *edit = edit_insert(e, p->tail);
+    if (e->list[i].at == at && e->list[i].drop == 0) first = false;
+  struct pick_edit *edit = edit_insert(e, at);
   edit->put[0] = first ? (struct pick_span){"\"", 1} : (struct pick_span){",\"", 2};
   edit->put[1] = (struct pick_span){name, strlen(name)};
   edit->put[2] = (struct pick_span){"\":", 2};
@@ -239,17 +239,17 @@ void pick_append(struct pick_edits *e, const struct pick *p, const char *name, s
 }
 
 static size_t put(char *out, size_t cap, size_t len, const char *bytes, size_t count) {
-  if (out && count && len <= cap && count <= cap - len) memcpy(out + len, bytes, count);
+  if (count && len <= cap && count <= cap - len) memcpy(out + len, bytes, count);
   return len + count;
 }
 
-size_t pick_apply(const struct pick_edits *e, struct pick_span text, char *out, size_t cap) {
+size_t pick_apply(const struct pick_edits *e, char *out, size_t cap) {
   size_t len = 0, from = 0;
   for (size_t i = 0; i < e->count; i++) {
     const struct pick_edit *edit = &e->list[i];
-    len = put(out, cap, len, text.ptr + from, edit->at - from);
+    len = put(out, cap, len, e->text.ptr + from, edit->at - from);
     for (size_t k = 0; k < 4; k++) len = put(out, cap, len, edit->put[k].ptr, edit->put[k].len);
     from = edit->at + edit->drop;
   }
-  return put(out, cap, len, text.ptr + from, text.len - from);
+  return put(out, cap, len, e->text.ptr + from, e->text.len - from);
 }

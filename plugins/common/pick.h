@@ -18,10 +18,9 @@ struct pick_member {
 };
 
 struct pick {
-  struct pick_span text;
   struct pick_member members[PICK_MEMBERS];
   size_t count;
-  size_t tail; // where in the text a further member would be inserted
+  const char *tail; // where a further member would be inserted
 };
 
 enum pick_answer {
@@ -48,17 +47,19 @@ bool pick_string(struct pick_span value, struct pick_span *ret, bool *ret_escape
 bool pick_text(struct pick_span inner, char *ret, size_t cap, size_t *ret_len);
 bool pick_same(struct pick_span inner_a, struct pick_span inner_b); // equal once unescaped
 
-// Edits of one text, each at or behind the one before it. Their bytes are lent until pick_apply.
+// Edits of one text, which may be asked for in any order; their places and bytes are lent until pick_apply. Values and
+// objects are those of the text itself or of objects inside of it. No more than PICK_EDITS.
 struct pick_edit {
   size_t at, drop;
   struct pick_span put[4];
 };
 struct pick_edits {
+  struct pick_span text;
   struct pick_edit list[PICK_EDITS];
   size_t count;
 };
-void pick_replace(struct pick_edits *e, const struct pick *p, struct pick_span value, struct pick_span with);
-// Adds `"name":value` behind the last member. `name` is written as it is.
-void pick_append(struct pick_edits *e, const struct pick *p, const char *name, struct pick_span value);
+void pick_replace(struct pick_edits *e, struct pick_span value, struct pick_span with);
+// Adds `"name":value` behind the last member of the object. `name` is written as it is.
+void pick_append(struct pick_edits *e, const struct pick *object, const char *name, struct pick_span value);
 // The size of the edited text; it is written where cap has room for it.
-size_t pick_apply(const struct pick_edits *e, struct pick_span text, char *out, size_t cap);
+size_t pick_apply(const struct pick_edits *e, char *out, size_t cap);

@@ -497,12 +497,12 @@ static const char *step(struct scan *s, const char *p, const char *end) {
 enum scan_answer scan_push(struct scan *s, const char *bytes, size_t len) {
   if (s->state == S_BAD) return SCAN_BAD;
   s->piece = s->from = bytes;
-  for (const char *p = bytes, *end = bytes + len; p < end && s->state != S_BAD;) p = step(s, p, end);
-  if (s->state == S_BAD) return SCAN_BAD;
-  if (s->kept >= 0) kept_add(s, s->from, (size_t)(bytes + len - s->from));
-  s->offset += len;
+  const char *p = bytes, *end = bytes + len;
+  while (p < end && s->state != S_BAD) p = step(s, p, end);
+  if (s->kept >= 0 && s->state != S_BAD) kept_add(s, s->from, (size_t)(end - s->from));
+  s->offset += (size_t)(p - bytes);
   s->piece = s->from = NULL;
-  return s->state == S_END ? SCAN_DONE : SCAN_MORE;
+  return s->state == S_BAD ? SCAN_BAD : s->state == S_END ? SCAN_DONE : SCAN_MORE;
 }
 
 enum scan_answer scan_finish(struct scan *s) {

@@ -63,7 +63,7 @@ struct scan {
   bool lenient; // strings may hold \u0000, lone surrogates and bytes that are not UTF-8: for answers, which must be metered
                 // whatever a model wrote in them
 
-  uint64_t offset; // bytes pushed
+  uint64_t offset; // bytes pushed; after SCAN_BAD, up to where it was wrong
   uint8_t state, fault, kind, number, utf_left, utf_low, utf_high, hex_left, depth;
   bool in_key, filled;
   int8_t owner, kept; // the counting watch of the value now read; the watch whose value is being kept. -1: none
@@ -89,5 +89,3 @@ enum scan_answer scan_push(struct scan *s, const char *bytes, size_t len);
 // No more bytes come: a number at the top ends here. SCAN_DONE or SCAN_BAD.
 enum scan_answer scan_finish(struct scan *s);
 const char *scan_fault_text(enum scan_fault fault);
-
-static inline bool scan_begun(const struct scan *s) { return s->state != 0; }

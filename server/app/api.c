@@ -1,13 +1,13 @@
-// A request runs on its own loop's thread; the caller waits for it. Writes carry an Idempotency-Key of their own, so that
-// whoever sends one again by hand is the only one who can make it twice.
+// A request runs on its own loop's thread; the caller waits for it. Writes carry an Idempotency-Key of their own, so
+// that whoever sends one again by hand is the only one who can make it twice.
 #include "app/api.h"
 #include "app/exit.h"
 #include "app/out.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
-#include "json/read.h"
 #include "net/client.h"
+#include "json/read.h"
 #include <pthread.h>
 
 #define ANSWER_MAX (64LL * 1024 * 1024)
@@ -115,8 +115,13 @@ bool api_send(struct api *a, const struct api_request *request, struct api_answe
     buf_puts(&ret->problem, "the address or the key is too long");
     return false;
   }
-  struct net_spec spec = {.method = request->method, .url = buf_cstr(&url), .headers = buf_str(&headers),
-                          .body = request->body, .trust = NET_OPERATOR, .total_ms = TOTAL_MS, .bytes_max = ANSWER_MAX};
+  struct net_spec spec = {.method = request->method,
+                          .url = buf_cstr(&url),
+                          .headers = buf_str(&headers),
+                          .body = request->body,
+                          .trust = NET_OPERATOR,
+                          .total_ms = TOTAL_MS,
+                          .bytes_max = ANSWER_MAX};
   struct exchange x = {.api = a, .request = request, .answer = ret, .spec = &spec};
   pthread_mutex_init(&x.lock, NULL);
   pthread_cond_init(&x.ended, NULL);
@@ -154,7 +159,8 @@ static void refusal_tell(const struct api_answer *answer) {
   struct json *root = NULL;
   struct json_error ignored;
   struct str message, code = STR("error"), param;
-  if (json_parse(buf_str(&answer->body), &root, &ignored) != 0 || !json_text(out_member(root, "error.message"), &message)) {
+  if (json_parse(buf_str(&answer->body), &root, &ignored) != 0 ||
+      !json_text(out_member(root, "error.message"), &message)) {
     out_error("the server answered with status %d", answer->status);
   } else {
     (void)json_text(out_member(root, "error.code"), &code);
@@ -175,8 +181,9 @@ int api_judge(struct api *a, const struct api_answer *answer) {
   if (answer->status < 400) return EXIT_FINE;
   refusal_tell(answer);
   if (answer->status == 401)
-    out_note(a->key && *a->key ? "TOLLGATE_ADMIN_KEY is not a key of this server"
-                               : "TOLLGATE_ADMIN_KEY is not set; `tollgate keys bootstrap` makes the first operator key");
+    out_note(a->key && *a->key
+                 ? "TOLLGATE_ADMIN_KEY is not a key of this server"
+                 : "TOLLGATE_ADMIN_KEY is not set; `tollgate keys bootstrap` makes the first operator key");
   return status_exit(answer->status);
 }
 

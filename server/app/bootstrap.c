@@ -1,3 +1,5 @@
+// `tollgate keys bootstrap`. Whoever has the database's address and the master key may do what an operator may do: this
+// is for the first key of an installation, and for the day when the last one was lost.
 #include "app/bootstrap.h"
 #include "app/command.h"
 #include "app/out.h"
@@ -58,7 +60,8 @@ static bool shape_is_current(const char *url) {
   return r == 0 && status.state == MIGRATE_CURRENT;
 }
 
-int bootstrap_key(const char *url, const struct crypto_keys *keys, const char *name, bool force, struct bootstrap *ret) {
+int bootstrap_key(const char *url, const struct crypto_keys *keys, const char *name, bool force,
+                  struct bootstrap *ret) {
   CLEANUP(buf_finish) struct buf why;
   buf_init(&why, 4096);
   if (!shape_is_current(url)) return EXIT_FAILED;
@@ -71,7 +74,9 @@ int bootstrap_key(const char *url, const struct crypto_keys *keys, const char *n
   int r = exists == 0 ? key_make(db, keys, name, ret) : exists;
   if (r < 0) out_error("%s", db_error(db));
   db_destroy(db);
-  if (exists > 0) out_error("there is an operator key already: it can make others (`tollgate keys create --operator`). --force makes one all the same");
+  if (exists > 0)
+    out_error("there is an operator key already: it can make others (`tollgate keys create --operator`). --force makes "
+              "one all the same");
   return r == 0 ? EXIT_FINE : exists > 0 ? EXIT_CONFLICT : EXIT_FAILED;
 }
 
@@ -98,7 +103,8 @@ static void key_print(const struct bootstrap *key, const char *name) {
 int bootstrap_run(struct invocation *in) {
   CLEANUP(buf_finish) struct buf why;
   buf_init(&why, 4096);
-  if (!config_require(&in->config, SETTING_DATABASE_URL, &why) || !config_require(&in->config, SETTING_MASTER_KEY, &why)) {
+  if (!config_require(&in->config, SETTING_DATABASE_URL, &why) ||
+      !config_require(&in->config, SETTING_MASTER_KEY, &why)) {
     out_error("%.*s", (int)why.len - 1, why.data);
     return EXIT_USAGE;
   }
@@ -107,7 +113,8 @@ int bootstrap_run(struct invocation *in) {
   const char *name = args_text(&in->args, "name");
   if (!name) name = "first operator key";
   if (!crypto_keys_derive(str_from(config_text(&in->config, SETTING_MASTER_KEY)), &keys)) return EXIT_USAGE;
-  int code = bootstrap_key(config_text(&in->config, SETTING_DATABASE_DIRECT_URL), &keys, name, args_flag(&in->args, "force"), &key);
+  int code = bootstrap_key(config_text(&in->config, SETTING_DATABASE_DIRECT_URL), &keys, name,
+                           args_flag(&in->args, "force"), &key);
   crypto_wipe(&keys, sizeof keys);
   if (code != EXIT_FINE) return code;
   if (in->json)

@@ -1,3 +1,5 @@
+// The child makes itself ready between fork and exec: streams, user, what the kernel shall send it when its parent
+// dies. Nothing of the parent's but stdin, stdout, stderr and the one descriptor asked for stays open in it.
 #include "app/child.h"
 #include "base/clock.h"
 #include <errno.h>
@@ -51,7 +53,8 @@ _Noreturn static void child_become(const struct child_spec *spec, pid_t parent) 
   if (sound && spec->keep_fd >= 0) sound = fcntl(spec->keep_fd, F_SETFD, 0) == 0;
   if (sound && getppid() == parent) {
     char *argv[64] = {NULL};
-    for (size_t i = 0; i + 1 < sizeof argv / sizeof *argv && spec->argv[i]; i++) memcpy(&argv[i], &spec->argv[i], sizeof *argv);
+    for (size_t i = 0; i + 1 < sizeof argv / sizeof *argv && spec->argv[i]; i++)
+      memcpy(&argv[i], &spec->argv[i], sizeof *argv);
     (void)execv(argv[0], argv);
   }
   _exit(EXIT_NOT_STARTED);

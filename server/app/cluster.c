@@ -1,9 +1,9 @@
-// Where the folder stands below one that the unprivileged user may not enter (root's home, a test's private folder), the
-// cluster is handed to PostgreSQL as an open descriptor: /proc/self/fd/N leads there without passing the parents.
+// Where the folder stands below one that the unprivileged user may not enter (root's home, a test's private folder),
+// the cluster is handed to PostgreSQL as an open descriptor: /proc/self/fd/N leads there without passing the parents.
 #include "app/cluster.h"
 #include "app/files.h"
-#include "base/mem.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "crypto/crypto.h"
 #include "db/db.h"
 #include <dirent.h>
@@ -99,7 +99,8 @@ static bool user_choose(struct cluster *c, struct buf *ret_error) {
 static bool socket_folder_take(const struct cluster *c, const char *path) {
   struct stat is;
   if (mkdir(path, 0700) == 0) return geteuid() != 0 || chown(path, c->uid, c->gid) == 0;
-  return errno == EEXIST && lstat(path, &is) == 0 && S_ISDIR(is.st_mode) && is.st_uid == c->uid && (is.st_mode & 077) == 0;
+  return errno == EEXIST && lstat(path, &is) == 0 && S_ISDIR(is.st_mode) && is.st_uid == c->uid &&
+         (is.st_mode & 077) == 0;
 }
 
 // Short, because a socket's path is, and the same at each start, so that the address can be kept.
@@ -154,16 +155,33 @@ static void data_fd_close(struct cluster *c) {
 
 static bool program_start(const struct cluster *c, struct child *child, const char *name, const char *const *argv) {
   static const char *const environment[] = {"PGDATA", "PGOPTIONS", "PGHOST", "PGPORT", "LC_ALL=C.UTF-8", NULL};
-  struct child_spec spec = {.name = name, .argv = argv, .environment = environment, .log = c->log, .uid = c->uid,
-                            .gid = c->gid, .keep_fd = c->data_fd, .at_parents_death = SIGINT};
+  struct child_spec spec = {.name = name,
+                            .argv = argv,
+                            .environment = environment,
+                            .log = c->log,
+                            .uid = c->uid,
+                            .gid = c->gid,
+                            .keep_fd = c->data_fd,
+                            .at_parents_death = SIGINT};
   return child_start(child, &spec);
 }
 
 static bool initdb_run(struct cluster *c) {
   char program[2 * CLUSTER_PATH];
   (void)snprintf(program, sizeof program, "%s/initdb", c->bin);
-  const char *const argv[] = {program, "-D", c->reached, "-U", "tollgate", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
-                              "--data-checksums", "--no-instructions", NULL};
+  const char *const argv[] = {program,
+                              "-D",
+                              c->reached,
+                              "-U",
+                              "tollgate",
+                              "-A",
+                              "trust",
+                              "-E",
+                              "UTF8",
+                              "--locale=C.UTF-8",
+                              "--data-checksums",
+                              "--no-instructions",
+                              NULL};
   struct child initdb = {.pid = 0};
   bool ended = program_start(c, &initdb, "initdb", argv) && child_wait(&initdb, INITDB_MS);
   child_stop(&initdb, SIGTERM, 1000);
@@ -220,10 +238,28 @@ static bool postgres_start(struct cluster *c, struct buf *ret_error) {
   char program[2 * CLUSTER_PATH], sockets[2 * CLUSTER_PATH];
   (void)snprintf(program, sizeof program, "%s/postgres", c->bin);
   (void)snprintf(sockets, sizeof sockets, "unix_socket_directories=%s", c->socket);
-  const char *const argv[] = {program, "-D", c->reached, "-c", "listen_addresses=", "-c", sockets, "-c",
-                              "unix_socket_permissions=0700", "-c", "fsync=on", "-c", "synchronous_commit=on", "-c",
-                              "full_page_writes=on", "-c", "max_connections=100", "-c", "logging_collector=off",
-                              "-c", "log_min_messages=warning", NULL};
+  const char *const argv[] = {program,
+                              "-D",
+                              c->reached,
+                              "-c",
+                              "listen_addresses=",
+                              "-c",
+                              sockets,
+                              "-c",
+                              "unix_socket_permissions=0700",
+                              "-c",
+                              "fsync=on",
+                              "-c",
+                              "synchronous_commit=on",
+                              "-c",
+                              "full_page_writes=on",
+                              "-c",
+                              "max_connections=100",
+                              "-c",
+                              "logging_collector=off",
+                              "-c",
+                              "log_min_messages=warning",
+                              NULL};
   if (program_start(c, &c->postgres, "PostgreSQL", argv)) return true;
   buf_printf(ret_error, "PostgreSQL cannot be started: %s", strerror(errno));
   return false;

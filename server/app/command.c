@@ -11,7 +11,8 @@ extern char **environ;
 
 static const struct option common_options[] = {
     {"json", OPTION_FLAG, NULL, NULL, false, "print JSON"},
-    {"config", OPTION_TEXT, "FILE", NULL, false, "read settings from a file of KEY=value lines; the environment goes first"},
+    {"config", OPTION_TEXT, "FILE", NULL, false,
+     "read settings from a file of KEY=value lines; the environment goes first"},
     {"help", OPTION_FLAG, NULL, NULL, false, "explain this command"},
 };
 
@@ -59,7 +60,8 @@ static void command_line(const struct command *c, FILE *stream) {
 }
 
 static void group_help(const char *group, FILE *stream) {
-  (void)fprintf(stream, "%sUsage%s  tollgate %s COMMAND [OPTIONS]\n\n", out_style(stream, OUT_BOLD), out_reset(stream), group);
+  (void)fprintf(stream, "%sUsage%s  tollgate %s COMMAND [OPTIONS]\n\n", out_style(stream, OUT_BOLD), out_reset(stream),
+                group);
   for (size_t i = 0; i < command_count; i++)
     if (str_eq(group_of(&command_table[i]), str_from(group))) command_line(&command_table[i], stream);
   (void)fputs("\n`tollgate help COMMAND` explains one.\n", stream);
@@ -114,8 +116,8 @@ static int command_missing(int argc, char **argv) {
       const char *one = group;
       if (*group && suggest_word(argv[0], &one, 1)) nearest = command_table[i].name;
     }
-  out_error("there is no command \"%s\"%s%s%s", typed, nearest ? "; did you mean `tollgate " : "", nearest ? nearest : "",
-            nearest ? "`?" : "; `tollgate help` lists them");
+  out_error("there is no command \"%s\"%s%s%s", typed, nearest ? "; did you mean `tollgate " : "",
+            nearest ? nearest : "", nearest ? "`?" : "; `tollgate help` lists them");
   return EXIT_USAGE;
 }
 

@@ -124,8 +124,8 @@ static void unknown_tell(struct buf *out, const char *where, struct str name) {
   char copy[96];
   (void)snprintf(copy, sizeof copy, "%.*s", (int)(name.len < 90 ? name.len : 90), name.ptr);
   const char *nearest = setting_nearest(copy);
-  buf_printf(out, "%s%s is not a setting%s%s%s\n", where, copy, nearest ? "; did you mean " : "", nearest ? nearest : "",
-             nearest ? "?" : "; `tollgate doctor` lists them");
+  buf_printf(out, "%s%s is not a setting%s%s%s\n", where, copy, nearest ? "; did you mean " : "",
+             nearest ? nearest : "", nearest ? "?" : "; `tollgate doctor` lists them");
 }
 
 static struct str unquote(struct str s) {

@@ -47,16 +47,16 @@ static void line_print(const struct dev *d, struct json *line) {
   int64_t quantity = 0, per = 1;
   (void)json_int(json_get(line, "quantity"), &quantity);
   (void)json_int(json_get(line, "per"), &per);
-  (void)fprintf(d->say, "    %-22.*s %6lld x %-6.*s / %-8lld = %.*s\n", STR_ARG(meter), (long long)quantity, STR_ARG(rate),
-                (long long)per, STR_ARG(total));
+  (void)fprintf(d->say, "    %-22.*s %6lld x %-6.*s / %-8lld = %.*s\n", STR_ARG(meter), (long long)quantity,
+                STR_ARG(rate), (long long)per, STR_ARG(total));
 }
 
 static void explanation_print(const struct dev *d, struct json *call) {
   struct json *lines = json_get(call, "lines");
   for (size_t i = 0; i < json_count(lines); i++) line_print(d, json_at(lines, i));
   struct str charge = text_at(call, "charge"), state = text_at(call, "state"), id = text_at(call, "id");
-  (void)fprintf(d->say, "    %s%.*s credits%s, %.*s  %s%.*s%s\n", out_style(d->say, OUT_GREEN), STR_ARG(charge), out_reset(d->say),
-                STR_ARG(state), out_style(d->say, OUT_DIM), STR_ARG(id), out_reset(d->say));
+  (void)fprintf(d->say, "    %s%.*s credits%s, %.*s  %s%.*s%s\n", out_style(d->say, OUT_GREEN), STR_ARG(charge),
+                out_reset(d->say), STR_ARG(state), out_style(d->say, OUT_DIM), STR_ARG(id), out_reset(d->say));
 }
 
 // Asks for the call until it has ended.
@@ -105,7 +105,8 @@ struct sse {
 static void event_print(const struct sse *s, struct str line) {
   CLEANUP(json_finishp) struct json *root = NULL;
   struct json_error why;
-  if (!str_starts(line, STR("data: {")) || json_parse((struct str){line.ptr + 6, line.len - 6}, &root, &why) != 0) return;
+  if (!str_starts(line, STR("data: {")) || json_parse((struct str){line.ptr + 6, line.len - 6}, &root, &why) != 0)
+    return;
   text_print(s->dev, text_at(json_at(json_get(root, "choices"), 0), "delta.content"));
   (void)fflush(s->dev->say);
 }
@@ -125,8 +126,11 @@ static void streamed_call(struct dev *d) {
   heading(d, "A streamed call");
   struct sse sse = {.dev = d};
   buf_init(&sse.rest, SSE_LINE_MAX);
-  struct api_request request = {.method = "POST", .path = "/v1/chat/completions", .body = STR(BODY(",\"stream\":true")),
-                                .piece = on_piece, .arg = &sse};
+  struct api_request request = {.method = "POST",
+                                .path = "/v1/chat/completions",
+                                .body = STR(BODY(",\"stream\":true")),
+                                .piece = on_piece,
+                                .arg = &sse};
   CLEANUP(api_answer_finish) struct api_answer answer;
   api_key(d->api, d->customer_key);
   (void)fprintf(d->say, "    %s> " QUESTION "%s\n    ", out_style(d->say, OUT_CYAN), out_reset(d->say));
@@ -146,7 +150,8 @@ static void balance_print(struct dev *d) {
   CLEANUP(json_finishp) struct json *root = parse(&answer);
   struct str balance = text_at(root, "balance"), held = text_at(root, "held"), available = text_at(root, "available");
   heading(d, "The balance");
-  (void)fprintf(d->say, "    %.*s credits, %.*s of them held, %.*s available\n", STR_ARG(balance), STR_ARG(held), STR_ARG(available));
+  (void)fprintf(d->say, "    %.*s credits, %.*s of them held, %.*s available\n", STR_ARG(balance), STR_ARG(held),
+                STR_ARG(available));
 }
 
 static void usage_print(struct dev *d) {
@@ -155,7 +160,8 @@ static void usage_print(struct dev *d) {
   int64_t today = clock_wall_us() / day * day;
   clock_print(today - 6 * day, from);
   clock_print(today + day, to);
-  (void)snprintf(path, sizeof path, "/api/v1/reports/usage?customer=%s&from=%s&to=%s&group_by=day,model", d->customer_id, from, to);
+  (void)snprintf(path, sizeof path, "/api/v1/reports/usage?customer=%s&from=%s&to=%s&group_by=day,model",
+                 d->customer_id, from, to);
   CLEANUP(api_answer_finish) struct api_answer answer;
   (void)api_send(d->api, &(struct api_request){.method = "GET", .path = path}, &answer);
   if (api_judge(d->api, &answer) != EXIT_FINE) return;

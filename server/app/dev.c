@@ -1,11 +1,12 @@
-// `tollgate dev`: everything on this machine, each part a program of its own under this one. Whatever ends it, the kernel
-// ends them too; in good order the service finishes its calls first and PostgreSQL goes last.
+// `tollgate dev`: everything on this machine, each part a program of its own under this one. Whatever ends it, the
+// kernel ends them too; in good order the service finishes its calls first and PostgreSQL goes last.
 #include "app/dev.h"
 #include "app/command.h"
 #include "app/files.h"
 #include "app/out.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "crypto/crypto.h"
 #include "json/read.h"
 #include "json/write.h"
 #include <arpa/inet.h>
@@ -43,7 +44,8 @@ static void signals_catch(void) {
 
 // ---- what it says
 
-__attribute__((format(printf, 3, 4))) static void step_tell(const struct dev *d, const char *what, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static void step_tell(const struct dev *d, const char *what, const char *format,
+                                                            ...) {
   va_list args;
   (void)fprintf(d->say, "  %s\u2713%s %-11s ", out_style(d->say, OUT_GREEN), out_reset(d->say), what);
   va_start(args, format);
@@ -156,8 +158,14 @@ static bool program_start(struct dev *d, struct child *c, const char *name, cons
   (void)snprintf(log, sizeof log, "%s/%s.log", d->folder, name);
   (void)unlink(ready);
   (void)unlink(log);
-  struct child_spec spec = {.name = name, .argv = argv, .environment = environment, .log = log, .uid = geteuid(),
-                            .gid = getegid(), .keep_fd = -1, .at_parents_death = SIGKILL};
+  struct child_spec spec = {.name = name,
+                            .argv = argv,
+                            .environment = environment,
+                            .log = log,
+                            .uid = geteuid(),
+                            .gid = getegid(),
+                            .keep_fd = -1,
+                            .at_parents_death = SIGKILL};
   bool answers = child_start(c, &spec) && answer_await(c, ready, ret);
   (void)unlink(ready);
   if (answers || signals_seen) return answers;
@@ -180,7 +188,8 @@ static bool stand_in_start(struct dev *d, const char *program) {
 }
 
 static bool port_is_free(int port) {
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in a = {
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   bool is = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
@@ -212,13 +221,26 @@ static bool server_start(struct dev *d, const char *program, int64_t port) {
   (void)snprintf(port_text, sizeof port_text, "PORT=%lld", (long long)port);
   (void)snprintf(plugins, sizeof plugins, "TOLLGATE_PLUGIN_DIR=%s", config_text(d->config, SETTING_PLUGIN_DIR));
   const char *const argv[] = {program, "serve", "--ready-file", ready, NULL};
-  const char *const environment[] = {url, master, port_text, plugins, DRAIN, "TOLLGATE_HOST=127.0.0.1", "TOLLGATE_MIGRATE=auto",
-                                     "TOLLGATE_LOG_FORMAT=json", "TOLLGATE_CONFIG", "TOLLGATE_ADMIN_KEY", "OPENAI_API_KEY",
-                                     "DATABASE_DIRECT_URL", "DATABASE_READ_URL", "NOTIFY_SOCKET", NULL};
+  const char *const environment[] = {url,
+                                     master,
+                                     port_text,
+                                     plugins,
+                                     DRAIN,
+                                     "TOLLGATE_HOST=127.0.0.1",
+                                     "TOLLGATE_MIGRATE=auto",
+                                     "TOLLGATE_LOG_FORMAT=json",
+                                     "TOLLGATE_CONFIG",
+                                     "TOLLGATE_ADMIN_KEY",
+                                     "OPENAI_API_KEY",
+                                     "DATABASE_DIRECT_URL",
+                                     "DATABASE_READ_URL",
+                                     "NOTIFY_SOCKET",
+                                     NULL};
   int64_t begun = clock_mono_us();
   bool answers = program_start(d, &d->server, "server", argv, environment, ready, &answer);
   crypto_wipe(master, sizeof master);
-  if (!answers || json_parse(buf_str(&answer), &root, &why) != 0 || !json_text(json_get(root, "url"), &text)) return false;
+  if (!answers || json_parse(buf_str(&answer), &root, &why) != 0 || !json_text(json_get(root, "url"), &text))
+    return false;
   (void)snprintf(d->url, sizeof d->url, "%.*s", STR_ARG(text));
   step_tell(d, "server", "%s (%lld ms)", d->url, (long long)(clock_mono_us() - begun) / 1000);
   return true;

@@ -1,5 +1,5 @@
-// `tollgate doctor`: the settings as they hold, and a look at everything they lead to. Each check is one function that says
-// what it saw; the command fails where one of them does.
+// `tollgate doctor`: the settings as they hold, and a look at everything they lead to. Each check is one function that
+// says what it saw; the command fails where one of them does.
 #include "app/command.h"
 #include "app/out.h"
 #include "base/clock.h"
@@ -8,9 +8,9 @@
 #include "crypto/crypto.h"
 #include "db/db.h"
 #include "db/migrate.h"
-#include "json/write.h"
 #include "plugin/registry.h"
 #include "price/provider.h"
+#include "json/write.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -30,7 +30,8 @@ struct doctor {
   struct buf detail;
 };
 
-static enum verdict say(struct doctor *d, enum verdict v, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static enum verdict say(struct doctor *d, enum verdict v, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 static enum verdict say(struct doctor *d, enum verdict v, const char *format, ...) {
   va_list args;
   va_start(args, format);
@@ -57,7 +58,8 @@ static enum verdict check_reach(struct doctor *d) {
   d->db = db_connect_bare(config_text(d->config, SETTING_DATABASE_DIRECT_URL), &d->detail);
   if (!d->db) return VERDICT_FAIL;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  if (!row_read(d, "SELECT current_setting('server_version_num')::bigint, pg_is_in_recovery()", &r)) return VERDICT_FAIL;
+  if (!row_read(d, "SELECT current_setting('server_version_num')::bigint, pg_is_in_recovery()", &r))
+    return VERDICT_FAIL;
   int64_t version = db_i64(r, 0, 0);
   if (version < POSTGRES_LEAST)
     return say(d, VERDICT_FAIL, "PostgreSQL %lld is too old: 14 or newer is needed", (long long)version / 10000);
@@ -67,7 +69,10 @@ static enum verdict check_reach(struct doctor *d) {
 
 static enum verdict check_durability(struct doctor *d) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  if (!row_read(d, "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes')", &r))
+  if (!row_read(
+          d,
+          "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes')",
+          &r))
     return VERDICT_FAIL;
   struct str fsync_is = db_text(r, 0, 0), commit = db_text(r, 0, 1), pages = db_text(r, 0, 2);
   bool sound = str_eq(fsync_is, STR("on")) && !str_eq(commit, STR("off")) && str_eq(pages, STR("on"));
@@ -92,15 +97,19 @@ static enum verdict check_clock(struct doctor *d) {
   if (!row_read(d, "SELECT clock_timestamp()", &r)) return VERDICT_FAIL;
   int64_t after = clock_wall_us();
   int64_t skew = db_time(r, 0, 0) - (before + (after - before) / 2), apart = skew < 0 ? -skew : skew;
-  return say(d, apart > SKEW_WARN_US ? VERDICT_WARN : VERDICT_OK, "the database's clock is %lld ms %s", (long long)apart / 1000,
-             skew < 0 ? "behind" : "ahead");
+  return say(d, apart > SKEW_WARN_US ? VERDICT_WARN : VERDICT_OK, "the database's clock is %lld ms %s",
+             (long long)apart / 1000, skew < 0 ? "behind" : "ahead");
 }
 
 static enum verdict check_migrations(struct doctor *d) {
   struct migrate_status status;
   if (migrate_status(d->db, &status) != 0) return say(d, VERDICT_FAIL, "%s", db_error(d->db));
   bool refused = status.state == MIGRATE_CHANGED || status.state == MIGRATE_NEWER;
-  return say(d, refused ? VERDICT_FAIL : status.state == MIGRATE_CURRENT ? VERDICT_OK : VERDICT_WARN, "%s", status.detail);
+  return say(d,
+             refused                           ? VERDICT_FAIL
+             : status.state == MIGRATE_CURRENT ? VERDICT_OK
+                                               : VERDICT_WARN,
+             "%s", status.detail);
 }
 
 static enum verdict check_secrets(struct doctor *d) {
@@ -121,7 +130,8 @@ static enum verdict check_secrets(struct doctor *d) {
     struct str context = provider_secret_context(&arena, db_uuid(r, i, 0));
     if (crypto_open(&keys, context, db_text(r, i, 1), &plain) != 0) {
       struct str name = db_text(r, i, 2);
-      (void)say(d, VERDICT_FAIL, "%s%.*s", closed++ ? ", " : "the master key does not open the secret of ", STR_ARG(name));
+      (void)say(d, VERDICT_FAIL, "%s%.*s", closed++ ? ", " : "the master key does not open the secret of ",
+                STR_ARG(name));
     } else {
       crypto_wipe(plain.data, plain.len);
     }
@@ -140,7 +150,8 @@ static enum verdict check_plugins(struct doctor *d) {
   const char *dir = config_text(d->config, SETTING_PLUGIN_DIR);
   int loaded = plugin_registry_load(dir, &registry, &problems);
   if (loaded < 0) return say(d, VERDICT_FAIL, "%s cannot be read", dir);
-  for (size_t i = 0; i < plugin_count(registry); i++) buf_printf(&d->detail, "%s%s", i ? ", " : "", plugin_at(registry, i)->name);
+  for (size_t i = 0; i < plugin_count(registry); i++)
+    buf_printf(&d->detail, "%s%s", i ? ", " : "", plugin_at(registry, i)->name);
   plugin_registry_destroy(registry);
   struct str rest = buf_str(&problems), line;
   while (str_split(&rest, '\n', &line)) buf_printf(&d->detail, "; %.*s", STR_ARG(line));
@@ -189,11 +200,16 @@ static const struct {
   enum verdict (*run)(struct doctor *d);
   bool needs_database;
 } checks[] = {
-    {"master key", check_master, false},       {"database", check_reach, false},
-    {"durability", check_durability, true},    {"direct connection", check_pooler, true},
-    {"clock", check_clock, true},              {"migrations", check_migrations, true},
-    {"stored secrets", check_secrets, true},   {"plugins", check_plugins, false},
-    {"port", check_port, false},               {"open files", check_files, false},
+    {"master key", check_master, false},
+    {"database", check_reach, false},
+    {"durability", check_durability, true},
+    {"direct connection", check_pooler, true},
+    {"clock", check_clock, true},
+    {"migrations", check_migrations, true},
+    {"stored secrets", check_secrets, true},
+    {"plugins", check_plugins, false},
+    {"port", check_port, false},
+    {"open files", check_files, false},
 };
 static const char *const verdict_names[] = {"ok", "warn", "FAIL"};
 

@@ -168,8 +168,8 @@ static void one_print(struct json *root) {
 }
 
 // One page; *ret_cursor is the next one's, owned, or NULL.
-static int page_run(struct invocation *in, struct api *api, const char *cursor, struct str body, struct out_table *table,
-                    char **ret_cursor) {
+static int page_run(struct invocation *in, struct api *api, const char *cursor, struct str body,
+                    struct out_table *table, char **ret_cursor) {
   const struct endpoint *e = in->command->endpoint;
   CLEANUP(buf_finish) struct buf path;
   buf_init(&path, PATH_MAX_BYTES);
@@ -241,7 +241,10 @@ int endpoint_run(struct invocation *in) {
     buf_init(&path, PATH_MAX_BYTES);
     path_write(in, NULL, &path);
     bool secret = args_text(&in->args, "secret-file") || args_text(&in->args, "secret-env");
-    (void)printf("%s %s\n%s\n", e->method, buf_cstr(&path), secret ? "(a body with a secret)" : body.len ? buf_cstr(&body) : "");
+    (void)printf("%s %s\n%s\n", e->method, buf_cstr(&path),
+                 secret     ? "(a body with a secret)"
+                 : body.len ? buf_cstr(&body)
+                            : "");
     return EXIT_FINE;
   }
   if (!agreed(in)) return EXIT_USAGE;

@@ -1,3 +1,5 @@
+// Files are replaced by renaming, so that neither a crash nor a reader in between ever meets half of one. What is
+// written here may hold keys: the mode is set before the first byte.
 #include "app/files.h"
 #include "base/fault.h"
 #include <errno.h>

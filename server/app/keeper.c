@@ -19,11 +19,11 @@ static int chore_expire(struct keeper *k, struct db *db);
 static int chore_partitions(struct keeper *k, struct db *db);
 
 //  id, name, period in milliseconds (0: half of the lease), function
-#define CHORES(X)                                 \
-  X(BOOK, "book", 500, chore_book)                \
-  X(CONFIRM, "confirm", 500, chore_confirm)       \
-  X(SWEEP, "sweep", 0, chore_sweep)               \
-  X(EXPIRE, "expire", 1000, chore_expire)         \
+#define CHORES(X)                                                                                                      \
+  X(BOOK, "book", 500, chore_book)                                                                                     \
+  X(CONFIRM, "confirm", 500, chore_confirm)                                                                            \
+  X(SWEEP, "sweep", 0, chore_sweep)                                                                                    \
+  X(EXPIRE, "expire", 1000, chore_expire)                                                                              \
   X(PARTITIONS, "partitions", 3600000, chore_partitions)
 
 enum chore_id {

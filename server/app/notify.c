@@ -1,3 +1,4 @@
+// One datagram to the address in NOTIFY_SOCKET, as sd_notify(3) describes it. Nothing depends on its arrival.
 #include "app/notify.h"
 #include <stddef.h>
 #include <stdlib.h>

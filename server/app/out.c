@@ -15,9 +15,9 @@ static bool colourful(FILE *stream) {
 }
 
 const char *out_style(FILE *stream, enum out_style style) {
-  static const char *const codes[] = {[OUT_PLAIN] = "",           [OUT_BOLD] = "\x1b[1m",    [OUT_DIM] = "\x1b[2m",
-                                      [OUT_GREEN] = "\x1b[32m",   [OUT_RED] = "\x1b[31m",    [OUT_YELLOW] = "\x1b[33m",
-                                      [OUT_CYAN] = "\x1b[36m"};
+  static const char *const codes[] = {
+      [OUT_PLAIN] = "",       [OUT_BOLD] = "\x1b[1m",    [OUT_DIM] = "\x1b[2m",  [OUT_GREEN] = "\x1b[32m",
+      [OUT_RED] = "\x1b[31m", [OUT_YELLOW] = "\x1b[33m", [OUT_CYAN] = "\x1b[36m"};
   return colourful(stream) ? codes[style] : "";
 }
 
@@ -25,7 +25,8 @@ const char *out_reset(FILE *stream) {
   return colourful(stream) ? "\x1b[0m" : "";
 }
 
-__attribute__((format(printf, 3, 0))) static void message(enum out_style style, const char *word, const char *format, va_list args) {
+__attribute__((format(printf, 3, 0))) static void message(enum out_style style, const char *word, const char *format,
+                                                          va_list args) {
   (void)fflush(stdout);
   (void)fprintf(stderr, "%s%s:%s ", out_style(stderr, style), word, out_reset(stderr));
   (void)vfprintf(stderr, format, args);

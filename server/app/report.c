@@ -9,7 +9,7 @@
 #define METERS_MAX 8
 #define CELL_MAX 4096
 
-static const struct column fixed[] = {{"day", "DAY", false},     {"model", "MODEL", false},   {"key", "KEY", false},
+static const struct column fixed[] = {{"day", "DAY", false},    {"model", "MODEL", false},  {"key", "KEY", false},
                                       {"calls", "CALLS", true}, {"charge", "CHARGE", true}, {"cost", "COST", true}};
 
 struct meters {
@@ -46,7 +46,8 @@ void report_print(struct json *report, FILE *stream, const char *indent) {
   bool used[ARRAY_LEN(fixed)] = {false};
   struct out_table t;
   out_table_init(&t);
-  for (size_t i = 0; i < json_count(rows); i++) (void)json_each(json_get(json_at(rows, i), "usage"), meter_note, &meters);
+  for (size_t i = 0; i < json_count(rows); i++)
+    (void)json_each(json_get(json_at(rows, i), "usage"), meter_note, &meters);
   struct json *first = json_at(rows, 0);
   for (size_t c = 0; c < ARRAY_LEN(fixed); c++) {
     used[c] = json_get(first ? first : totals, fixed[c].path) != NULL;

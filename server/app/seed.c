@@ -1,4 +1,5 @@
-// What a newcomer's service holds, made over its own API. Everything is looked for first, so that a second start keeps it.
+// What a newcomer's service holds, made over its own API. Everything is looked for first, so that a second start keeps
+// it.
 #include "app/bootstrap.h"
 #include "app/dev.h"
 #include "app/exit.h"
@@ -25,9 +26,13 @@ static const struct {
     const char *meter, *charge, *cost;
   } rates[3];
 } catalogue[] = {
-    {"gpt-4o-mini", 128000, 16384,
+    {"gpt-4o-mini",
+     128000,
+     16384,
      {{"input_tokens", "0.18", "0.15"}, {"cached_input_tokens", "0.09", "0.075"}, {"output_tokens", "0.72", "0.6"}}},
-    {"gpt-4o", 128000, 16384,
+    {"gpt-4o",
+     128000,
+     16384,
      {{"input_tokens", "3", "2.5"}, {"cached_input_tokens", "1.5", "1.25"}, {"output_tokens", "12", "10"}}},
     {"text-embedding-3-small", 0, 0, {{"input_tokens", "0.024", "0.02"}}},
 };
@@ -185,7 +190,9 @@ static bool customer_make(struct dev *d) {
   CLEANUP(json_finishp) struct json *made = ask(d, "POST", "/api/v1/customers", &body, false);
   if (!made || !member_copy(made, "id", d->customer_id, sizeof d->customer_id)) return false;
   buf_clear(&body);
-  buf_printf(&body, "{\"customer\":\"%s\",\"amount\":\"" DEV_DEMO_CREDITS "\",\"source\":\"promotion\",\"reason\":\"to try things\"}",
+  buf_printf(&body,
+             "{\"customer\":\"%s\",\"amount\":\"" DEV_DEMO_CREDITS
+             "\",\"source\":\"promotion\",\"reason\":\"to try things\"}",
              d->customer_id);
   struct json *grant = ask(d, "POST", "/api/v1/grants", &body, false);
   json_finish(grant);

@@ -1,5 +1,5 @@
-// `tollgate serve`: one instance from its start to its end. The first SIGTERM or SIGINT drains it, the second ends it at
-// once.
+// `tollgate serve`: one instance from its start to its end. The first SIGTERM or SIGINT drains it, the second ends it
+// at once.
 #include "app/command.h"
 #include "app/files.h"
 #include "app/notify.h"
@@ -19,7 +19,8 @@
 
 static void log_prepare(const struct config *c) {
   static const char *const levels[] = {"debug", "info", "warn", "error"};
-  bool json = config_is(c, SETTING_LOG_FORMAT, "json") || (config_is(c, SETTING_LOG_FORMAT, "auto") && !isatty(STDERR_FILENO));
+  bool json =
+      config_is(c, SETTING_LOG_FORMAT, "json") || (config_is(c, SETTING_LOG_FORMAT, "auto") && !isatty(STDERR_FILENO));
   for (size_t i = 0; i < ARRAY_LEN(levels); i++)
     if (config_is(c, SETTING_LOG_LEVEL, levels[i])) log_open((enum log_level)i, json);
 }
@@ -82,7 +83,8 @@ static int service_attend(struct service *s, sigset_t *signals) {
   int left = service_drain(s);
   if (left > 0) {
     // Their memory is still in use, so there is no orderly end: the ledger has what it needs.
-    log_warn("server.stopped", "%d calls could not be settled here; the sweeper ends them when the lease runs out", left);
+    log_warn("server.stopped", "%d calls could not be settled here; the sweeper ends them when the lease runs out",
+             left);
     _exit(EXIT_FINE);
   }
   service_destroy(s);

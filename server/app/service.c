@@ -15,8 +15,8 @@
 
 #define STATEMENT_MS 30000
 #define LOCK_MS 5000
-#define SETTLE_MS 3000  // of the drain's bound: left to charge what is cut off
-#define LEAVE_MS 5000   // beyond it: for the database to take the last settlements
+#define SETTLE_MS 3000 // of the drain's bound: left to charge what is cut off
+#define LEAVE_MS 5000  // beyond it: for the database to take the last settlements
 #define LOOPS_MAX 64
 
 struct service {
@@ -117,7 +117,8 @@ static bool ledger_prepare(struct service *s, struct buf *ret_error) {
 static void pools_create(struct service *s) {
   unsigned threads = (unsigned)config_number(s->config, SETTING_JOB_THREADS);
   s->pool = db_pool_create(config_text(s->config, SETTING_DATABASE_URL), threads, LIMIT_JOB_QUEUE);
-  s->reading = db_pool_create(config_text(s->config, SETTING_DATABASE_READ_URL), threads > 2 ? threads / 2 : 1, LIMIT_JOB_QUEUE);
+  s->reading =
+      db_pool_create(config_text(s->config, SETTING_DATABASE_READ_URL), threads > 2 ? threads / 2 : 1, LIMIT_JOB_QUEUE);
 }
 
 static void loops_create(struct service *s) {
@@ -129,7 +130,9 @@ static void loops_create(struct service *s) {
 // A service runs only on a database of its own shape (database_prepare).
 static void ready_tell(void *arg, struct rest_ready *ret) {
   const struct service *s = arg;
-  *ret = (struct rest_ready){.database = db_pool_up(s->pool), .migrations = true, .plugins = plugin_count(s->plugins) > 0,
+  *ret = (struct rest_ready){.database = db_pool_up(s->pool),
+                             .migrations = true,
+                             .plugins = plugin_count(s->plugins) > 0,
                              .ledger = ledger_up(s->ledger)};
 }
 

@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "db/db.h"
 #include "db/migrate.h"
-#include "json/write.h"
 #include "ledger/audit.h"
+#include "json/write.h"
 #include <unistd.h>
 
 #define STATEMENT_MS 60000
@@ -62,8 +62,11 @@ static void row_tell(void *arg, int number, const char *name, const char *checks
 }
 
 static const char *state_name(enum migrate_state state) {
-  static const char *const names[] = {[MIGRATE_CURRENT] = "current", [MIGRATE_PENDING] = "pending",
-                                      [MIGRATE_CHANGED] = "changed", [MIGRATE_NEWER] = "newer", [MIGRATE_EMPTY] = "empty"};
+  static const char *const names[] = {[MIGRATE_CURRENT] = "current",
+                                      [MIGRATE_PENDING] = "pending",
+                                      [MIGRATE_CHANGED] = "changed",
+                                      [MIGRATE_NEWER] = "newer",
+                                      [MIGRATE_EMPTY] = "empty"};
   return names[state];
 }
 
@@ -155,7 +158,8 @@ int audit_command_run(struct invocation *in) {
   CLEANUP(buf_finish) struct buf why;
   buf_init(&why, 4096);
   if (!url_required(in)) return EXIT_USAGE;
-  struct db *db = db_connect(config_text(&in->config, SETTING_DATABASE_URL), STATEMENT_MS, STATEMENT_MS, STATEMENT_MS, &why);
+  struct db *db =
+      db_connect(config_text(&in->config, SETTING_DATABASE_URL), STATEMENT_MS, STATEMENT_MS, STATEMENT_MS, &why);
   if (!db) {
     out_error("the database cannot be used: %s", buf_cstr(&why));
     return EXIT_NETWORK;
@@ -167,7 +171,8 @@ int audit_command_run(struct invocation *in) {
   if (r < 0) out_error("the audit did not finish: %s", db_error(db));
   db_destroy(db);
   const char *verdict = r < 0 ? "unfinished" : p.findings > 0 ? "broken" : "sound";
-  (void)printf(in->json ? "{\"verdict\":\"%s\",\"customers\":%lld,\"findings\":%lld}\n" : "%s: %lld customers, %lld findings\n",
+  (void)printf(in->json ? "{\"verdict\":\"%s\",\"customers\":%lld,\"findings\":%lld}\n"
+                        : "%s: %lld customers, %lld findings\n",
                verdict, (long long)p.customers, (long long)p.findings);
   return r < 0 || p.findings > 0 ? EXIT_FAILED : EXIT_FINE;
 }

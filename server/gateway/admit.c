@@ -114,9 +114,17 @@ static amount hold_of(void *arg, int64_t cap) {
   return candidates_hold(c->candidates, c->candidate_count, cap, &hold, &meter) ? hold : -1;
 }
 
+// A cap that is known not to fit: what the bound of the dearest candidate has as output.
 static int64_t cap_now(const struct gateway_call *c) {
-  int64_t cap = c->output_cap > 0 ? c->output_cap : c->candidates[0].facts.output_cap;
-  for (size_t i = 0; cap == 0 && i < c->candidate_count; i++) cap = c->candidates[i].price->max_output;
+  int64_t cap = 0;
+  for (size_t i = 0; i < c->candidate_count; i++) {
+    const struct candidate *one = &c->candidates[i];
+    for (size_t k = 0; k < one->bound.count; k++) {
+      const struct tollgate_count *upper = &one->bound.upper[k];
+      bool output = one->plugin->meters[upper->meter].total == TOLLGATE_TOTAL_OUTPUT;
+      if (output && upper->quantity > cap) cap = upper->quantity;
+    }
+  }
   return cap;
 }
 

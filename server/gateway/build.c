@@ -2,6 +2,7 @@
 // unsealed for that one call and wiped; the header lines, which carry it, are wiped when the exchange has taken them.
 #include "gateway/call.h"
 #include "json/read.h"
+#include "price/provider.h"
 
 #define URL_MAX (16 * 1024)
 #define HEADERS_MAX (64 * 1024)
@@ -39,11 +40,8 @@ void build_finish(struct build *b) {
 }
 
 static int secret_open(struct gateway_call *c, const struct book_provider *provider, struct buf *ret) {
-  char id[ID_TEXT_MAX], context[ID_TEXT_MAX + 32];
   if (provider->secret.len == 0) return 0;
-  id_print("prv", provider->id, id);
-  (void)snprintf(context, sizeof context, "providers.secret|%s", id);
-  return crypto_open(c->gateway->keys, str_from(context), provider->secret, ret);
+  return crypto_open(c->gateway->keys, provider_secret_context(&c->arena, provider->id), provider->secret, ret);
 }
 
 static struct str base_url(const struct candidate *candidate) {

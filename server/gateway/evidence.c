@@ -5,14 +5,19 @@
 #include "json/write.h"
 
 #define TEXT_MAX 256
-#define RAW_MAX (LIMIT_EVIDENCE / 4) // as text it may take twice the room
+#define RAW_TEXT_MAX 4096
+#define RAW_MAX (LIMIT_EVIDENCE / 4)
 
-static void text_member(struct json_writer *w, const char *key, struct str text) {
-  char clean[TEXT_MAX];
-  size_t len = text.len < TEXT_MAX ? text.len : TEXT_MAX;
+static void text_cut(struct json_writer *w, const char *key, struct str text, size_t max) {
+  char clean[RAW_TEXT_MAX];
+  size_t len = text.len < max ? text.len : max;
   if (len == 0) return;
   for (size_t i = 0; i < len; i++) clean[i] = (unsigned char)text.ptr[i] < 0x20 ? '?' : text.ptr[i];
   json_member_str(w, key, (struct str){clean, len});
+}
+
+static void text_member(struct json_writer *w, const char *key, struct str text) {
+  text_cut(w, key, text, TEXT_MAX);
 }
 
 // As it is where it is JSON that the database takes; else as text.
@@ -21,7 +26,7 @@ static void raw_member(struct json_writer *w, struct str raw) {
   CLEANUP(json_finishp) struct json *root = NULL;
   if (raw.len == 0) return;
   if (raw.len <= RAW_MAX && json_parse(raw, &root, &error) == 0) json_member_raw(w, "raw_usage", raw);
-  else text_member(w, "raw_usage", raw);
+  else text_cut(w, "raw_usage", raw, RAW_TEXT_MAX);
 }
 
 static void lines_member(struct json_writer *w, const struct meter_bill *bill) {

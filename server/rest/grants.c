@@ -48,7 +48,7 @@ struct body {
   bool given_priority;
 };
 static const struct json_field fields[] = {
-    {.name = "customer", .kind = JSON_TEXT, .required = true, .offset = offsetof(struct body, customer), .given = JSON_NOT_TOLD},
+    {.name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, .required = true, .offset = offsetof(struct body, customer), .given = JSON_NOT_TOLD},
     {.name = "amount", .kind = JSON_AMOUNT, .required = true, .min = 1, .max = AMOUNT_MAX,
      .offset = offsetof(struct body, credits), .given = JSON_NOT_TOLD},
     {.name = "source", .kind = JSON_TEXT, .one_of = GRANT_SOURCES, .offset = offsetof(struct body, source), .given = JSON_NOT_TOLD},

@@ -48,7 +48,7 @@ struct body {
   int64_t expires_at;
 };
 static const struct json_field fields[] = {
-    {.name = "customer", .kind = JSON_TEXT, .offset = offsetof(struct body, customer),
+    {.name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, .offset = offsetof(struct body, customer),
      .given = offsetof(struct body, given_customer)},
     {.name = "operator", .kind = JSON_BOOL, .offset = offsetof(struct body, is_operator), .given = JSON_NOT_TOLD},
     {.name = "name", .kind = JSON_TEXT_ANY, .max = LIMIT_NAME, .offset = offsetof(struct body, name), .given = JSON_NOT_TOLD},

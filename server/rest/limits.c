@@ -90,7 +90,7 @@ struct body {
   amount credits;
 };
 #define CUSTOMER_FIELD \
-  {.name = "customer", .kind = JSON_TEXT, .required = true, .offset = offsetof(struct body, customer), .given = JSON_NOT_TOLD}
+  {.name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, .required = true, .offset = offsetof(struct body, customer), .given = JSON_NOT_TOLD}
 #define COUNT_FIELD \
   {.name = "amount", .kind = JSON_INT, .required = true, .min = 0, .max = BUCKET_RATE_MAX, .offset = offsetof(struct body, count), .given = JSON_NOT_TOLD}
 #define CREDITS_FIELD \

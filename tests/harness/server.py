@@ -6,7 +6,6 @@ import secrets
 import signal
 import socket
 import tempfile
-import time
 import uuid
 
 from . import contract
@@ -218,14 +217,14 @@ class World:
         """The explanation of an ended call; waits while it is pending."""
         def ended():
             answer = self.admin.get(f"/api/v1/calls/{call_id}")
-            return answer.json if answer.status == 200 and answer.json["state"] != "pending" else None
+            return with_flags(answer.json) if answer.status == 200 and answer.json["state"] != "pending" else None
         return wait_for(ended, 20, f"{call_id} ending")
 
     def calls(self, customer):
         found, cursor = [], ""
         while True:
             page = self.admin.get(f"/api/v1/calls?customer={customer}&limit=100{cursor}").json
-            found += page["data"]
+            found += [with_flags(call) for call in page["data"]]
             if not page["has_more"]:
                 return found
             cursor = "&cursor=" + page["next_cursor"]
@@ -248,6 +247,11 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def with_flags(call):
+    """A call with its flags as booleans: call["estimated"]."""
+    return {**call, **{flag: flag in call["flags"] for flag in ("estimated", "partial", "late", "swept")}}
+
+
 def text_of(sse):
     """The content of a stream's chunks."""
     out = ""
@@ -256,7 +260,3 @@ def text_of(sse):
             for choice in json.loads(line[6:]).get("choices", []):
                 out += choice.get("delta", {}).get("content") or ""
     return out
-
-
-def now():
-    return time.time()

@@ -1,0 +1,276 @@
+// From a call's rows to its explanation. Rows are walked in the order they were written: revision 0 says how it ended, each
+// later one is a difference; their sum is what stands.
+#include "meter/explain.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "db/db.h"
+#include "json/read.h"
+#include "meter/explain_parts.h"
+#include "price/book.h"
+#include <stdlib.h>
+
+#define METERS_MAX 32
+
+enum {
+  COL_CUSTOMER,
+  COL_KEY,
+  COL_PRICE,
+  COL_REVISION,
+  COL_STATE,
+  COL_FLAGS,
+  COL_CHARGE,
+  COL_COST,
+  COL_PLACE,
+  COL_USAGE,
+  COL_LEG_GRANTS,
+  COL_LEG_AMOUNTS,
+  COL_RAW,
+  COL_ADMISSION,
+  COL_EVIDENCE,
+};
+
+// ---- usage
+
+struct usage_sum {
+  struct arena *arena;
+  struct explain_usage at[METERS_MAX];
+  size_t count;
+};
+
+static int usage_add(void *arg, const char *name, struct json *value) {
+  struct usage_sum *sum = arg;
+  int64_t quantity = 0;
+  size_t i = 0;
+  if (!json_int(value, &quantity)) return 0;
+  while (i < sum->count && !str_eq(sum->at[i].meter, str_from(name))) i++;
+  if (i == METERS_MAX) return FAULT_CORRUPT;
+  if (i == sum->count) sum->at[sum->count++] = (struct explain_usage){arena_str(sum->arena, str_from(name)), 0};
+  return __builtin_add_overflow(sum->at[i].quantity, quantity, &sum->at[i].quantity) ? FAULT_CORRUPT : 0;
+}
+
+static int usage_read(struct usage_sum *sum, struct str json) {
+  CLEANUP(json_finishp) struct json *root = NULL;
+  struct json_error error;
+  if (json_parse(json, &root, &error) != 0) return FAULT_CORRUPT;
+  return json_each(root, usage_add, sum);
+}
+
+// ---- the price and its arithmetic
+
+struct pricing {
+  struct book_price price;
+  struct book_rate rates[METERS_MAX];
+  const struct tollgate_plugin *plugin;
+};
+
+static int price_read(struct db *db, struct arena *arena, struct uuid id, struct explanation *e, struct pricing *ret) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  db_params_init(&p);
+  db_param_uuid(&p, id);
+  if (db_run(db, STATEMENT_EXPLAIN_PRICE, &p, &r) != 0) return FAULT_DB;
+  e->price.id = id;
+  if (db_rows(r) == 0) return 0;
+  e->price.model = arena_str(arena, db_text(r, 0, 0));
+  e->price.provider = arena_str(arena, db_text(r, 0, 1));
+  e->price.plugin = arena_str(arena, db_text(r, 0, 2));
+  e->price.valid_from = db_time(r, 0, 3);
+  e->price.valid_until = db_time(r, 0, 4);
+  for (size_t row = 0; row < db_rows(r) && row < METERS_MAX; row++) {
+    if (db_is_null(r, row, 5)) continue;
+    ret->rates[ret->price.rate_count++] = (struct book_rate){arena_str(arena, db_text(r, row, 5)), (int32_t)db_i64(r, row, 6),
+                                                             db_i64(r, row, 7), db_i64(r, row, 8)};
+  }
+  ret->price.rates = ret->rates;
+  return 0;
+}
+
+static const char *meter_parent(void *arg, struct str meter) {
+  const struct pricing *pricing = arg;
+  int index = pricing->plugin ? plugin_meter(pricing->plugin, meter) : -1;
+  return index < 0 ? NULL : pricing->plugin->meters[index].parent;
+}
+
+// The plugin's order of meters: the one that the remainders were handed out in.
+static int meter_place(const struct pricing *pricing, struct str meter) {
+  int index = pricing->plugin ? plugin_meter(pricing->plugin, meter) : -1;
+  return index < 0 ? METERS_MAX : index;
+}
+
+static void lines_sort(const struct pricing *pricing, struct explain_line *lines, size_t count) {
+  for (size_t i = 1; i < count; i++)
+    for (size_t j = i; j > 0 && meter_place(pricing, lines[j].meter) < meter_place(pricing, lines[j - 1].meter); j--) {
+      struct explain_line swap = lines[j];
+      lines[j] = lines[j - 1];
+      lines[j - 1] = swap;
+    }
+}
+
+// Prices the lines one way; false where something has no rate or leaves the range.
+static bool lines_price(struct explain_line *lines, size_t count, const struct book_rate *const *rates, bool cost,
+                        amount *ret_total) {
+  struct amount_line at[METERS_MAX];
+  for (size_t i = 0; i < count; i++) {
+    if (!rates[i] || lines[i].quantity < 0) return false;
+    at[i] = (struct amount_line){.quantity = lines[i].quantity, .rate = cost ? rates[i]->cost : rates[i]->charge, .per = rates[i]->per};
+  }
+  *ret_total = 0;
+  if (count > 0 && !amount_lines(at, count, ret_total)) return false;
+  for (size_t i = 0; i < count; i++) *(cost ? &lines[i].cost : &lines[i].charge) = at[i].total;
+  return true;
+}
+
+static void lines_make(struct arena *arena, struct pricing *pricing, const struct usage_sum *usage, struct explanation *e) {
+  const struct book_rate *rates[METERS_MAX];
+  amount charge = 0, cost = 0;
+  e->lines = arena_alloc(arena, (usage->count + 1) * sizeof *e->lines);
+  for (size_t i = 0; i < usage->count; i++)
+    if (usage->at[i].quantity != 0)
+      e->lines[e->line_count++] = (struct explain_line){.meter = usage->at[i].meter, .quantity = usage->at[i].quantity};
+  lines_sort(pricing, e->lines, e->line_count);
+  for (size_t i = 0; i < e->line_count; i++) {
+    struct explain_line *line = &e->lines[i];
+    rates[i] = book_rate(&pricing->price, line->meter, meter_parent, pricing);
+    line->priced = rates[i] != NULL;
+    if (!rates[i]) continue;
+    line->rate = rates[i]->charge;
+    line->per = rates[i]->per;
+  }
+  bool priced = lines_price(e->lines, e->line_count, rates, false, &charge) && lines_price(e->lines, e->line_count, rates, true, &cost);
+  e->adds_up = priced ? charge == e->charge && cost == e->cost : e->charge == 0;
+}
+
+// ---- rows
+
+static struct str json_or_none(struct arena *arena, const struct db_result *r, size_t row, int column) {
+  return db_is_null(r, row, column) ? (struct str){0} : arena_str(arena, db_text(r, row, column));
+}
+
+static struct explain_legs legs_read(struct arena *arena, const struct db_result *r, size_t row) {
+  size_t count = db_array(r, row, COL_LEG_GRANTS, NULL, 0);
+  struct str *grants = arena_alloc(arena, (count + 1) * sizeof *grants), *amounts = arena_alloc(arena, (count + 1) * sizeof *amounts);
+  struct explain_legs legs = {.at = arena_alloc(arena, (count + 1) * sizeof *legs.at), .count = count};
+  (void)db_array(r, row, COL_LEG_GRANTS, grants, count);
+  (void)db_array(r, row, COL_LEG_AMOUNTS, amounts, count);
+  for (size_t i = 0; i < count; i++) legs.at[i] = (struct explain_part){db_element_uuid(grants[i]), db_element_i64(amounts[i])};
+  return legs;
+}
+
+static int row_add(struct arena *arena, const struct db_result *r, size_t row, struct explanation *e, struct usage_sum *usage,
+                   struct explain_paid *paid) {
+  struct explain_revision *v = &e->revisions[e->revision_count++];
+  *v = (struct explain_revision){
+      .revision = (int)db_i64(r, row, COL_REVISION),
+      .state = (enum call_state)db_i64(r, row, COL_STATE),
+      .flags = (unsigned)db_i64(r, row, COL_FLAGS),
+      .charge = db_i64(r, row, COL_CHARGE),
+      .cost = db_i64(r, row, COL_COST),
+      .usage = arena_str(arena, db_text(r, row, COL_USAGE)),
+      .evidence = arena_str(arena, db_text(r, row, COL_EVIDENCE)),
+  };
+  e->state = v->state;
+  e->flags = v->flags;
+  e->price.id = db_uuid(r, row, COL_PRICE);
+  e->charge += v->charge;
+  e->cost += v->cost;
+  if (row == 0) {
+    e->hold = json_or_none(arena, r, row, COL_ADMISSION);
+    e->evidence = v->evidence;
+  }
+  struct str raw = json_or_none(arena, r, row, COL_RAW);
+  if (raw.ptr) e->raw_usage = raw;
+  if (v->charge > 0) explain_paid_add(arena, paid, legs_read(arena, r, row), db_i64(r, row, COL_PLACE), v->charge);
+  else explain_paid_take(paid, -v->charge);
+  return usage_read(usage, v->usage);
+}
+
+static int rows_read(struct db *db, struct arena *arena, const struct db_params *p, struct explanation *e, struct usage_sum *usage) {
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  struct explain_paid paid = {0};
+  if (db_run(db, STATEMENT_EXPLAIN_ROWS, p, &r) != 0) return FAULT_DB;
+  if (db_rows(r) == 0) return 1;
+  e->customer = db_uuid(r, 0, COL_CUSTOMER);
+  e->key = db_uuid(r, 0, COL_KEY);
+  e->revisions = arena_alloc(arena, db_rows(r) * sizeof *e->revisions);
+  for (size_t row = 0; row < db_rows(r) && uuid_eq(db_uuid(r, row, COL_CUSTOMER), e->customer); row++) {
+    int fault = row_add(arena, r, row, e, usage, &paid);
+    if (fault != 0) return fault;
+  }
+  e->parts = paid.at;
+  e->part_count = explain_paid_merge(&paid);
+  return 0;
+}
+
+// 0 where it is pending, 1 where it is not.
+static int hold_read(struct db *db, struct arena *arena, const struct db_params *p, struct explanation *e) {
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  if (db_run(db, STATEMENT_EXPLAIN_HOLD, p, &r) != 0) return FAULT_DB;
+  if (db_rows(r) == 0) return 1;
+  e->customer = db_uuid(r, 0, 0);
+  e->key = db_uuid(r, 0, 1);
+  e->price.id = db_uuid(r, 0, 2);
+  e->held = db_i64(r, 0, 3);
+  e->hold = arena_str(arena, db_text(r, 0, 4));
+  e->state = CALL_PENDING;
+  return 0;
+}
+
+int explain_call(struct db *db, struct arena *arena, const struct plugin_registry *plugins, struct uuid customer,
+                 struct uuid call, struct explanation *ret) {
+  CLEANUP(db_params_finish) struct db_params p;
+  struct usage_sum usage = {.arena = arena};
+  struct pricing pricing = {0};
+  *ret = (struct explanation){.id = call, .created_at = uuid_time_us(call)};
+  db_params_init(&p);
+  db_param_uuid(&p, call);
+  db_param_uuid_or_null(&p, customer);
+  int r = hold_read(db, arena, &p, ret); // first: what ends in between is found by the second look
+  if (r == 1) r = rows_read(db, arena, &p, ret, &usage);
+  if (r == 0) r = price_read(db, arena, ret->price.id, ret, &pricing);
+  if (r != 0) return r;
+  pricing.plugin = plugin_by_name(plugins, ret->price.plugin);
+  lines_make(arena, &pricing, &usage, ret);
+  return 0;
+}
+
+// ---- lists
+
+static void summary_read(const struct db_result *r, size_t row, struct arena *arena, struct explain_summary *ret) {
+  *ret = (struct explain_summary){
+      .id = db_uuid(r, row, 0),
+      .key = db_uuid(r, row, 1),
+      .state = (enum call_state)db_i64(r, row, 2),
+      .flags = (unsigned)db_i64(r, row, 3),
+      .charge = db_i64(r, row, 4),
+      .cost = db_i64(r, row, 5),
+      .usage = arena_str(arena, db_text(r, row, 6)),
+      .model = arena_str(arena, db_text(r, row, 7)),
+      .provider = arena_str(arena, db_text(r, row, 8)),
+  };
+}
+
+static struct uuid upper_bound(const struct explain_filter *f) {
+  struct uuid upper;
+  memset(upper.b, 0xFF, sizeof upper.b);
+  if (f->to > 0) upper = uuid_floor(f->to);
+  return !uuid_is_nil(f->before) && uuid_cmp(f->before, upper) < 0 ? f->before : upper;
+}
+
+int explain_list(struct db *db, struct arena *arena, const struct explain_filter *filter, size_t max,
+                 struct explain_summary **ret, size_t *ret_count) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  db_params_init(&p);
+  db_param_uuid(&p, filter->customer);
+  db_param_uuid(&p, filter->from > 0 ? uuid_floor(filter->from) : UUID_NIL);
+  db_param_uuid(&p, upper_bound(filter));
+  db_param_uuid_or_null(&p, filter->key);
+  db_param_i16(&p, (int16_t)filter->state);
+  db_param_i64(&p, (int64_t)max);
+  if (db_run(db, STATEMENT_EXPLAIN_LIST, &p, &r) != 0) return FAULT_DB;
+  *ret_count = db_rows(r);
+  *ret = arena_alloc(arena, (*ret_count + 1) * sizeof **ret);
+  for (size_t i = 0; i < *ret_count; i++) summary_read(r, i, arena, &(*ret)[i]);
+  return 0;
+}

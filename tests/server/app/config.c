@@ -1,0 +1,231 @@
+// The rules of the configuration.
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/config.h"
+#include "app/files.h"
+#include "base/mem.h"
+#include "crypto/crypto.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MASTER "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+struct loaded {
+  struct config config;
+  struct buf error, warnings, shown;
+  char path[64];
+};
+
+static int setup(void **state) {
+  struct loaded *l = mem_alloc(sizeof *l);
+  buf_init(&l->error, 32768);
+  buf_init(&l->warnings, 32768);
+  buf_init(&l->shown, 32768);
+  (void)snprintf(l->path, sizeof l->path, "/tmp/config-test-%d", (int)getpid());
+  *state = l;
+  return 0;
+}
+
+static int teardown(void **state) {
+  struct loaded *l = *state;
+  config_finish(&l->config);
+  buf_finish(&l->error);
+  buf_finish(&l->warnings);
+  buf_finish(&l->shown);
+  (void)unlink(l->path);
+  mem_free(l);
+  return 0;
+}
+
+static bool load(struct loaded *l, const char *path, const char *a, const char *b) {
+  char copies[2][512], *environment[3] = {NULL};
+  if (a) (void)snprintf(environment[0] = copies[0], sizeof copies[0], "%s", a);
+  if (b) (void)snprintf(environment[1] = copies[1], sizeof copies[1], "%s", b);
+  return config_load(&l->config, path, environment, &l->error, &l->warnings);
+}
+
+static void file(const struct loaded *l, const char *text) {
+  assert_int_equal(file_write(l->path, str_from(text), 0600), 0);
+}
+
+static void refused(struct loaded *l, const char *variable, const char *needle) {
+  buf_clear(&l->error);
+  assert_false(load(l, NULL, variable, NULL));
+  assert_non_null(strstr(buf_cstr(&l->error), needle));
+}
+
+static const char *shown(struct loaded *l, enum setting_id id) {
+  buf_clear(&l->shown);
+  config_show(&l->config, id, &l->shown);
+  return buf_cstr(&l->shown);
+}
+
+static void nothing_given_means_the_defaults(void **state) {
+  struct loaded *l = *state;
+  assert_true(load(l, NULL, NULL, NULL));
+  assert_int_equal(config_number(&l->config, SETTING_PORT), 8080);
+  assert_string_equal(config_text(&l->config, SETTING_HOST), "0.0.0.0");
+  assert_int_equal(l->config.value[SETTING_PORT].source, CONFIG_DEFAULT);
+}
+
+static void every_default_and_every_example_passes_its_own_check(void **state) {
+  struct loaded *l = *state;
+  for (int i = 0; i < SETTING_COUNT; i++) {
+    const struct setting *s = &setting_table[i];
+    if (s->kind == SETTING_KIND_MASTER) continue; // its example is how to make one
+    char variable[512];
+    (void)snprintf(variable, sizeof variable, "%s=%s", s->name,
+                   s->kind == SETTING_KIND_CHOICE ? s->fallback : s->example);
+    if (!load(l, NULL, variable, NULL)) fail_msg("%s", buf_cstr(&l->error));
+    config_finish(&l->config);
+  }
+}
+
+static void the_environment_goes_before_the_file(void **state) {
+  struct loaded *l = *state;
+  file(l, "# a comment\n\nPORT = 9000\r\nTOLLGATE_HOST=\"127.0.0.1\"\n");
+  assert_true(load(l, l->path, "PORT=9001", NULL));
+  assert_int_equal(config_number(&l->config, SETTING_PORT), 9001);
+  assert_int_equal(l->config.value[SETTING_PORT].source, CONFIG_ENVIRONMENT);
+  assert_string_equal(config_text(&l->config, SETTING_HOST), "127.0.0.1");
+  assert_int_equal(l->config.value[SETTING_HOST].source, CONFIG_FILE);
+}
+
+static void tollgate_config_names_the_file(void **state) {
+  struct loaded *l = *state;
+  char variable[128];
+  file(l, "PORT=9000\n");
+  (void)snprintf(variable, sizeof variable, "TOLLGATE_CONFIG=%s", l->path);
+  assert_true(load(l, NULL, variable, NULL));
+  assert_int_equal(config_number(&l->config, SETTING_PORT), 9000);
+  assert_int_equal(l->warnings.len, 0);
+}
+
+static void an_empty_variable_counts_as_not_given(void **state) {
+  struct loaded *l = *state;
+  assert_true(load(l, NULL, "PORT=", NULL));
+  assert_int_equal(config_number(&l->config, SETTING_PORT), 8080);
+}
+
+static void a_wrong_value_is_refused_with_its_name_the_problem_and_an_example(void **state) {
+  struct loaded *l = *state;
+  refused(l, "PORT=http", "PORT is not a whole number: \"http\". Example: PORT=8080");
+  refused(l, "PORT=65536", "PORT is out of range");
+  refused(l, "PORT=-1", "PORT is out of range");
+  refused(l, "PORT=99999999999999999999", "PORT is not a whole number");
+  refused(l, "TOLLGATE_HOST=localhost", "TOLLGATE_HOST is not an IP address");
+  refused(l, "TOLLGATE_LOG_LEVEL=loud", "it is one of debug|info|warn|error");
+  refused(l, "DATABASE_URL=mysql://x", "DATABASE_URL is not a PostgreSQL address");
+  refused(l, "TOLLGATE_URL=ftp://x", "TOLLGATE_URL is not the address of a server");
+  refused(l, "TOLLGATE_MASTER_KEY=short", "openssl rand -hex 32");
+  refused(l, "TOLLGATE_INSTANCE=\xff", "is not valid UTF-8");
+}
+
+static void all_wrong_values_are_told_at_once(void **state) {
+  struct loaded *l = *state;
+  assert_false(load(l, NULL, "PORT=x", "TOLLGATE_LEASE_MS=1"));
+  assert_non_null(strstr(buf_cstr(&l->error), "PORT is not"));
+  assert_non_null(strstr(buf_cstr(&l->error), "TOLLGATE_LEASE_MS is out of range"));
+}
+
+static void a_refused_secret_is_not_repeated(void **state) {
+  struct loaded *l = *state;
+  assert_false(load(l, NULL, "TOLLGATE_MASTER_KEY=hunter2hunter2", "DATABASE_URL=user:hunter2@host"));
+  assert_null(strstr(buf_cstr(&l->error), "hunter2"));
+}
+
+static void a_file_with_an_unknown_name_is_refused_with_a_suggestion(void **state) {
+  struct loaded *l = *state;
+  file(l, "PROT=9000\n");
+  assert_false(load(l, l->path, NULL, NULL));
+  assert_non_null(strstr(buf_cstr(&l->error), "line 1: PROT is not a setting; did you mean PORT?"));
+}
+
+static void a_file_line_without_a_value_is_refused_by_number(void **state) {
+  struct loaded *l = *state;
+  file(l, "PORT=9000\nnonsense\n");
+  assert_false(load(l, l->path, NULL, NULL));
+  assert_non_null(strstr(buf_cstr(&l->error), "line 2: is not of the form KEY=value"));
+}
+
+static void a_file_that_is_not_there_is_refused(void **state) {
+  struct loaded *l = *state;
+  assert_false(load(l, "/nonexistent/tollgate.conf", NULL, NULL));
+  assert_non_null(strstr(buf_cstr(&l->error), "cannot be read"));
+}
+
+static void an_unknown_variable_of_ours_is_a_warning(void **state) {
+  struct loaded *l = *state;
+  assert_true(load(l, NULL, "TOLLGATE_DRAIN_SM=1", "SOMETHING_ELSE=1"));
+  assert_non_null(strstr(buf_cstr(&l->warnings), "did you mean TOLLGATE_DRAIN_MS?"));
+  assert_null(strstr(buf_cstr(&l->warnings), "SOMETHING_ELSE"));
+}
+
+static void the_other_database_addresses_follow_the_first(void **state) {
+  struct loaded *l = *state;
+  assert_true(load(l, NULL, "DATABASE_URL=postgresql:///one", "DATABASE_READ_URL=postgresql:///two"));
+  assert_string_equal(config_text(&l->config, SETTING_DATABASE_DIRECT_URL), "postgresql:///one");
+  assert_string_equal(config_text(&l->config, SETTING_DATABASE_READ_URL), "postgresql:///two");
+}
+
+static void what_has_no_default_can_be_required(void **state) {
+  struct loaded *l = *state;
+  assert_true(load(l, NULL, NULL, NULL));
+  assert_false(config_require(&l->config, SETTING_DATABASE_URL, &l->error));
+  assert_non_null(strstr(buf_cstr(&l->error), "DATABASE_URL is not set"));
+  assert_true(config_require(&l->config, SETTING_PORT, &l->error));
+}
+
+static void secrets_are_never_shown(void **state) {
+  struct loaded *l = *state;
+  assert_true(load(l, NULL, "TOLLGATE_MASTER_KEY=" MASTER, "TOLLGATE_ADMIN_KEY=tlgad_live_x"));
+  assert_string_equal(shown(l, SETTING_MASTER_KEY), "*** (set)");
+  assert_string_equal(shown(l, SETTING_ADMIN_KEY), "*** (set)");
+}
+
+static void passwords_in_addresses_are_never_shown(void **state) {
+  static const char *const pairs[][2] = {
+      {"postgresql://u:hunter2@h:5432/d", "postgresql://u:***@h:5432/d"},
+      {"postgresql://u:hun@ter2@h/d", "postgresql://u:***@h/d"},
+      {"postgresql://u@h:5432/d", "postgresql://u@h:5432/d"},
+      {"postgresql:///d?host=/run&user=u", "postgresql:///d?host=/run&user=u"},
+      {"postgresql:///d?password=hunter2&user=u", "postgresql:///d?password=***&user=u"},
+      {"postgresql://u:a@h/d?sslpassword=b", "postgresql://u:***@h/d?sslpassword=***"},
+  };
+  struct loaded *l = *state;
+  for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+    char variable[256];
+    (void)snprintf(variable, sizeof variable, "DATABASE_URL=%s", pairs[i][0]);
+    assert_true(load(l, NULL, variable, NULL));
+    assert_string_equal(shown(l, SETTING_DATABASE_URL), pairs[i][1]);
+    config_finish(&l->config);
+  }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(nothing_given_means_the_defaults),
+      TEST(every_default_and_every_example_passes_its_own_check),
+      TEST(the_environment_goes_before_the_file),
+      TEST(tollgate_config_names_the_file),
+      TEST(an_empty_variable_counts_as_not_given),
+      TEST(a_wrong_value_is_refused_with_its_name_the_problem_and_an_example),
+      TEST(all_wrong_values_are_told_at_once),
+      TEST(a_refused_secret_is_not_repeated),
+      TEST(a_file_with_an_unknown_name_is_refused_with_a_suggestion),
+      TEST(a_file_line_without_a_value_is_refused_by_number),
+      TEST(a_file_that_is_not_there_is_refused),
+      TEST(an_unknown_variable_of_ours_is_a_warning),
+      TEST(the_other_database_addresses_follow_the_first),
+      TEST(what_has_no_default_can_be_required),
+      TEST(secrets_are_never_shown),
+      TEST(passwords_in_addresses_are_never_shown),
+  };
+  return crypto_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}
