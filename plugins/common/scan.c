@@ -1,24 +1,7 @@
 // The scanner's machine: one state a byte outside of strings, and runs of plain text eight bytes at a step inside of them,
-// which is where almost all bytes of requests and answers are. Which watches may still match is a set of bits for each
-// open container, so that a member that nobody asked for costs no comparison but that of its name.
-#include "common/scan.h"
+// which is where almost all bytes of requests and answers are.
+#include "common/watch.h"
 #include <string.h>
-
-enum state {
-  S_VALUE,   // a value must come
-  S_FIRST,   // after [: a value or ]
-  S_NAME,    // after { : a name or }
-  S_MEMBER,  // after , in an object: a name
-  S_COLON,
-  S_AFTER,   // after a value: , or the end of the container
-  S_STRING,
-  S_ESCAPE,
-  S_HEX,
-  S_LITERAL,
-  S_NUMBER,
-  S_END,     // the whole value has been read
-  S_BAD,
-};
 
 enum number { N_MINUS, N_ZERO, N_DIGITS, N_POINT, N_FRACTION, N_E, N_SIGN, N_POWER };
 
@@ -34,94 +17,9 @@ static bool refuse(struct scan *s, enum scan_fault fault) {
   return false;
 }
 
-static uint64_t offset_at(const struct scan *s, const char *at) {
-  return s->offset + (uint64_t)(at - s->piece);
-}
-
-// ---- watches
-
-// Takes the lowest bit's index out of a set.
-static size_t bit_take(uint32_t *set) {
-  size_t index = (size_t)__builtin_ctz(*set);
-  *set &= *set - 1;
-  return index;
-}
-
-static void text_count(struct scan *s, uint64_t ascii, uint64_t wide) {
-  if (s->owner < 0) return;
-  s->hits[s->owner].ascii += ascii;
-  s->hits[s->owner].wide += wide;
-}
-
-static void kept_add(struct scan *s, const char *bytes, size_t len) {
-  struct scan_hit *hit = &s->hits[s->kept];
-  const struct scan_watch *watch = &s->watches[s->kept];
-  if (hit->cut) return;
-  if (len > (size_t)watch->room - hit->kept) {
-    hit->cut = true;
-    hit->kept = 0;
-    return;
-  }
-  memcpy(s->store + watch->at + hit->kept, bytes, len);
-  hit->kept = (uint16_t)(hit->kept + len);
-}
-
-static void hit_begin(struct scan *s, size_t w, enum scan_kind kind, const char *at) {
-  struct scan_hit *hit = &s->hits[w];
-  unsigned flags = s->watches[w].flags;
-  hit->count++;
-  hit->kind = (uint8_t)kind;
-  hit->start = hit->end = offset_at(s, at);
-  hit->items = 0;
-  if ((flags & SCAN_DEEP) || ((flags & SCAN_TEXT) && kind == SCAN_STRING)) s->owner = (int8_t)w;
-  if (!(flags & SCAN_KEEP)) return;
-  hit->kept = 0;
-  hit->cut = s->kept >= 0;
-  if (s->kept >= 0) return;
-  s->kept = (int8_t)w;
-  s->kept_depth = s->depth;
-  s->from = at;
-}
-
-// A value begins: which of the watches that led here end here. Returns those that lead further down.
-static uint32_t value_begin(struct scan *s, enum scan_kind kind, const char *at) {
-  uint32_t rest = s->next, below = 0;
-  s->here = 0;
-  s->filled = false;
-  while (rest) {
-    size_t w = bit_take(&rest);
-    if (s->watches[w].path[s->depth]) {
-      below |= UINT32_C(1) << w;
-      continue;
-    }
-    s->here |= UINT32_C(1) << w;
-    hit_begin(s, w, kind, at);
-  }
-  uint32_t outer = s->depth ? s->hit[s->depth - 1] : 0;
-  while (outer) s->hits[bit_take(&outer)].items++;
-  return below;
-}
-
-// The value that `hits` were watching ends before `at`.
-static void value_end(struct scan *s, uint32_t hits, const char *at) {
-  if (s->kept >= 0 && s->kept_depth == s->depth) {
-    kept_add(s, s->from, (size_t)(at - s->from));
-    s->kept = -1;
-  }
-  while (hits) {
-    size_t w = bit_take(&hits);
-    s->hits[w].end = offset_at(s, at);
-    s->hits[w].filled += s->filled;
-    if ((s->watches[w].flags & SCAN_EACH) && s->each) s->each(s->context, w, s->hits[w].start, s->hits[w].end);
-  }
-  s->filled = false;
-  s->owner = s->depth ? s->owners[s->depth - 1] : -1;
-  s->state = s->depth ? S_AFTER : S_END;
-}
-
 static bool container_open(struct scan *s, enum scan_kind kind, const char *at) {
   if (s->depth == SCAN_DEPTH) return refuse(s, SCAN_TOO_DEEP);
-  uint32_t below = value_begin(s, kind, at);
+  uint32_t below = scan_value_begin(s, kind, at);
   uint64_t bit = UINT64_C(1) << s->depth;
   s->objects = kind == SCAN_OBJECT ? s->objects | bit : s->objects & ~bit;
   s->below[s->depth] = below;
@@ -129,7 +27,7 @@ static bool container_open(struct scan *s, enum scan_kind kind, const char *at) 
   s->owners[s->depth] = s->owner;
   s->depth++;
   s->state = kind == SCAN_OBJECT ? S_NAME : S_FIRST;
-  text_count(s, 1, 0);
+  scan_text_count(s, 1, 0);
   return true;
 }
 
@@ -139,47 +37,17 @@ static bool in_object(const struct scan *s) {
 
 static bool container_close(struct scan *s, char closing, const char *at) {
   if (!s->depth || in_object(s) != (closing == '}')) return refuse(s, SCAN_SYNTAX);
-  text_count(s, 1, 0);
+  scan_text_count(s, 1, 0);
   s->depth--;
-  value_end(s, s->hit[s->depth], at);
+  scan_value_end(s, s->hit[s->depth], at);
   return true;
-}
-
-static bool segment_is_element(const char *segment) {
-  return segment[0] == '[' && segment[1] == ']' && segment[2] == '\0';
-}
-
-static uint32_t match_elements(const struct scan *s) {
-  uint32_t rest = s->below[s->depth - 1], found = 0;
-  while (rest) {
-    size_t w = bit_take(&rest);
-    if (segment_is_element(s->watches[w].path[s->depth - 1])) found |= UINT32_C(1) << w;
-  }
-  return found;
-}
-
-static bool segment_is(const char *segment, const char *name, size_t len) {
-  if (segment[0] == '*' && segment[1] == '\0') return true;
-  return strncmp(segment, name, len) == 0 && segment[len] == '\0' && !segment_is_element(segment);
-}
-
-// The name in s->key, of more than SCAN_KEY bytes if key_len says so: only "*" takes that.
-static uint32_t match_name(const struct scan *s) {
-  uint32_t rest = s->below[s->depth - 1], found = 0;
-  bool fits = s->key_len <= SCAN_KEY && !memchr(s->key, '\0', s->key_len);
-  while (rest) {
-    size_t w = bit_take(&rest);
-    const char *segment = s->watches[w].path[s->depth - 1];
-    if (fits ? segment_is(segment, s->key, s->key_len) : segment_is(segment, "", 0)) found |= UINT32_C(1) << w;
-  }
-  return found;
 }
 
 // ---- strings
 
 // Text of the name or the value now read; names are gathered while a watch might want them.
 static void string_text(struct scan *s, const char *bytes, size_t len, bool ascii) {
-  text_count(s, ascii ? len : 0, ascii ? 0 : len);
+  scan_text_count(s, ascii ? len : 0, ascii ? 0 : len);
   s->filled = true;
   if (!s->in_key || !s->below[s->depth - 1]) return;
   if (s->key_len + len > SCAN_KEY) {
@@ -259,11 +127,11 @@ static const char *string_run(struct scan *s, const char *p, const char *end) {
 // `at` is behind the closing quote.
 static void string_end(struct scan *s, const char *at) {
   if (!s->in_key) {
-    value_end(s, s->here, at);
+    scan_value_end(s, s->here, at);
     return;
   }
   s->in_key = s->filled = false;
-  s->next = s->below[s->depth - 1] ? match_name(s) : 0;
+  s->next = s->below[s->depth - 1] ? scan_match_name(s) : 0;
   s->state = S_COLON;
 }
 
@@ -285,7 +153,7 @@ static const char *string_step(struct scan *s, const char *p, const char *end) {
 static void string_begin(struct scan *s, bool key, const char *at) {
   s->in_key = key;
   s->key_len = 0;
-  if (!key) value_begin(s, SCAN_STRING, at);
+  if (!key) scan_value_begin(s, SCAN_STRING, at);
   s->state = S_STRING;
 }
 
@@ -375,9 +243,9 @@ static bool number_whole(const struct scan *s) {
 static const char *number_step(struct scan *s, const char *p, const char *end) {
   const char *run = p;
   for (int next; p < end && (next = number_next((enum number)s->number, *p)) >= 0; p++) s->number = (uint8_t)next;
-  text_count(s, (uint64_t)(p - run), 0);
+  scan_text_count(s, (uint64_t)(p - run), 0);
   if (p == end) return p;
-  if (number_whole(s)) value_end(s, s->here, p);
+  if (number_whole(s)) scan_value_end(s, s->here, p);
   else refuse(s, SCAN_SYNTAX);
   return p;
 }
@@ -387,8 +255,8 @@ static void literal_step(struct scan *s, const char *at) {
     refuse(s, SCAN_SYNTAX);
     return;
   }
-  text_count(s, 1, 0);
-  if (*++s->literal == '\0') value_end(s, s->here, at + 1);
+  scan_text_count(s, 1, 0);
+  if (*++s->literal == '\0') scan_value_end(s, s->here, at + 1);
 }
 
 static void scalar_begin(struct scan *s, const char *at) {
@@ -397,18 +265,18 @@ static void scalar_begin(struct scan *s, const char *at) {
     enum scan_kind kind;
   } words[] = {{"true", SCAN_TRUE}, {"false", SCAN_FALSE}, {"null", SCAN_NULL}};
   if (*at == '-' || (*at >= '0' && *at <= '9')) {
-    value_begin(s, SCAN_NUMBER, at);
+    scan_value_begin(s, SCAN_NUMBER, at);
     s->number = *at == '-' ? N_MINUS : *at == '0' ? N_ZERO : N_DIGITS;
     s->state = S_NUMBER;
-    text_count(s, 1, 0);
+    scan_text_count(s, 1, 0);
     return;
   }
   for (size_t i = 0; i < 3; i++) {
     if (*at != words[i].rest[0]) continue;
-    value_begin(s, words[i].kind, at);
+    scan_value_begin(s, words[i].kind, at);
     s->literal = words[i].rest + 1;
     s->state = S_LITERAL;
-    text_count(s, 1, 0);
+    scan_text_count(s, 1, 0);
     return;
   }
   refuse(s, SCAN_SYNTAX);
@@ -421,7 +289,7 @@ static void value_step(struct scan *s, const char *at) {
     container_close(s, *at, at + 1);
     return;
   }
-  if (s->state == S_FIRST) s->next = s->below[s->depth - 1] ? match_elements(s) : 0;
+  if (s->state == S_FIRST) s->next = s->below[s->depth - 1] ? scan_match_elements(s) : 0;
   switch (*at) {
   case '{': container_open(s, SCAN_OBJECT, at); break;
   case '[': container_open(s, SCAN_ARRAY, at); break;
@@ -442,9 +310,9 @@ static void after_step(struct scan *s, const char *at) {
     else refuse(s, SCAN_SYNTAX);
     return;
   }
-  text_count(s, 1, 0);
+  scan_text_count(s, 1, 0);
   s->state = in_object(s) ? S_MEMBER : S_VALUE;
-  if (s->state == S_VALUE) s->next = s->below[s->depth - 1] ? match_elements(s) : 0;
+  if (s->state == S_VALUE) s->next = s->below[s->depth - 1] ? scan_match_elements(s) : 0;
 }
 
 static void colon_step(struct scan *s, char c) {
@@ -452,13 +320,13 @@ static void colon_step(struct scan *s, char c) {
     refuse(s, SCAN_SYNTAX);
     return;
   }
-  text_count(s, 1, 0);
+  scan_text_count(s, 1, 0);
   s->state = S_VALUE;
 }
 
 static void structure_step(struct scan *s, const char *at) {
   if (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') return;
-  switch ((enum state)s->state) {
+  switch ((enum scan_state)s->state) {
   case S_VALUE:
   case S_FIRST: value_step(s, at); break;
   case S_NAME:
@@ -476,7 +344,7 @@ static void structure_step(struct scan *s, const char *at) {
 }
 
 static const char *step(struct scan *s, const char *p, const char *end) {
-  switch ((enum state)s->state) {
+  switch ((enum scan_state)s->state) {
   case S_STRING: return string_step(s, p, end);
   case S_NUMBER: return number_step(s, p, end);
   case S_ESCAPE: escape_step(s, *p); break;
@@ -499,7 +367,7 @@ enum scan_answer scan_push(struct scan *s, const char *bytes, size_t len) {
   s->piece = s->from = bytes;
   const char *p = bytes, *end = bytes + len;
   while (p < end && s->state != S_BAD) p = step(s, p, end);
-  if (s->kept >= 0 && s->state != S_BAD) kept_add(s, s->from, (size_t)(end - s->from));
+  if (s->kept >= 0 && s->state != S_BAD) scan_kept_add(s, s->from, (size_t)(end - s->from));
   s->offset += (size_t)(p - bytes);
   s->piece = s->from = NULL;
   return s->state == S_BAD ? SCAN_BAD : s->state == S_END ? SCAN_DONE : SCAN_MORE;
@@ -508,7 +376,7 @@ enum scan_answer scan_push(struct scan *s, const char *bytes, size_t len) {
 enum scan_answer scan_finish(struct scan *s) {
   if (s->state == S_NUMBER && s->depth == 0 && number_whole(s)) {
     s->piece = s->from = "";
-    value_end(s, s->here, s->piece);
+    scan_value_end(s, s->here, s->piece);
   }
   if (s->state == S_END) return SCAN_DONE;
   refuse(s, s->fault ? (enum scan_fault)s->fault : SCAN_SYNTAX);

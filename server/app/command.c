@@ -56,7 +56,7 @@ static bool is_group(const char *word) {
 static void command_line(const struct command *c, FILE *stream) {
   char usage[96];
   (void)snprintf(usage, sizeof usage, "%s%s%s", c->name, *c->words ? " " : "", c->words);
-  (void)fprintf(stream, "  %-24s %s\n", usage, c->summary);
+  (void)fprintf(stream, "  %-27s %s\n", usage, c->summary);
 }
 
 static void group_help(const char *group, FILE *stream) {

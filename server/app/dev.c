@@ -320,13 +320,15 @@ static bool everything_attend(struct dev *d) {
 int dev_run(struct invocation *in) {
   struct dev d = {.config = &in->config, .say = in->json ? stderr : stdout, .lock_fd = -1, .cluster = {.data_fd = -1}};
   int64_t begun = clock_mono_us();
+  const char *ready = args_text(&in->args, "ready-file");
   signals_catch();
+  if (ready) (void)unlink(ready); // an earlier start's
   (void)fprintf(d.say, "\n  %stollgate dev%s  " TOLLGATE_VERSION "\n\n", out_style(d.say, OUT_BOLD), out_reset(d.say));
   bool sound = everything_start(&d, in);
   if (sound) (void)fprintf(d.say, "    ready in %.1f s\n", (double)(clock_mono_us() - begun) / 1e6);
   if (sound && !args_flag(&in->args, "no-demo")) demo_run(&d);
   if (sound) demo_hints(&d);
-  sound = sound && ready_tell(&d, args_text(&in->args, "ready-file"), in->json);
+  sound = sound && ready_tell(&d, ready, in->json);
   if (sound) sound = everything_attend(&d);
   bool asked = signals_seen > 0;
   if (asked) (void)fprintf(d.say, "\n  stopping (Ctrl-C again: at once)\n");

@@ -102,7 +102,11 @@ static enum MHD_Result take_head(struct http_request *r, const char *method, con
   }
   r->body_started_us = clock_mono_us();
   size_t announced = r->frame.length > 0 ? (size_t)r->frame.length : 0;
-  body_deadline(r, r->stage == STAGE_REFUSED && announced > LIMIT_DRAIN_REFUSED ? LIMIT_DRAIN_REFUSED : announced);
+  if (r->stage == STAGE_REFUSED && announced > LIMIT_DRAIN_REFUSED) {
+    linger_refuse(r); // whoever announces so much may as well wait for our answer before sending it
+    return MHD_NO;
+  }
+  body_deadline(r, announced);
   return MHD_YES;
 }
 

@@ -70,9 +70,9 @@ class Client:
     def delete(self, path, **more):
         return self.request("DELETE", path, **more)
 
-    def chat(self, model="gpt-4o-mini", text="hello there", headers=None, timeout=60, **more):
+    def chat(self, model="gpt-4o-mini", text="hello there", headers=None, timeout=60, check=True, **more):
         body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
-        return self.post("/v1/chat/completions", body, headers=headers, timeout=timeout)
+        return self.post("/v1/chat/completions", body, headers=headers, timeout=timeout, check=check)
 
 
 class StandIn:

@@ -1,5 +1,4 @@
-"""One cluster for the whole run; worlds (servers, stand-in, prices) for each file, since they cost a second or two."""
-import os
+"""Worlds (a cluster, servers, the stand-in, prices), one for each file, since they cost a second or two."""
 import pathlib
 import sys
 
@@ -31,10 +30,12 @@ def world(cluster):
 
 
 @pytest.fixture(scope="module")
-def pair(cluster):
+def pair():
     """Two instances on one database."""
-    w = World(cluster, instances=2)
+    c = Cluster(settings=["fsync=off"])
+    w = World(c, instances=2)
     yield w
     w.quiet()
     w.audit()
     w.stop()
+    c.remove()

@@ -108,7 +108,7 @@ def test_a_provider_that_resets_is_a_502_and_costs_nothing(world):
 def test_a_provider_that_answers_garbage_is_relayed_and_settled_by_estimate(world):
     prices(world, "stand-in:garbage")
     _, key = world.customer("10")
-    answer = world.servers[0].client(key).chat(model="stand-in:garbage")
+    answer = world.servers[0].client(key).chat(model="stand-in:garbage", check=False)
     call = world.call(answer.headers["x-tollgate-call"])
     assert call["state"] == "settled" and call["estimated"] is True
 
