@@ -170,11 +170,12 @@ static void names_tell(const struct state *st, struct tollgate_usage *u) {
   if (u->object.len == 0 && st->stores) u->object = u->provider_id;
 }
 
-// Nothing that was generated: an error, or a connection that broke before. Who cancels pays for what was asked.
+// Nothing that was generated: an error, bytes that are no answer, or a connection that broke before. Who cancels pays for
+// what was asked; a whole answer without usage is estimated.
 static bool is_free(const struct state *st) {
   if (st->status < 200 || st->status > 299) return true;
   if (st->usage_seen || st->output_seen) return false;
-  return st->error_seen || (st->ended && !st->cancelled);
+  return st->error_seen || (st->ended && !st->cancelled && !st->complete);
 }
 
 static void usage_count(const struct state *st, struct tollgate_usage *u) {

@@ -151,12 +151,31 @@ static void path_write(const struct invocation *in, const char *cursor, struct b
 
 // ---- the answer
 
+// As --rate takes them.
+static void rates_print(struct json *rates, struct buf *out) {
+  for (size_t i = 0; i < json_count(rates); i++) {
+    struct json *rate = json_at(rates, i);
+    int64_t per = 0;
+    if (i > 0) buf_putc(out, ' ');
+    out_scalar(json_get(rate, "meter"), out);
+    buf_putc(out, '=');
+    out_scalar(json_get(rate, "charge"), out);
+    buf_putc(out, '/');
+    out_scalar(json_get(rate, "cost"), out);
+    if (json_int(json_get(rate, "per"), &per) && per != 1000000) buf_printf(out, "@%lld", (long long)per);
+  }
+}
+
 static void rows_add(const struct endpoint *e, struct json *list, struct out_table *t) {
   for (size_t i = 0; i < json_count(list); i++)
     for (size_t c = 0; c < e->column_count; c++) {
       CLEANUP(buf_finish) struct buf text;
       buf_init(&text, BODY_MAX);
-      out_scalar(out_member(json_at(list, i), e->columns[c].path), &text);
+      struct json *value = out_member(json_at(list, i), e->columns[c].path);
+      if (strcmp(e->columns[c].path, "rates") == 0)
+        rates_print(value, &text);
+      else
+        out_scalar(value, &text);
       out_table_cell(t, buf_cstr(&text));
     }
 }

@@ -51,7 +51,7 @@ static const struct column provider_columns[] = {
     {"id", "ID", false},           {"name", "NAME", false},         {"plugin", "PLUGIN", false},  {"base_url", "BASE URL", false},
     {"has_secret", "SECRET", false}, {"priority", "PRIORITY", true}, {"enabled", "ENABLED", false}};
 static const struct column price_columns[] = {
-    {"id", "ID", false},          {"provider", "PROVIDER", false},       {"model", "MODEL", false},
+    {"id", "ID", false},          {"provider_name", "PROVIDER", false},  {"model", "MODEL", false},
     {"valid_from", "FROM", false}, {"valid_until", "UNTIL", false}, {"rates", "RATES", false}};
 static const struct column limit_columns[] = {
     {"id", "ID", false},       {"key", "KEY", false},   {"measure", "MEASURE", false}, {"period", "PERIOD", false},

@@ -88,7 +88,7 @@ static void malformed_unknown_and_wrong_keys_are_one_answer(void **state) {
   assert_int_equal(find(c, never, true), PRINCIPAL_ASK);
   assert_int_equal(load(c, never), PRINCIPAL_UNKNOWN);
   assert_int_equal(find(c, never, true), PRINCIPAL_UNKNOWN); // for a moment
-  // The right id with another secret (its checksum is right too).
+  // The tag of another pepper: as if a row had been written by somebody who has none.
   struct crypto_keys other;
   crypto_random(&other, sizeof other);
   struct principals *d = principals_create(&other);
