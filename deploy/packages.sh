@@ -4,13 +4,12 @@
 
 # shellcheck disable=SC2034  # used by who sources this
 {
-PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config
+BUILD_PACKAGES=(ca-certificates gcc libc6-dev cmake ninja-build pkg-config
   libmicrohttpd-dev libpq-dev libsodium-dev libjansson-dev libcurl4-openssl-dev)
-PACKAGES_RUN=(ca-certificates)
 # Any PostgreSQL from 14 on will do: one that is installed is used as a program, never its clusters.
-compgen -G '/usr/lib/postgresql/1[4-9]/bin/initdb' >/dev/null || PACKAGES_RUN+=(postgresql-15)
+compgen -G '/usr/lib/postgresql/1[4-9]/bin/initdb' >/dev/null || BUILD_PACKAGES+=(postgresql-15)
 # What the tests need beyond that.
-PACKAGES_TEST=(clang libclang-rt-14-dev llvm-14 libcmocka-dev python3 python3-pytest python3-psycopg2 python3-yaml
+TEST_PACKAGES=(clang libclang-rt-14-dev llvm-14 libcmocka-dev python3 python3-pytest python3-psycopg2 python3-yaml
   python3-jsonschema nodejs npm nginx-light shellcheck)
 }
 
@@ -44,8 +43,8 @@ packages_no_system_cluster() {
   fi
 }
 
-# packages_install NAME...: what is missing of them.
-packages_install() {
+# install_packages NAME...: what is missing of them.
+install_packages() {
   local missing
   mapfile -t missing < <(packages_missing "$@")
   [ "${#missing[@]}" -gt 0 ] || return 0

@@ -98,27 +98,29 @@ static bool utf_next(struct scan *s, unsigned char c) {
   return true;
 }
 
-// The run of bytes beyond ASCII at p. NULL: they are not UTF-8.
+// The end of the run of bytes beyond ASCII at p. Where they are not UTF-8 it is refused there.
 static const char *wide_end(struct scan *s, const char *p, const char *end) {
-  for (; p < end && (unsigned char)*p >= 0x80; p++)
-    if (!s->lenient && !utf_next(s, (unsigned char)*p)) return NULL;
+  for (; p < end && (unsigned char)*p >= 0x80; p++) {
+    if (s->lenient || utf_next(s, (unsigned char)*p)) continue;
+    refuse(s, SCAN_NOT_UTF8);
+    return p;
+  }
   return p;
 }
 
-// Text of the string at p, up to its end, an escape, or the end of the piece. NULL: refused.
+// Text of the string at p, up to its end, an escape, the end of the piece, or where it is refused.
 static const char *string_run(struct scan *s, const char *p, const char *end) {
-  while (p < end) {
+  while (p < end && s->state != S_BAD) {
     const char *run = p;
     p = plain_end(p, end);
-    if (p > run) {
-      if (s->utf_left || s->high) return NULL;
-      string_text(s, run, (size_t)(p - run), true);
-    }
-    if (p == end || (unsigned char)*p < 0x80) break;
-    if (s->high) return NULL;
+    if (p > run && s->utf_left) refuse(s, SCAN_NOT_UTF8);
+    else if (p > run && s->high) refuse(s, SCAN_SURROGATE);
+    else if (p > run) string_text(s, run, (size_t)(p - run), true);
+    if (s->state == S_BAD) return run;
+    if (p == end || (unsigned char)*p < 0x80) return p;
+    if (s->high) refuse(s, SCAN_SURROGATE);
     run = p;
-    p = wide_end(s, p, end);
-    if (!p) return NULL;
+    p = s->high ? p : wide_end(s, p, end);
     string_text(s, run, (size_t)(p - run), false);
   }
   return p;
@@ -137,11 +139,7 @@ static void string_end(struct scan *s, const char *at) {
 
 static const char *string_step(struct scan *s, const char *p, const char *end) {
   p = string_run(s, p, end);
-  if (!p) {
-    refuse(s, s->high ? SCAN_SURROGATE : SCAN_NOT_UTF8);
-    return end;
-  }
-  if (p == end) return end;
+  if (p == end || s->state == S_BAD) return p;
   if (s->utf_left) refuse(s, SCAN_NOT_UTF8);
   else if (*p == '\\') s->state = S_ESCAPE;
   else if (*p != '"') refuse(s, SCAN_SYNTAX);

@@ -29,7 +29,8 @@ struct scan_watch {
   uint16_t flags, at, room;
 };
 
-// What was seen at a watched path. Offsets count from the first byte pushed; the value is [start, end).
+// What was seen at a watched path. Offsets count from the first byte pushed; the value is [start, end), and until it has
+// ended, end is start and what was kept means nothing.
 struct scan_hit {
   uint64_t start, end;  // of the last value
   uint64_t items;       // elements or members of the last array or object

@@ -198,11 +198,12 @@ void demo_hints(const struct dev *d) {
   (void)fprintf(d->say,
                 "    %s# as the operator%s\n"
                 "    export TOLLGATE_URL=%s TOLLGATE_ADMIN_KEY=%s\n"
+                "    alias tollgate=%s\n"
                 "    tollgate balance --customer ext:demo\n"
                 "    tollgate report usage --customer ext:demo --group-by day,model\n"
                 "    tollgate limits create --customer ext:demo --measure requests --period minute --amount 5\n"
                 "    tollgate help\n\n"
                 "  %sEverything is kept in %s. Ctrl-C stops all of it.%s\n",
-                dim, off, d->url, d->admin_key, dim, d->folder, off);
+                dim, off, d->url, d->admin_key, d->program, dim, d->folder, off);
   (void)fflush(d->say);
 }

@@ -174,13 +174,12 @@ static bool program_start(struct dev *d, struct child *c, const char *name, cons
   return false;
 }
 
-static bool stand_in_start(struct dev *d, const char *program) {
-  char ready[DEV_PATH + 32], calls[DEV_PATH + 32];
+static bool stand_in_start(struct dev *d) {
+  char ready[DEV_PATH + 32];
   CLEANUP(buf_finish) struct buf port;
   buf_init(&port, 64);
   (void)snprintf(ready, sizeof ready, "%s/stand-in.port", d->folder);
-  (void)snprintf(calls, sizeof calls, "%s/stand-in.calls", d->folder);
-  const char *const argv[] = {program, "stand-in", "--port", "0", "--port-file", ready, "--log", calls, NULL};
+  const char *const argv[] = {d->program, "stand-in", "--port", "0", "--port-file", ready, NULL};
   if (!program_start(d, &d->stand_in, "stand-in", argv, NULL, ready, &port)) return false;
   (void)snprintf(d->stand_in_url, sizeof d->stand_in_url, "http://127.0.0.1:%ld", strtol(buf_cstr(&port), NULL, 10));
   step_tell(d, "provider", "a stand-in for OpenAI at %s (set OPENAI_API_KEY for the real one)", d->stand_in_url);
@@ -208,7 +207,7 @@ static int64_t port_choose(const struct invocation *in) {
   return 0;
 }
 
-static bool server_start(struct dev *d, const char *program, int64_t port) {
+static bool server_start(struct dev *d, int64_t port) {
   char ready[DEV_PATH + 32], url[2 * CLUSTER_PATH + 32], master[128], port_text[32], plugins[DEV_PATH * 8];
   CLEANUP(buf_finish) struct buf answer;
   CLEANUP(json_finishp) struct json *root = NULL;
@@ -220,7 +219,7 @@ static bool server_start(struct dev *d, const char *program, int64_t port) {
   (void)snprintf(master, sizeof master, "TOLLGATE_MASTER_KEY=%s", d->master);
   (void)snprintf(port_text, sizeof port_text, "PORT=%lld", (long long)port);
   (void)snprintf(plugins, sizeof plugins, "TOLLGATE_PLUGIN_DIR=%s", config_text(d->config, SETTING_PLUGIN_DIR));
-  const char *const argv[] = {program, "serve", "--ready-file", ready, NULL};
+  const char *const argv[] = {d->program, "serve", "--ready-file", ready, NULL};
   const char *const environment[] = {url,
                                      master,
                                      port_text,
@@ -273,18 +272,16 @@ static bool ready_tell(const struct dev *d, const char *path, bool json) {
 }
 
 static bool everything_start(struct dev *d, const struct invocation *in) {
-  char program[4096];
-  ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+  ssize_t len = readlink("/proc/self/exe", d->program, sizeof d->program - 1);
   if (len <= 0) return false;
-  program[len] = '\0';
   const char *real = getenv("OPENAI_API_KEY");
   if (!folder_choose(d, args_text(&in->args, "data")) || !folder_lock(d) || !master_ensure(d)) return false;
   if (signals_seen || !database_start(d)) return false;
   if (real && *real)
     step_tell(d, "provider", "OpenAI, with OPENAI_API_KEY");
-  else if (signals_seen || !stand_in_start(d, program))
+  else if (signals_seen || !stand_in_start(d))
     return false;
-  if (signals_seen || !server_start(d, program, port_choose(in))) return false;
+  if (signals_seen || !seed_prepare(d) || !server_start(d, port_choose(in))) return false;
   d->api = api_create(d->url, "");
   if (signals_seen || !seed_run(d)) return false;
   step_tell(d, "catalogue", "%s", seed_models);

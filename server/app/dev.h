@@ -11,6 +11,7 @@
 struct dev {
   const struct config *config;
   FILE *say; // what people read: stdout, or stderr where stdout is for JSON
+  char program[DEV_PATH]; // of this process
   char folder[DEV_PATH]; // absolute
   int lock_fd;
   char master[65];
@@ -22,8 +23,9 @@ struct dev {
   bool fresh; // the data folder was made by this start
 };
 
-// seed.c: an operator key, the provider, prices, a customer with credits and a key; what is there already stays. False
-// with the reason on stderr.
+// seed.c: the database's shape and the provider before the service starts; then an operator key, prices, a customer with
+// credits and a key. What is there already stays. False with the reason on stderr.
+bool seed_prepare(struct dev *d);
 bool seed_run(struct dev *d);
 extern const char *const seed_models; // "gpt-4o-mini, …"
 // demo.c: two calls with the customer's key and what they cost; and what else to try.

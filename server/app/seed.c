@@ -8,6 +8,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/crypto.h"
+#include "db/db.h"
+#include "db/migrate.h"
+#include "price/provider.h"
 #include "json/read.h"
 #include "json/write.h"
 #include <stdlib.h>
@@ -15,6 +18,7 @@
 
 #define PROVIDER "openai"
 #define OPENAI_URL "https://api.openai.com"
+#define STATEMENT_MS 10000
 #define TEXT_MAX (64 * 1024)
 #define VISIBLE_MS 10000 // until the prices have reached the gateway
 
@@ -37,6 +41,61 @@ static const struct {
     {"text-embedding-3-small", 0, 0, {{"input_tokens", "0.024", "0.02"}}},
 };
 const char *const seed_models = "gpt-4o-mini, gpt-4o, text-embedding-3-small";
+
+// ---- before the service starts: straight in the database
+
+static int provider_put(struct dev *d, struct db *db, struct arena *arena, const struct crypto_keys *keys) {
+  const char *secret = getenv("OPENAI_API_KEY");
+  bool real = d->stand_in_url[0] == '\0';
+  struct provider p = {
+      .name = STR(PROVIDER), .plugin = STR("openai"), .priority = PROVIDER_PRIORITY_DEFAULT, .enabled = true};
+  p.base_url = real ? STR(OPENAI_URL) : str_from(d->stand_in_url);
+  p.secret = real && secret ? str_from(secret) : STR("sk-stand-in");
+  int r = provider_resolve(db, p.name, &p.id);
+  if (r == PROVIDER_DONE) return provider_update(db, arena, keys, PROVIDER_BASE_URL | PROVIDER_SECRET, &p);
+  p.id = uuid_v7(clock_wall_us());
+  return r == PROVIDER_UNKNOWN ? provider_create(db, arena, keys, &p) : r;
+}
+
+static bool provider_ensure(struct dev *d) {
+  CLEANUP(buf_finish) struct buf why;
+  struct crypto_keys keys;
+  struct arena arena;
+  buf_init(&why, 4096);
+  struct db *db = db_connect(d->cluster.url, STATEMENT_MS, STATEMENT_MS, STATEMENT_MS, &why);
+  if (!db) {
+    out_error("%s", buf_cstr(&why));
+    return false;
+  }
+  arena_init(&arena, TEXT_MAX);
+  bool sound = crypto_keys_derive(str_from(d->master), &keys) && db_begin(db) == 0 &&
+               provider_put(d, db, &arena, &keys) == PROVIDER_DONE && db_commit(db) == 0;
+  if (!sound) out_error("the provider cannot be written: %s", db_error(db));
+  crypto_wipe(&keys, sizeof keys);
+  arena_finish(&arena);
+  db_destroy(db);
+  return sound;
+}
+
+static bool shape_ensure(struct dev *d) {
+  CLEANUP(buf_finish) struct buf why;
+  struct migrate_status status;
+  buf_init(&why, 4096);
+  struct db *db = db_connect_bare(d->cluster.url, &why);
+  if (!db) {
+    out_error("%s", buf_cstr(&why));
+    return false;
+  }
+  int r = migrate_run(db, NULL, NULL, &status);
+  if (r != 0) out_error("%s", r < 0 ? db_error(db) : status.detail);
+  db_destroy(db);
+  return r == 0;
+}
+
+// The provider's address changes from start to start, and so it is right before the first call.
+bool seed_prepare(struct dev *d) {
+  return shape_ensure(d) && provider_ensure(d);
+}
 
 // ---- requests
 
@@ -115,38 +174,6 @@ static bool operator_ensure(struct dev *d) {
   return true;
 }
 
-static void provider_write(const struct dev *d, bool fresh, struct buf *body) {
-  const char *secret = getenv("OPENAI_API_KEY");
-  bool real = d->stand_in_url[0] == '\0';
-  struct json_writer w = json_writer(body);
-  json_object_begin(&w);
-  if (fresh) {
-    json_member_text(&w, "name", PROVIDER);
-    json_member_text(&w, "plugin", "openai");
-  }
-  json_member_text(&w, "base_url", real ? OPENAI_URL : d->stand_in_url);
-  json_member_text(&w, "secret", real && secret ? secret : "sk-stand-in");
-  json_object_end(&w);
-}
-
-// Its address changes from start to start: the stand-in takes any free port.
-static bool provider_ensure(struct dev *d) {
-  char id[64] = "", path[128] = "/api/v1/providers", name[64];
-  CLEANUP(buf_finish) struct buf body;
-  CLEANUP(json_finishp) struct json *list = ask(d, "GET", "/api/v1/providers?limit=100", NULL, false);
-  buf_init(&body, TEXT_MAX);
-  struct json *rows = json_get(list, "data");
-  for (size_t i = 0; i < json_count(rows); i++)
-    if (member_copy(json_at(rows, i), "name", name, sizeof name) && strcmp(name, PROVIDER) == 0)
-      (void)member_copy(json_at(rows, i), "id", id, sizeof id);
-  if (!list) return false;
-  provider_write(d, !*id, &body);
-  if (*id) (void)snprintf(path, sizeof path, "/api/v1/providers/%s", id);
-  struct json *root = ask(d, *id ? "PATCH" : "POST", path, &body, false);
-  json_finish(root);
-  return root != NULL;
-}
-
 static void price_write(size_t i, struct buf *body) {
   struct json_writer w = json_writer(body);
   json_object_begin(&w);
@@ -216,16 +243,15 @@ static bool customer_key_ensure(struct dev *d) {
   return made && member_copy(made, "secret", d->customer_key, sizeof d->customer_key);
 }
 
-// Until the gateway knows every model and its provider's address of this start.
+// Until the gateway has read the prices.
 static bool models_await(struct dev *d) {
-  const struct timespec pause = {0, 50000000};
-  const int64_t refreshed = clock_mono_us() + 700000; // the address shows nowhere: one refresh goes by
+  const struct timespec pause = {0, 20000000};
   api_key(d->api, d->customer_key);
   size_t seen = 0;
-  for (int64_t until = clock_mono_us() + VISIBLE_MS * INT64_C(1000); clock_mono_us() < until;) {
+  for (int64_t until = clock_mono_us() + VISIBLE_MS * INT64_C(1000); seen < ARRAY_LEN(catalogue);) {
     CLEANUP(json_finishp) struct json *models = ask(d, "GET", "/v1/models", NULL, true);
     seen = json_count(json_get(models, "data"));
-    if (seen >= ARRAY_LEN(catalogue) && clock_mono_us() >= refreshed) break;
+    if (seen < ARRAY_LEN(catalogue) && clock_mono_us() > until) break;
     (void)nanosleep(&pause, NULL);
   }
   api_key(d->api, d->admin_key);
@@ -235,7 +261,7 @@ static bool models_await(struct dev *d) {
 
 bool seed_run(struct dev *d) {
   notes_read(d);
-  if (!operator_ensure(d) || !provider_ensure(d)) return false;
+  if (!operator_ensure(d)) return false;
   for (size_t i = 0; i < ARRAY_LEN(catalogue); i++)
     if (!price_ensure(d, i)) return false;
   return customer_ensure(d) && customer_key_ensure(d) && notes_write(d) && models_await(d);

@@ -10,8 +10,8 @@ amount customer_available(const struct customer *c) {
   return available > AMOUNT_MAX ? AMOUNT_MAX : (amount)available;
 }
 
-// What PostgreSQL takes for a time zone is more than there are names: "X5" is read as five hours west of Greenwich. Such a
-// form has a digit and no name of a place has one.
+// What PostgreSQL takes for a time zone is more than there are names: "X5" is read as five hours west of Greenwich.
+// Such a form has a digit and no name of a place has one.
 static bool zone_is_name(struct str zone) {
   if (zone.len == 0 || str_starts(zone, STR("Etc/GMT"))) return zone.len > 0;
   for (size_t i = 0; i < zone.len; i++)
@@ -161,7 +161,8 @@ int customer_list(struct db *db, struct arena *arena, struct str external_id, st
   db_param_uuid_or_null(&p, before);
   db_param_i64(&p, (int64_t)max);
   if (external_id.ptr) db_param_text(&p, external_id);
-  if (db_run(db, external_id.ptr ? STATEMENT_CUSTOMER_LIST_NAMED : STATEMENT_CUSTOMER_LIST, &p, &r) != 0) return FAULT_DB;
+  if (db_run(db, external_id.ptr ? STATEMENT_CUSTOMER_LIST_NAMED : STATEMENT_CUSTOMER_LIST, &p, &r) != 0)
+    return FAULT_DB;
   *ret_count = db_rows(r);
   *ret = arena_alloc(arena, *ret_count * sizeof **ret);
   for (size_t i = 0; i < *ret_count; i++) row_read(r, i, arena, &(*ret)[i]);

@@ -1,6 +1,6 @@
-// A customer: who pays. The hot row (balance, held, status) and the profile beside it are read and changed as one thing.
-// What changes keys, limits, prices or status is done inside the caller's transaction: customer_lock, the change,
-// customer_bump, commit. Then no admission can be decided on what stood before.
+// A customer: who pays. The hot row (balance, held, status) and the profile beside it are read and changed as one
+// thing. What changes keys, limits, prices or status is done inside the caller's transaction: customer_lock, the
+// change, customer_bump, commit. Then no admission can be decided on what stood before.
 #pragma once
 #include "base/amount.h"
 #include "base/arena.h"
@@ -15,7 +15,7 @@ enum customer_short { CUSTOMER_REFUSE = 1, CUSTOMER_LOWER_CAP = 2, CUSTOMER_ALLO
 
 struct customer {
   struct uuid id;
-  struct str external_id; // ptr NULL: none
+  struct str external_id;               // ptr NULL: none
   struct str name, time_zone, metadata; // metadata: a JSON object of texts
   enum customer_status status;
   enum customer_short short_policy;
@@ -37,8 +37,8 @@ enum customer_answer {
 // In a transaction. Reads id, external_id, name, time_zone, metadata, short_policy, short_debt, credit_limit.
 int customer_create(struct db *db, const struct customer *c);
 
-// In a transaction, after customer_lock. Members whose bit is not set are left as they are; metadata is merged, a member
-// that is null is taken out.
+// In a transaction, after customer_lock. Members whose bit is not set are left as they are; metadata is merged, a
+// member that is null is taken out.
 enum customer_member {
   CUSTOMER_EXTERNAL_ID = 1 << 0,
   CUSTOMER_NAME = 1 << 1,

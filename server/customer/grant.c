@@ -33,8 +33,8 @@ int grant_read(struct db *db, struct arena *arena, struct uuid customer, struct 
   return 0;
 }
 
-int grant_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max, struct grant **ret,
-               size_t *ret_count) {
+int grant_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max,
+               struct grant **ret, size_t *ret_count) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   db_params_init(&p);

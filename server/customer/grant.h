@@ -18,5 +18,5 @@ struct grant {
 // 0, 1: unknown, or FAULT_DB. Texts live in the arena.
 int grant_read(struct db *db, struct arena *arena, struct uuid customer, struct uuid id, struct grant *ret);
 // Newest first, ids below `before` (nil: from the newest).
-int grant_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max, struct grant **ret,
-               size_t *ret_count);
+int grant_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max,
+               struct grant **ret, size_t *ret_count);

@@ -1,5 +1,5 @@
-// The text of a key. Whatever has the right length is read to its end: all checks are made and only their sum is told, so
-// that the time taken says nothing of where a text went wrong.
+// The text of a key. Whatever has the right length is read to its end: all checks are made and only their sum is told,
+// so that the time taken says nothing of where a text went wrong.
 #include "customer/key.h"
 #include "base/log.h"
 #include "crypto/crypto.h"

@@ -39,7 +39,8 @@ int keys_create(struct db *db, const struct crypto_keys *crypto, struct uuid cus
   db_param_text(&p, parts.last4);
   db_param_text(&p, name.ptr ? name : STR(""));
   db_param_time_or_null(&p, expires_at);
-  int r = db_run(db, STATEMENT_KEY_INSERT, &p, NULL) == 0 ? directory_insert(db, parts.public_id, customer, id) : FAULT_DB;
+  int r =
+      db_run(db, STATEMENT_KEY_INSERT, &p, NULL) == 0 ? directory_insert(db, parts.public_id, customer, id) : FAULT_DB;
   if (r == 0) memcpy(ret_text, text, sizeof text);
   crypto_wipe(text, sizeof text);
   return r;

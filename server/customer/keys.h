@@ -1,10 +1,11 @@
-// Keys as rows: issued, listed, revoked. A key's text is seen once, when it is made; only its tag is kept. The last four
-// bytes of a key's id are its customer's, so that it is found by id alone. An operator's key has no customer (nil).
+// Keys as rows: issued, listed, revoked. A key's text is seen once, when it is made; only its tag is kept. The last
+// four bytes of a key's id are its customer's, so that it is found by id alone. An operator's key has no customer
+// (nil).
 #pragma once
 #include "base/arena.h"
+#include "base/id.h"
 #include "crypto/crypto.h"
 #include "customer/key.h"
-#include "base/id.h"
 
 struct db;
 

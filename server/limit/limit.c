@@ -105,8 +105,8 @@ int limit_read(struct db *db, struct uuid customer, struct uuid id, struct limit
   return LIMIT_DONE;
 }
 
-int limit_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max, struct limit **ret,
-               size_t *ret_count) {
+int limit_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max,
+               struct limit **ret, size_t *ret_count) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   if (list_run(db, customer, before, max, UUID_NIL, &r) != 0) return FAULT_DB;
   *ret_count = db_rows(r);

@@ -1,15 +1,15 @@
-// Limits as rules: what a customer or one of its keys may use in a period. Each has one bucket, made and ended with it; the
-// ledger alone draws from it. All changes are made inside the caller's transaction, between customer_lock and
+// Limits as rules: what a customer or one of its keys may use in a period. Each has one bucket, made and ended with it;
+// the ledger alone draws from it. All changes are made inside the caller's transaction, between customer_lock and
 // customer_bump.
 #pragma once
 #include "base/amount.h"
-#include "base/id.h"
 #include "base/arena.h"
+#include "base/id.h"
 
 struct db;
 
-#define LIMIT_MEASURES "requests|spend"            // from 1, in this order
-#define LIMIT_PERIODS "minute|day|month|total"     // from 1, in this order
+#define LIMIT_MEASURES "requests|spend"        // from 1, in this order
+#define LIMIT_PERIODS "minute|day|month|total" // from 1, in this order
 enum { LIMIT_REQUESTS = 1, LIMIT_SPEND = 2 };
 enum { LIMIT_MINUTE = 1, LIMIT_DAY = 2, LIMIT_MONTH = 3, LIMIT_TOTAL = 4 };
 
@@ -34,5 +34,5 @@ int limit_update(struct db *db, struct uuid customer, struct uuid id, int64_t mo
 int limit_delete(struct db *db, struct uuid customer, struct uuid id);
 int limit_read(struct db *db, struct uuid customer, struct uuid id, struct limit *ret);
 // Newest first, ids below `before` (nil: from the newest). *ret lives in the arena.
-int limit_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max, struct limit **ret,
-               size_t *ret_count);
+int limit_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max,
+               struct limit **ret, size_t *ret_count);

@@ -1,13 +1,13 @@
-// From a call's rows to its explanation. Rows are walked in the order they were written: revision 0 says how it ended, each
-// later one is a difference; their sum is what stands.
+// From a call's rows to its explanation. Rows are walked in the order they were written: revision 0 says how it ended,
+// each later one is a difference; their sum is what stands.
 #include "meter/explain.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"
-#include "json/read.h"
 #include "meter/explain_parts.h"
 #include "price/book.h"
+#include "json/read.h"
 #include <stdlib.h>
 
 #define METERS_MAX 32
@@ -79,8 +79,8 @@ static int price_read(struct db *db, struct arena *arena, struct uuid id, struct
   e->price.valid_until = db_time(r, 0, 4);
   for (size_t row = 0; row < db_rows(r) && row < METERS_MAX; row++) {
     if (db_is_null(r, row, 5)) continue;
-    ret->rates[ret->price.rate_count++] = (struct book_rate){arena_str(arena, db_text(r, row, 5)), (int32_t)db_i64(r, row, 6),
-                                                             db_i64(r, row, 7), db_i64(r, row, 8)};
+    ret->rates[ret->price.rate_count++] = (struct book_rate){
+        arena_str(arena, db_text(r, row, 5)), (int32_t)db_i64(r, row, 6), db_i64(r, row, 7), db_i64(r, row, 8)};
   }
   ret->price.rates = ret->rates;
   return 0;
@@ -113,7 +113,8 @@ static bool lines_price(struct explain_line *lines, size_t count, const struct b
   struct amount_line at[METERS_MAX];
   for (size_t i = 0; i < count; i++) {
     if (!rates[i] || lines[i].quantity < 0) return false;
-    at[i] = (struct amount_line){.quantity = lines[i].quantity, .rate = cost ? rates[i]->cost : rates[i]->charge, .per = rates[i]->per};
+    at[i] = (struct amount_line){
+        .quantity = lines[i].quantity, .rate = cost ? rates[i]->cost : rates[i]->charge, .per = rates[i]->per};
   }
   *ret_total = 0;
   if (count > 0 && !amount_lines(at, count, ret_total)) return false;
@@ -121,7 +122,8 @@ static bool lines_price(struct explain_line *lines, size_t count, const struct b
   return true;
 }
 
-static void lines_make(struct arena *arena, struct pricing *pricing, const struct usage_sum *usage, struct explanation *e) {
+static void lines_make(struct arena *arena, struct pricing *pricing, const struct usage_sum *usage,
+                       struct explanation *e) {
   const struct book_rate *rates[METERS_MAX];
   amount charge = 0, cost = 0;
   e->lines = arena_alloc(arena, (usage->count + 1) * sizeof *e->lines);
@@ -137,7 +139,8 @@ static void lines_make(struct arena *arena, struct pricing *pricing, const struc
     line->rate = rates[i]->charge;
     line->per = rates[i]->per;
   }
-  bool priced = lines_price(e->lines, e->line_count, rates, false, &charge) && lines_price(e->lines, e->line_count, rates, true, &cost);
+  bool priced = lines_price(e->lines, e->line_count, rates, false, &charge) &&
+                lines_price(e->lines, e->line_count, rates, true, &cost);
   e->adds_up = priced ? charge == e->charge && cost == e->cost : e->charge == 0;
 }
 
@@ -149,16 +152,18 @@ static struct str json_or_none(struct arena *arena, const struct db_result *r, s
 
 static struct explain_legs legs_read(struct arena *arena, const struct db_result *r, size_t row) {
   size_t count = db_array(r, row, COL_LEG_GRANTS, NULL, 0);
-  struct str *grants = arena_alloc(arena, (count + 1) * sizeof *grants), *amounts = arena_alloc(arena, (count + 1) * sizeof *amounts);
+  struct str *grants = arena_alloc(arena, (count + 1) * sizeof *grants),
+             *amounts = arena_alloc(arena, (count + 1) * sizeof *amounts);
   struct explain_legs legs = {.at = arena_alloc(arena, (count + 1) * sizeof *legs.at), .count = count};
   (void)db_array(r, row, COL_LEG_GRANTS, grants, count);
   (void)db_array(r, row, COL_LEG_AMOUNTS, amounts, count);
-  for (size_t i = 0; i < count; i++) legs.at[i] = (struct explain_part){db_element_uuid(grants[i]), db_element_i64(amounts[i])};
+  for (size_t i = 0; i < count; i++)
+    legs.at[i] = (struct explain_part){db_element_uuid(grants[i]), db_element_i64(amounts[i])};
   return legs;
 }
 
-static int row_add(struct arena *arena, const struct db_result *r, size_t row, struct explanation *e, struct usage_sum *usage,
-                   struct explain_paid *paid) {
+static int row_add(struct arena *arena, const struct db_result *r, size_t row, struct explanation *e,
+                   struct usage_sum *usage, struct explain_paid *paid) {
   struct explain_revision *v = &e->revisions[e->revision_count++];
   *v = (struct explain_revision){
       .revision = (int)db_i64(r, row, COL_REVISION),
@@ -180,12 +185,15 @@ static int row_add(struct arena *arena, const struct db_result *r, size_t row, s
   }
   struct str raw = json_or_none(arena, r, row, COL_RAW);
   if (raw.ptr) e->raw_usage = raw;
-  if (v->charge > 0) explain_paid_add(arena, paid, legs_read(arena, r, row), db_i64(r, row, COL_PLACE), v->charge);
-  else explain_paid_take(paid, -v->charge);
+  if (v->charge > 0)
+    explain_paid_add(arena, paid, legs_read(arena, r, row), db_i64(r, row, COL_PLACE), v->charge);
+  else
+    explain_paid_take(paid, -v->charge);
   return usage_read(usage, v->usage);
 }
 
-static int rows_read(struct db *db, struct arena *arena, const struct db_params *p, struct explanation *e, struct usage_sum *usage) {
+static int rows_read(struct db *db, struct arena *arena, const struct db_params *p, struct explanation *e,
+                     struct usage_sum *usage) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   struct explain_paid paid = {0};
   if (db_run(db, STATEMENT_EXPLAIN_ROWS, p, &r) != 0) return FAULT_DB;

@@ -1,5 +1,5 @@
-// Why a call cost what it did, from what is stored: its rows, the price it was admitted under, the provider's own usage, the
-// legs of the transfers that paid. The arithmetic is done again and held against the charge in the books.
+// Why a call cost what it did, from what is stored: its rows, the price it was admitted under, the provider's own
+// usage, the legs of the transfers that paid. The arithmetic is done again and held against the charge in the books.
 #pragma once
 #include "base/amount.h"
 #include "base/arena.h"
@@ -16,7 +16,7 @@ struct explain_usage {
 struct explain_line {
   struct str meter;
   int64_t quantity;
-  bool priced;    // the price, or a parent of the meter in it, has a rate
+  bool priced; // the price, or a parent of the meter in it, has a rate
   int32_t per;
   amount rate, charge, cost;
 };

@@ -7,7 +7,8 @@ static struct explain_part *grow(struct arena *arena, struct explain_paid *paid,
   return grown;
 }
 
-void explain_paid_add(struct arena *arena, struct explain_paid *paid, struct explain_legs legs, int64_t place, amount charge) {
+void explain_paid_add(struct arena *arena, struct explain_paid *paid, struct explain_legs legs, int64_t place,
+                      amount charge) {
   amount at = 0;
   paid->at = grow(arena, paid, legs.count);
   for (size_t i = 0; i < legs.count; i++) {
@@ -33,8 +34,10 @@ size_t explain_paid_merge(struct explain_paid *paid) {
   for (size_t i = 0; i < paid->count; i++) {
     size_t same = 0;
     while (same < kept && !uuid_eq(paid->at[same].grant, paid->at[i].grant)) same++;
-    if (same == kept) paid->at[kept++] = paid->at[i];
-    else paid->at[same].amount += paid->at[i].amount;
+    if (same == kept)
+      paid->at[kept++] = paid->at[i];
+    else
+      paid->at[same].amount += paid->at[i].amount;
   }
   paid->count = kept;
   return kept;

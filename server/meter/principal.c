@@ -1,6 +1,7 @@
-// The cache of callers: sets of eight places, the one unused for longest gives way. A place tells when the database last
-// confirmed what is in it; the snapshot itself never changes. Texts that are no key are remembered for a moment by their
-// tag, so that a client that repeats a wrong key costs the database little; the bound on that is the bound on trust.
+// The cache of callers: sets of eight places, the one unused for longest gives way. A place tells when the database
+// last confirmed what is in it; the snapshot itself never changes. Texts that are no key are remembered for a moment by
+// their tag, so that a client that repeats a wrong key costs the database little; the bound on that is the bound on
+// trust.
 #include "meter/principal.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -18,7 +19,7 @@
 #define UNKNOWN_SETS (LIMIT_UNKNOWN_KEY_CACHE / WAYS)
 #define LOCKS 64
 #define TRUST_US (LIMIT_TRUST_MS * INT64_C(1000))
-#define LATELY_US (INT64_C(30) * 1000000)     // used within this: worth confirming
+#define LATELY_US (INT64_C(30) * 1000000)      // used within this: worth confirming
 #define FORGET_US (INT64_C(15) * 60 * 1000000) // unused for so long: dropped
 #define CONFIRM_CHUNK 1000
 
@@ -195,12 +196,18 @@ enum principal_answer principal_find(struct principals *c, struct str key_text, 
   struct principal *p = cached(c, parts.public_id, tag, &match, &confirmed_at);
   bool trusted = p && now - confirmed_at < TRUST_US;
   enum principal_answer answer = PRINCIPAL_ASK;
-  if (match && expired(p)) answer = PRINCIPAL_UNKNOWN;
-  else if (match && (trusted || !fresh)) answer = PRINCIPAL_FOUND;
-  else if (p && !match && trusted) answer = PRINCIPAL_UNKNOWN;
-  else if (unknown_has(c, tag, now)) answer = PRINCIPAL_UNKNOWN;
-  if (answer == PRINCIPAL_FOUND) *ret = p;
-  else principal_unref(p);
+  if (match && expired(p))
+    answer = PRINCIPAL_UNKNOWN;
+  else if (match && (trusted || !fresh))
+    answer = PRINCIPAL_FOUND;
+  else if (p && !match && trusted)
+    answer = PRINCIPAL_UNKNOWN;
+  else if (unknown_has(c, tag, now))
+    answer = PRINCIPAL_UNKNOWN;
+  if (answer == PRINCIPAL_FOUND)
+    *ret = p;
+  else
+    principal_unref(p);
   return answer;
 }
 
@@ -311,8 +318,10 @@ static void gather(struct principals *c, int64_t now, seen_list *ret) {
     for (size_t i = 0; i < WAYS; i++) {
       struct place *p = &c->places[set][i];
       if (!p->principal) continue;
-      if (now - p->used_at > FORGET_US) place_empty(p);
-      else if (now - p->used_at <= LATELY_US) vec_add(ret)->customer = p->principal->customer_id;
+      if (now - p->used_at > FORGET_US)
+        place_empty(p);
+      else if (now - p->used_at <= LATELY_US)
+        vec_add(ret)->customer = p->principal->customer_id;
     }
     pthread_mutex_unlock(&c->locks[set % LOCKS]);
   }
@@ -343,8 +352,10 @@ static void apply(struct principals *c, const seen_list *list, int64_t now) {
       struct place *p = &c->places[set][i];
       const struct seen *s = p->principal ? seen_find(list, p->principal->customer_id) : NULL;
       if (!s || p->confirmed_at >= now) continue;
-      if (s->known && s->version == p->principal->config_version) p->confirmed_at = now;
-      else place_empty(p);
+      if (s->known && s->version == p->principal->config_version)
+        p->confirmed_at = now;
+      else
+        place_empty(p);
     }
     pthread_mutex_unlock(&c->locks[set % LOCKS]);
   }

@@ -1,5 +1,5 @@
-// The snapshot is read in the order in which it is asked: by model, then its providers' priority, then time. So a model's
-// prices are neighbours, found by halving, and walking them is already the order of routing.
+// The snapshot is read in the order in which it is asked: by model, then its providers' priority, then time. So a
+// model's prices are neighbours, found by halving, and walking them is already the order of routing.
 #include "price/book.h"
 #include "base/arena.h"
 #include "base/log.h"
@@ -200,8 +200,10 @@ static size_t model_find(const struct book *b, struct str model) {
   size_t low = 0, high = b->prices.count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    if (str_cmp(b->prices.at[middle].model, model) < 0) low = middle + 1;
-    else high = middle;
+    if (str_cmp(b->prices.at[middle].model, model) < 0)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low;
 }

@@ -1,5 +1,5 @@
-// A pointer behind a lock: readers take a reference and let go of the lock at once; the old book ends with its last reader.
-// Two loads may end in the other order than they began: the newer catalogue stays.
+// A pointer behind a lock: readers take a reference and let go of the lock at once; the old book ends with its last
+// reader. Two loads may end in the other order than they began: the newer catalogue stays.
 #include "price/holder.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -1,5 +1,5 @@
-// Prices in the database. All changes of the catalogue queue behind its one row, so that the versions of a model are put in
-// order by one writer at a time.
+// Prices in the database. All changes of the catalogue queue behind its one row, so that the versions of a model are
+// put in order by one writer at a time.
 #include "price/price.h"
 #include "base/fault.h"
 #include "base/log.h"

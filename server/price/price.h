@@ -1,5 +1,6 @@
-// Prices as rows: versions of what a model costs at a provider, each ended by the next. A version that follows another takes
-// effect PRICE_AHEAD_MS ahead or later, so that every instance has it by then; the first of a model may stand at once.
+// Prices as rows: versions of what a model costs at a provider, each ended by the next. A version that follows another
+// takes effect PRICE_AHEAD_MS ahead or later, so that every instance has it by then; the first of a model may stand at
+// once.
 #pragma once
 #include "base/amount.h"
 #include "base/arena.h"
@@ -16,7 +17,7 @@ struct price_rate {
 };
 struct price {
   struct uuid id, provider_id;
-  struct str provider, model; // provider: its name, never written
+  struct str provider, model;                  // provider: its name, never written
   int64_t valid_from, valid_until, created_at; // microseconds. To write: valid_from 0: as early as may be
   int64_t max_input, max_output;
   struct price_rate rates[PRICE_RATES_MAX];

@@ -45,8 +45,10 @@ int provider_create(struct db *db, struct arena *arena, const struct crypto_keys
   db_param_text(&params, p->name);
   db_param_text(&params, p->plugin);
   db_param_text(&params, p->base_url);
-  if (sealed.ptr) db_param_bytes(&params, sealed);
-  else db_param_null(&params);
+  if (sealed.ptr)
+    db_param_bytes(&params, sealed);
+  else
+    db_param_null(&params);
   db_param_json(&params, object_or_empty(p->settings));
   db_param_json(&params, object_or_empty(p->models));
   db_param_i32(&params, p->priority);
@@ -65,8 +67,10 @@ int provider_update(struct db *db, struct arena *arena, const struct crypto_keys
   db_param_uuid(&params, p->id);
   db_param_text(&params, p->name);
   db_param_text(&params, p->base_url);
-  if (sealed.ptr) db_param_bytes(&params, sealed);
-  else db_param_null(&params);
+  if (sealed.ptr)
+    db_param_bytes(&params, sealed);
+  else
+    db_param_null(&params);
   db_param_json(&params, object_or_empty(p->settings));
   db_param_json(&params, object_or_empty(p->models));
   db_param_i32(&params, p->priority);

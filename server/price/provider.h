@@ -1,5 +1,5 @@
-// Providers as rows: which plugin speaks to which address, with which secret. A change bumps the catalogue's version in the
-// same commit. Secrets are sealed, bound to the row's id, and never read back but to build a request.
+// Providers as rows: which plugin speaks to which address, with which secret. A change bumps the catalogue's version in
+// the same commit. Secrets are sealed, bound to the row's id, and never read back but to build a request.
 #pragma once
 #include "base/arena.h"
 #include "base/id.h"
@@ -11,7 +11,7 @@ struct db;
 struct provider {
   struct uuid id;
   struct str name, plugin, base_url, settings, models; // settings, models: JSON objects
-  struct str secret; // to write: as given, ptr NULL for none. Never filled by reading
+  struct str secret;                                   // to write: as given, ptr NULL for none. Never filled by reading
   bool has_secret, enabled;
   int32_t priority;
   int64_t created_at, updated_at; // microseconds
@@ -40,6 +40,7 @@ int provider_update(struct db *db, struct arena *arena, const struct crypto_keys
 // Texts live in the arena.
 int provider_read(struct db *db, struct arena *arena, struct uuid id, struct provider *ret);
 // Newest first, ids below `before` (nil: from the newest).
-int provider_list(struct db *db, struct arena *arena, struct uuid before, size_t max, struct provider **ret, size_t *ret_count);
+int provider_list(struct db *db, struct arena *arena, struct uuid before, size_t max, struct provider **ret,
+                  size_t *ret_count);
 // "prv_…" or a name.
 int provider_resolve(struct db *db, struct str text, struct uuid *ret);

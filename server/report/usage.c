@@ -10,7 +10,8 @@
 
 enum { COL_DAY, COL_MODEL, COL_KEY, COL_METER, COL_CALLS, COL_CHARGE, COL_COST, COL_QUANTITY };
 
-static int bounds_read(struct db *db, struct arena *arena, struct report_bound from, struct report_bound to, struct report *ret) {
+static int bounds_read(struct db *db, struct arena *arena, struct report_bound from, struct report_bound to,
+                       struct report *ret) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   db_params_init(&p);
@@ -28,7 +29,8 @@ static int bounds_read(struct db *db, struct arena *arena, struct report_bound f
 }
 
 static bool same_group(const struct db_result *r, size_t a, size_t b) {
-  return str_eq(db_text(r, a, COL_DAY), db_text(r, b, COL_DAY)) && str_eq(db_text(r, a, COL_MODEL), db_text(r, b, COL_MODEL)) &&
+  return str_eq(db_text(r, a, COL_DAY), db_text(r, b, COL_DAY)) &&
+         str_eq(db_text(r, a, COL_MODEL), db_text(r, b, COL_MODEL)) &&
          uuid_eq(db_uuid(r, a, COL_KEY), db_uuid(r, b, COL_KEY));
 }
 
@@ -76,7 +78,8 @@ static int rows_read(struct arena *arena, const struct db_result *r, struct repo
       if (!row || !is_empty(row)) row = &ret->rows[ret->row_count++];
       row_begin(arena, r, i, row);
     }
-    struct report_row line = {.calls = db_i64(r, i, COL_CALLS), .charge = db_i64(r, i, COL_CHARGE), .cost = db_i64(r, i, COL_COST)};
+    struct report_row line = {
+        .calls = db_i64(r, i, COL_CALLS), .charge = db_i64(r, i, COL_CHARGE), .cost = db_i64(r, i, COL_COST)};
     struct str meter = arena_str(arena, db_text(r, i, COL_METER));
     int64_t quantity = db_i64(r, i, COL_QUANTITY);
     if (!line_add(row, &line, meter, quantity) || !line_add(&ret->totals, &line, meter, quantity)) return FAULT_CORRUPT;
@@ -85,8 +88,8 @@ static int rows_read(struct arena *arena, const struct db_result *r, struct repo
   return REPORT_DONE;
 }
 
-int report_usage(struct db *db, struct arena *arena, struct uuid customer, struct report_bound from, struct report_bound to,
-                 unsigned groups, struct report *ret) {
+int report_usage(struct db *db, struct arena *arena, struct uuid customer, struct report_bound from,
+                 struct report_bound to, unsigned groups, struct report *ret) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   *ret = (struct report){.customer = customer, .groups = groups};

@@ -1,5 +1,5 @@
-// What a customer used in a time range, straight from its calls and their corrections, so that it equals the ledger to the
-// last unit. Days are those of the customer's time zone. One statement, bounded by the connection's own time-out.
+// What a customer used in a time range, straight from its calls and their corrections, so that it equals the ledger to
+// the last unit. Days are those of the customer's time zone. One statement, bounded by the connection's own time-out.
 #pragma once
 #include "base/amount.h"
 #include "base/arena.h"
@@ -46,9 +46,10 @@ enum report_answer {
   REPORT_TOO_MANY = 3, // more than LIMIT_REPORT_ROWS rows
   REPORT_TOO_LONG = 4, // the statement ran into its time-out
 };
-// Everything lives in the arena. Not told: from the beginning of the month of `to`; until now.
-int report_usage(struct db *db, struct arena *arena, struct uuid customer, struct report_bound from, struct report_bound to,
-                 unsigned groups, struct report *ret);
+// Everything lives in the arena. Not told: until the end of the customer's current
+// day; from the beginning of the month of `to`.
+int report_usage(struct db *db, struct arena *arena, struct uuid customer, struct report_bound from,
+                 struct report_bound to, unsigned groups, struct report *ret);
 
 void report_write_json(struct json_writer *w, struct arena *arena, const struct report *r, bool costs);
 // RFC 4180 with a line of headings; each meter has a column.

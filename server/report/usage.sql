@@ -1,9 +1,11 @@
+-- Not told: until the end of the current day, so that what is just ending is in it; from the beginning of that month.
 -- name: report_bounds
 SELECT p.time_zone, (extract(epoch FROM coalesce(b.begins, date_trunc('month', b.ends - interval '1 microsecond', p.time_zone))) * 1000000)::bigint,
        (extract(epoch FROM b.ends) * 1000000)::bigint
 FROM customer_profiles p
 CROSS JOIN LATERAL (SELECT coalesce($2::timestamptz, ($3::text)::date::timestamp AT TIME ZONE p.time_zone) AS begins,
-                           coalesce($4::timestamptz, ($5::text)::date::timestamp AT TIME ZONE p.time_zone, now()) AS ends) b
+                           coalesce($4::timestamptz, ($5::text)::date::timestamp AT TIME ZONE p.time_zone,
+                                    (date_trunc('day', (now() + interval '1 second') AT TIME ZONE p.time_zone) + interval '1 day') AT TIME ZONE p.time_zone) AS ends) b
 WHERE p.customer_id = $1::uuid
 
 -- A row for each group and meter. Ids are time, so that a day is a range of them; the first meter of a call carries its money.

@@ -1,6 +1,6 @@
 // The usage report as JSON and as CSV.
-#include "base/log.h"
 #include "json/write.h"
+#include "base/log.h"
 #include "report/usage.h"
 #include <inttypes.h>
 
@@ -8,7 +8,8 @@ static const char *const group_names[] = {"day", "model", "key"};
 
 // ---- JSON
 
-static void row_json(struct json_writer *w, struct arena *arena, const struct report_row *row, unsigned groups, bool costs) {
+static void row_json(struct json_writer *w, struct arena *arena, const struct report_row *row, unsigned groups,
+                     bool costs) {
   json_object_begin(w);
   if (groups & REPORT_DAY) json_member_str(w, "day", row->day);
   if (groups & REPORT_MODEL) json_member_str(w, "model", row->model);
@@ -19,7 +20,8 @@ static void row_json(struct json_writer *w, struct arena *arena, const struct re
   json_key(w, "usage");
   json_object_begin(w);
   for (size_t i = 0; i < row->meter_count; i++)
-    if (row->meters[i].quantity != 0) json_member_int(w, arena_strdup(arena, row->meters[i].name), row->meters[i].quantity);
+    if (row->meters[i].quantity != 0)
+      json_member_int(w, arena_strdup(arena, row->meters[i].name), row->meters[i].quantity);
   json_object_end(w);
   json_object_end(w);
 }
@@ -96,7 +98,8 @@ static void row_csv(struct buf *out, const struct report *r, const struct report
   buf_printf(out, "%" PRId64 ",", row->calls);
   cell_amount(out, row->charge);
   if (costs) cell_amount(out, row->cost);
-  for (size_t i = 0; i < r->totals.meter_count; i++) buf_printf(out, "%" PRId64 ",", quantity_of(row, r->totals.meters[i].name));
+  for (size_t i = 0; i < r->totals.meter_count; i++)
+    buf_printf(out, "%" PRId64 ",", quantity_of(row, r->totals.meters[i].name));
   line_end(out);
 }
 

@@ -41,11 +41,15 @@ static void line_write(struct json_writer *w, const struct explain_line *line, b
   json_member_str(w, "meter", line->meter);
   json_member_int(w, "quantity", line->quantity);
   json_key(w, "rate");
-  if (line->priced) json_put_amount(w, line->rate);
-  else json_put_null(w);
+  if (line->priced)
+    json_put_amount(w, line->rate);
+  else
+    json_put_null(w);
   json_key(w, "per");
-  if (line->priced) json_put_int(w, line->per);
-  else json_put_null(w);
+  if (line->priced)
+    json_put_int(w, line->per);
+  else
+    json_put_null(w);
   json_member_amount(w, "amount", line->charge);
   if (costs) json_member_amount(w, "cost", line->cost);
   json_object_end(w);
@@ -102,8 +106,15 @@ static struct str usage_text(struct arena *arena, const struct explanation *e) {
 }
 
 static void explanation_write(struct json_writer *w, struct arena *arena, const struct explanation *e, bool costs) {
-  struct explain_summary s = {.id = e->id, .key = e->key, .state = e->state, .flags = e->flags, .charge = e->charge, .cost = e->cost,
-                              .usage = usage_text(arena, e), .model = e->price.model, .provider = e->price.provider};
+  struct explain_summary s = {.id = e->id,
+                              .key = e->key,
+                              .state = e->state,
+                              .flags = e->flags,
+                              .charge = e->charge,
+                              .cost = e->cost,
+                              .usage = usage_text(arena, e),
+                              .model = e->price.model,
+                              .provider = e->price.provider};
   json_object_begin(w);
   summary_write(w, &s, e->customer, costs);
   json_member_amount(w, "held", e->held);
@@ -126,8 +137,10 @@ static void explanation_write(struct json_writer *w, struct arena *arena, const 
 static bool call_find(struct rest_request *r, struct db *db, struct uuid id, struct explanation *ret) {
   struct uuid customer = r->who->is_operator ? UUID_NIL : r->who->customer_id;
   int found = explain_call(db, r->arena, r->context->plugins, customer, id, ret);
-  if (found < 0) rest_fault(r, found);
-  else if (found > 0) rest_unknown(r, "id", "call");
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found > 0)
+    rest_unknown(r, "id", "call");
   return found == 0;
 }
 
@@ -147,7 +160,7 @@ static void call_get(struct rest_request *r, struct db *db) {
 }
 
 static int state_find(struct str name) {
-#define X(id, number, text) \
+#define X(id, number, text)                                                                                            \
   if (str_eq(name, STR(text))) return number;
   CALL_STATES(X)
 #undef X
@@ -165,7 +178,8 @@ static bool filter_read(struct rest_request *r, struct explain_filter *ret) {
     return false;
   }
   if (rest_query(r, "state", &text) && (ret->state = state_find(text)) == 0) {
-    rest_refuse(r, PROBLEM_INVALID_REQUEST, "state", "state must be one of: pending, settled, released, expired, unrated, voided.");
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, "state",
+                "state must be one of: pending, settled, released, expired, unrated, voided.");
     return false;
   }
   return true;
@@ -203,7 +217,11 @@ struct body {
   struct str reason;
 };
 static const struct json_field fields[] = {
-    {.name = "reason", .kind = JSON_TEXT, .required = true, .offset = offsetof(struct body, reason), .given = JSON_NOT_TOLD},
+    {.name = "reason",
+     .kind = JSON_TEXT,
+     .required = true,
+     .offset = offsetof(struct body, reason),
+     .given = JSON_NOT_TOLD},
 };
 
 static struct str void_evidence(struct rest_request *r, struct str reason) {
@@ -222,18 +240,25 @@ static void call_void_post(struct rest_request *r, struct db *db) {
   struct body body = {0};
   struct explanation e;
   struct uuid id;
-  if (!rest_path_id(r, "call", &id) || !rest_body(r, fields, ARRAY_LEN(fields), &body, sizeof body) || !call_find(r, db, id, &e)) return;
-  struct ledger_op op = {.kind = LEDGER_VOID, .customer = e.customer, .id = id, .evidence = void_evidence(r, body.reason)};
+  if (!rest_path_id(r, "call", &id) || !rest_body(r, fields, ARRAY_LEN(fields), &body, sizeof body) ||
+      !call_find(r, db, id, &e))
+    return;
+  struct ledger_op op = {
+      .kind = LEDGER_VOID, .customer = e.customer, .id = id, .evidence = void_evidence(r, body.reason)};
   int result = ledger_run(r->context->ledger, &op);
   r->replayed = result == LEDGER_DUPLICATE && http_header(r->http, "Idempotency-Key").len > 0;
-  if (result < 0) rest_fault(r, result);
-  else if (result == LEDGER_DONE || result == LEDGER_DUPLICATE) call_answer(r, db, id);
+  if (result < 0)
+    rest_fault(r, result);
+  else if (result == LEDGER_DONE || result == LEDGER_DUPLICATE)
+    call_answer(r, db, id);
   else
-    rest_refuse(r, PROBLEM_CONFLICT, "id", "Only a settled call can be voided; this one is %s.", call_state_name(e.state));
+    rest_refuse(r, PROBLEM_CONFLICT, "id", "Only a settled call can be voided; this one is %s.",
+                call_state_name(e.state));
 }
 
 const struct rest_endpoint rest_calls[] = {
-    {"GET", "/api/v1/calls", REST_OWN, false, "customer|key|state|created[gte]|created[lt]|limit|cursor", call_list_get},
+    {"GET", "/api/v1/calls", REST_OWN, false, "customer|key|state|created[gte]|created[lt]|limit|cursor",
+     call_list_get},
     {"GET", "/api/v1/calls/{id}", REST_OWN, false, NULL, call_get},
     {"POST", "/api/v1/calls/{id}/void", REST_OPERATOR, false, NULL, call_void_post},
     {0},

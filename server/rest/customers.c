@@ -21,8 +21,10 @@ static void customer_write(struct json_writer *w, const struct customer *c) {
   json_member_id(w, "id", "cus", c->id);
   json_member_text(w, "object", "customer");
   json_key(w, "external_id");
-  if (c->external_id.ptr) json_put_str(w, c->external_id);
-  else json_put_null(w);
+  if (c->external_id.ptr)
+    json_put_str(w, c->external_id);
+  else
+    json_put_null(w);
   json_member_str(w, "name", c->name);
   json_member_str(w, "status", word_at(CUSTOMER_STATUSES, (int)c->status));
   json_member_str(w, "time_zone", c->time_zone);
@@ -42,8 +44,10 @@ static void customer_write(struct json_writer *w, const struct customer *c) {
 static void customer_answer(struct rest_request *r, struct db *db, int status, struct uuid id) {
   struct customer c;
   int found = customer_read(db, r->arena, id, &c);
-  if (found < 0) rest_fault(r, found);
-  else if (found != CUSTOMER_DONE) rest_unknown(r, "id", "customer");
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found != CUSTOMER_DONE)
+    rest_unknown(r, "id", "customer");
   if (found != CUSTOMER_DONE) return;
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);
@@ -85,8 +89,10 @@ static int metadata_member(void *arg, const char *name, struct json *value) {
   struct str text;
   size_t len = strlen(name);
   m->count++;
-  if (len == 0 || len > METADATA_KEY_MAX) m->wrong = "metadata's names must have 1 to 40 bytes.";
-  else if (json_is_null(value) && m->may_clear) return 0;
+  if (len == 0 || len > METADATA_KEY_MAX)
+    m->wrong = "metadata's names must have 1 to 40 bytes.";
+  else if (json_is_null(value) && m->may_clear)
+    return 0;
   else if (!json_text(value, &text) || text.len > METADATA_VALUE_MAX)
     m->wrong = "metadata's values must be strings of at most 500 bytes.";
   if (m->count > LIMIT_METADATA_KEYS) m->wrong = "metadata may have at most 50 members.";
@@ -129,7 +135,8 @@ static struct customer body_customer(struct rest_request *r, const struct body *
       .time_zone = b->given_time_zone ? b->time_zone : STR("UTC"),
       .metadata = metadata,
       .status = b->given_status ? (enum customer_status)word_find(CUSTOMER_STATUSES, b->status) : CUSTOMER_ACTIVE,
-      .short_policy = b->given_short_policy ? (enum customer_short)word_find(CUSTOMER_SHORTS, b->short_policy) : CUSTOMER_REFUSE,
+      .short_policy =
+          b->given_short_policy ? (enum customer_short)word_find(CUSTOMER_SHORTS, b->short_policy) : CUSTOMER_REFUSE,
       .short_debt = b->short_debt,
       .credit_limit = b->credit_limit,
   };
@@ -147,8 +154,10 @@ static unsigned body_members(const struct body *b) {
 static bool written(struct rest_request *r, int result, const struct customer *c) {
   if (result == CUSTOMER_DONE) return true;
   if (result == CUSTOMER_NAME_TAKEN)
-    rest_refuse(r, PROBLEM_CONFLICT, "external_id", "Another customer has the external_id \"%.*s\".", STR_ARG(c->external_id));
-  else rest_fault(r, FAULT_DB);
+    rest_refuse(r, PROBLEM_CONFLICT, "external_id", "Another customer has the external_id \"%.*s\".",
+                STR_ARG(c->external_id));
+  else
+    rest_fault(r, FAULT_DB);
   return false;
 }
 
@@ -219,8 +228,10 @@ static void balance_get(struct rest_request *r, struct db *db) {
   struct customer c;
   if (!rest_customer_query(r, &id)) return;
   int found = customer_read(db, r->arena, id, &c);
-  if (found < 0) rest_fault(r, found);
-  else if (found != CUSTOMER_DONE) rest_unknown(r, "customer", "customer");
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found != CUSTOMER_DONE)
+    rest_unknown(r, "customer", "customer");
   if (found != CUSTOMER_DONE) return;
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);

@@ -29,8 +29,10 @@ static void grant_write(struct json_writer *w, const struct grant *g) {
 static void grant_answer(struct rest_request *r, struct db *db, int status, struct uuid customer, struct uuid id) {
   struct grant g;
   int found = grant_read(db, r->arena, customer, id, &g);
-  if (found < 0) rest_fault(r, found);
-  else if (found > 0) rest_unknown(r, "id", "grant");
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found > 0)
+    rest_unknown(r, "id", "grant");
   if (found != 0) return;
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);
@@ -48,14 +50,40 @@ struct body {
   bool given_priority;
 };
 static const struct json_field fields[] = {
-    {.name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, .required = true, .offset = offsetof(struct body, customer), .given = JSON_NOT_TOLD},
-    {.name = "amount", .kind = JSON_AMOUNT, .required = true, .min = 1, .max = AMOUNT_MAX,
-     .offset = offsetof(struct body, credits), .given = JSON_NOT_TOLD},
-    {.name = "source", .kind = JSON_TEXT, .one_of = GRANT_SOURCES, .offset = offsetof(struct body, source), .given = JSON_NOT_TOLD},
-    {.name = "priority", .kind = JSON_INT, .min = 0, .max = PRIORITY_MAX, .offset = offsetof(struct body, priority),
+    {.name = "customer",
+     .kind = JSON_TEXT,
+     .max = LIMIT_NAME + 4,
+     .required = true,
+     .offset = offsetof(struct body, customer),
+     .given = JSON_NOT_TOLD},
+    {.name = "amount",
+     .kind = JSON_AMOUNT,
+     .required = true,
+     .min = 1,
+     .max = AMOUNT_MAX,
+     .offset = offsetof(struct body, credits),
+     .given = JSON_NOT_TOLD},
+    {.name = "source",
+     .kind = JSON_TEXT,
+     .one_of = GRANT_SOURCES,
+     .offset = offsetof(struct body, source),
+     .given = JSON_NOT_TOLD},
+    {.name = "priority",
+     .kind = JSON_INT,
+     .min = 0,
+     .max = PRIORITY_MAX,
+     .offset = offsetof(struct body, priority),
      .given = offsetof(struct body, given_priority)},
-    {.name = "expires_at", .kind = JSON_TIME, .nullable = true, .offset = offsetof(struct body, expires_at), .given = JSON_NOT_TOLD},
-    {.name = "reason", .kind = JSON_TEXT_ANY, .max = LIMIT_NAME, .offset = offsetof(struct body, reason), .given = JSON_NOT_TOLD},
+    {.name = "expires_at",
+     .kind = JSON_TIME,
+     .nullable = true,
+     .offset = offsetof(struct body, expires_at),
+     .given = JSON_NOT_TOLD},
+    {.name = "reason",
+     .kind = JSON_TEXT_ANY,
+     .max = LIMIT_NAME,
+     .offset = offsetof(struct body, reason),
+     .given = JSON_NOT_TOLD},
 };
 
 static bool op_fill(struct rest_request *r, struct ledger_op *ret) {
@@ -81,13 +109,18 @@ static void grant_post(struct rest_request *r, struct db *db) {
   if (!op_fill(r, &op)) return;
   int result = ledger_run(r->context->ledger, &op);
   r->replayed = result == LEDGER_DUPLICATE;
-  if (result < 0) rest_fault(r, result);
-  else if (result == LEDGER_DONE) grant_answer(r, db, 201, op.customer, op.id);
-  else if (result == LEDGER_DUPLICATE) grant_answer(r, db, 201, op.customer, op.existing);
-  else if (result == LEDGER_UNKNOWN) rest_unknown(r, "customer", "customer");
+  if (result < 0)
+    rest_fault(r, result);
+  else if (result == LEDGER_DONE)
+    grant_answer(r, db, 201, op.customer, op.id);
+  else if (result == LEDGER_DUPLICATE)
+    grant_answer(r, db, 201, op.customer, op.existing);
+  else if (result == LEDGER_UNKNOWN)
+    rest_unknown(r, "customer", "customer");
   else if (result == LEDGER_REUSED)
     rest_refuse(r, PROBLEM_IDEMPOTENCY_REUSED, "Idempotency-Key", "This Idempotency-Key was used for another request.");
-  else rest_refuse(r, PROBLEM_INVALID_REQUEST, "amount", "The balance would be larger than an amount can be.");
+  else
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, "amount", "The balance would be larger than an amount can be.");
 }
 
 // ---- looking

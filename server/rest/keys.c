@@ -1,7 +1,7 @@
 // /api/v1/keys.
+#include "customer/keys.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "customer/keys.h"
 #include "rest/endpoints.h"
 
 // secret NULL: not shown.
@@ -24,10 +24,12 @@ static void key_write(struct json_writer *w, const struct key_row *k, const char
 // Reads a key that the caller may see; another customer's is as unknown as one that is not there.
 static bool key_find(struct rest_request *r, struct db *db, struct uuid id, struct key_row *ret) {
   int found = keys_read(db, r->arena, id, ret);
-  if (found < 0) rest_fault(r, found);
+  if (found < 0)
+    rest_fault(r, found);
   else if (found > 0 || (!r->who->is_operator && !uuid_eq(ret->customer_id, r->who->customer_id)))
     rest_unknown(r, "id", "key");
-  else return true;
+  else
+    return true;
   return false;
 }
 
@@ -48,11 +50,21 @@ struct body {
   int64_t expires_at;
 };
 static const struct json_field fields[] = {
-    {.name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, .offset = offsetof(struct body, customer),
+    {.name = "customer",
+     .kind = JSON_TEXT,
+     .max = LIMIT_NAME + 4,
+     .offset = offsetof(struct body, customer),
      .given = offsetof(struct body, given_customer)},
     {.name = "operator", .kind = JSON_BOOL, .offset = offsetof(struct body, is_operator), .given = JSON_NOT_TOLD},
-    {.name = "name", .kind = JSON_TEXT_ANY, .max = LIMIT_NAME, .offset = offsetof(struct body, name), .given = JSON_NOT_TOLD},
-    {.name = "expires_at", .kind = JSON_TIME, .nullable = true, .offset = offsetof(struct body, expires_at),
+    {.name = "name",
+     .kind = JSON_TEXT_ANY,
+     .max = LIMIT_NAME,
+     .offset = offsetof(struct body, name),
+     .given = JSON_NOT_TOLD},
+    {.name = "expires_at",
+     .kind = JSON_TIME,
+     .nullable = true,
+     .offset = offsetof(struct body, expires_at),
      .given = JSON_NOT_TOLD},
 };
 

@@ -8,8 +8,10 @@
 // ---- rendering
 
 static void quantity_write(struct json_writer *w, const struct limit *l, const char *key, int64_t quantity) {
-  if (l->measure == LIMIT_SPEND) json_member_amount(w, key, quantity);
-  else json_member_int(w, key, quantity);
+  if (l->measure == LIMIT_SPEND)
+    json_member_amount(w, key, quantity);
+  else
+    json_member_int(w, key, quantity);
 }
 
 static struct bucket bucket_of(const struct limit *l) {
@@ -46,7 +48,9 @@ static struct standing standing_of(const struct limit *l) {
   int64_t taken = 0;
   bool fits = amount_add(b.used, b.held, &taken) && taken < b.amount;
   bool untouched = b.used == 0 && b.held == 0;
-  return (struct standing){.used = b.used, .held = b.held, .left = fits ? b.amount - taken : 0,
+  return (struct standing){.used = b.used,
+                           .held = b.held,
+                           .left = fits ? b.amount - taken : 0,
                            .refills_at = untouched || b.period == BUCKET_TOTAL ? 0 : b.window_end};
 }
 
@@ -71,8 +75,10 @@ static void limit_write(struct json_writer *w, const struct limit *l) {
 static void limit_answer(struct rest_request *r, struct db *db, int status, struct uuid customer, struct uuid id) {
   struct limit l;
   int found = limit_read(db, customer, id, &l);
-  if (found < 0) rest_fault(r, found);
-  else if (found != LIMIT_DONE) rest_unknown(r, "id", "limit");
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found != LIMIT_DONE)
+    rest_unknown(r, "id", "limit");
   if (found != LIMIT_DONE) return;
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);
@@ -89,16 +95,38 @@ struct body {
   int64_t count;
   amount credits;
 };
-#define CUSTOMER_FIELD \
-  {.name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, .required = true, .offset = offsetof(struct body, customer), .given = JSON_NOT_TOLD}
-#define COUNT_FIELD \
-  {.name = "amount", .kind = JSON_INT, .required = true, .min = 0, .max = BUCKET_RATE_MAX, .offset = offsetof(struct body, count), .given = JSON_NOT_TOLD}
-#define CREDITS_FIELD \
-  {.name = "amount", .kind = JSON_AMOUNT, .required = true, .min = 0, .max = AMOUNT_MAX, .offset = offsetof(struct body, credits), .given = JSON_NOT_TOLD}
-#define RULE_FIELDS \
-  {.name = "key", .kind = JSON_ID, .nullable = true, .prefix = "key", .offset = offsetof(struct body, key), .given = JSON_NOT_TOLD}, \
-  {.name = "measure", .kind = JSON_TEXT, .required = true, .one_of = LIMIT_MEASURES, .offset = offsetof(struct body, measure), .given = JSON_NOT_TOLD}, \
-  {.name = "period", .kind = JSON_TEXT, .required = true, .one_of = LIMIT_PERIODS, .offset = offsetof(struct body, period), .given = JSON_NOT_TOLD}
+#define CUSTOMER_FIELD                                                                                                 \
+  {                                                                                                                    \
+    .name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, .required = true,                                    \
+    .offset = offsetof(struct body, customer), .given = JSON_NOT_TOLD                                                  \
+  }
+#define COUNT_FIELD                                                                                                    \
+  {                                                                                                                    \
+    .name = "amount", .kind = JSON_INT, .required = true, .min = 0, .max = BUCKET_RATE_MAX,                            \
+    .offset = offsetof(struct body, count), .given = JSON_NOT_TOLD                                                     \
+  }
+#define CREDITS_FIELD                                                                                                  \
+  {                                                                                                                    \
+    .name = "amount", .kind = JSON_AMOUNT, .required = true, .min = 0, .max = AMOUNT_MAX,                              \
+    .offset = offsetof(struct body, credits), .given = JSON_NOT_TOLD                                                   \
+  }
+#define RULE_FIELDS                                                                                                    \
+  {.name = "key",                                                                                                      \
+   .kind = JSON_ID,                                                                                                    \
+   .nullable = true,                                                                                                   \
+   .prefix = "key",                                                                                                    \
+   .offset = offsetof(struct body, key),                                                                               \
+   .given = JSON_NOT_TOLD},                                                                                            \
+      {.name = "measure",                                                                                              \
+       .kind = JSON_TEXT,                                                                                              \
+       .required = true,                                                                                               \
+       .one_of = LIMIT_MEASURES,                                                                                       \
+       .offset = offsetof(struct body, measure),                                                                       \
+       .given = JSON_NOT_TOLD},                                                                                        \
+  {                                                                                                                    \
+    .name = "period", .kind = JSON_TEXT, .required = true, .one_of = LIMIT_PERIODS,                                    \
+    .offset = offsetof(struct body, period), .given = JSON_NOT_TOLD                                                    \
+  }
 static const struct json_field count_rule[] = {CUSTOMER_FIELD, RULE_FIELDS, COUNT_FIELD};
 static const struct json_field credits_rule[] = {CUSTOMER_FIELD, RULE_FIELDS, CREDITS_FIELD};
 static const struct json_field count_change[] = {CUSTOMER_FIELD, COUNT_FIELD};
@@ -123,7 +151,8 @@ static bool rule_read(struct rest_request *r, struct limit *ret) {
       .amount = counts ? body.count : body.credits,
   };
   if ((ret->measure == LIMIT_REQUESTS) != (ret->period == LIMIT_MINUTE)) {
-    rest_refuse(r, PROBLEM_INVALID_REQUEST, "period", "period: requests go with minute; spend with day, month or total.");
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, "period",
+                "period: requests go with minute; spend with day, month or total.");
     return false;
   }
   return rest_customer(r, body.customer, "customer", &ret->customer_id);
@@ -132,9 +161,12 @@ static bool rule_read(struct rest_request *r, struct limit *ret) {
 // ---- endpoints
 
 static bool written(struct rest_request *r, int result) {
-  if (result < 0) rest_fault(r, result);
-  else if (result == LIMIT_UNKNOWN) rest_unknown(r, "id", "limit");
-  else if (result == LIMIT_NO_KEY) rest_unknown(r, "key", "key of this customer");
+  if (result < 0)
+    rest_fault(r, result);
+  else if (result == LIMIT_UNKNOWN)
+    rest_unknown(r, "id", "limit");
+  else if (result == LIMIT_NO_KEY)
+    rest_unknown(r, "key", "key of this customer");
   else if (result == LIMIT_TOO_MANY)
     rest_refuse(r, PROBLEM_CONFLICT, NULL, "At most %d limits may bind one key, its customer's included.", LIMIT_DRAWS);
   return result == LIMIT_DONE;
@@ -158,7 +190,8 @@ static void limit_patch(struct rest_request *r, struct db *db) {
   struct json_error error;
   struct str text = {0};
   if (!rest_path_id(r, "lim", &id)) return;
-  if (json_parse(http_body(r->http), &root, &error) == 0 && json_text(json_get(root, "customer"), &text)) text = arena_str(r->arena, text);
+  if (json_parse(http_body(r->http), &root, &error) == 0 && json_text(json_get(root, "customer"), &text))
+    text = arena_str(r->arena, text);
   json_finish(root);
   if (!text.len) {
     (void)rest_body(r, credits_change, ARRAY_LEN(credits_change), &body, sizeof body);

@@ -21,11 +21,15 @@ static void price_write(struct json_writer *w, const struct price *p) {
   json_member_time(w, "valid_from", p->valid_from);
   json_member_time(w, "valid_until", p->valid_until);
   json_key(w, "max_input_tokens");
-  if (p->max_input) json_put_int(w, p->max_input);
-  else json_put_null(w);
+  if (p->max_input)
+    json_put_int(w, p->max_input);
+  else
+    json_put_null(w);
   json_key(w, "max_output_tokens");
-  if (p->max_output) json_put_int(w, p->max_output);
-  else json_put_null(w);
+  if (p->max_output)
+    json_put_int(w, p->max_output);
+  else
+    json_put_null(w);
   json_key(w, "rates");
   json_array_begin(w);
   for (size_t i = 0; i < p->rate_count; i++) {
@@ -44,8 +48,10 @@ static void price_write(struct json_writer *w, const struct price *p) {
 static void price_answer(struct rest_request *r, struct db *db, int status, struct uuid id) {
   struct price p;
   int found = price_read(db, r->arena, id, &p);
-  if (found < 0) rest_fault(r, found);
-  else if (found != PRICE_DONE) rest_unknown(r, "id", "price");
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found != PRICE_DONE)
+    rest_unknown(r, "id", "price");
   if (found != PRICE_DONE) return;
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);
@@ -96,8 +102,10 @@ static bool rate_read(struct rest_request *r, struct json *value, size_t at, str
   struct json_error error;
   if (json_decode(value, rate_fields, ARRAY_LEN(rate_fields), &rate, sizeof rate, &error) != 0)
     return wrong(r, at, error.param, error.message);
-  if (rate.per != 1 && rate.per != 1000 && rate.per != AMOUNT_PER) return wrong(r, at, "per", "Must be 1, 1000 or 1000000.");
-  if (!word_is_name(rate.meter, "_", METER_NAME_MAX)) return wrong(r, at, "meter", "Must be the name of a meter, such as input_tokens.");
+  if (rate.per != 1 && rate.per != 1000 && rate.per != AMOUNT_PER)
+    return wrong(r, at, "per", "Must be 1, 1000 or 1000000.");
+  if (!word_is_name(rate.meter, "_", METER_NAME_MAX))
+    return wrong(r, at, "meter", "Must be the name of a meter, such as input_tokens.");
   for (size_t i = 0; i < p->rate_count; i++)
     if (str_eq(p->rates[i].meter, rate.meter)) return wrong(r, at, "meter", "This meter has a rate already.");
   p->rates[p->rate_count++] = (struct price_rate){rate.meter, (int32_t)rate.per, rate.charge, rate.cost};
@@ -109,7 +117,8 @@ static bool meters_check(struct rest_request *r, struct str plugin_name, const s
   const struct tollgate_plugin *plugin = plugin_by_name(r->context->plugins, plugin_name);
   CLEANUP(buf_finish) struct buf known;
   buf_init(&known, 1024);
-  for (size_t i = 0; plugin && i < plugin->meter_count; i++) buf_printf(&known, "%s%s", i ? ", " : "", plugin->meters[i].name);
+  for (size_t i = 0; plugin && i < plugin->meter_count; i++)
+    buf_printf(&known, "%s%s", i ? ", " : "", plugin->meters[i].name);
   for (size_t i = 0; plugin && i < p->rate_count; i++)
     if (plugin_meter(plugin, p->rates[i].meter) < 0) {
       CLEANUP(buf_finish) struct buf why;
@@ -138,18 +147,22 @@ static bool body_read(struct rest_request *r, struct db *db, struct price *p) {
     if (!rate_read(r, json_at(body.rates, i), i, p)) return false;
   int found = provider_resolve(db, body.provider, &p->provider_id);
   if (found == PROVIDER_DONE) found = provider_read(db, r->arena, p->provider_id, &provider);
-  if (found < 0) rest_fault(r, found);
-  else if (found != PROVIDER_DONE) rest_unknown(r, "provider", "provider");
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found != PROVIDER_DONE)
+    rest_unknown(r, "provider", "provider");
   return found == PROVIDER_DONE && meters_check(r, provider.plugin, p);
 }
 
 // ---- endpoints
 
 static bool written(struct rest_request *r, int result) {
-  if (result < 0) rest_fault(r, result);
+  if (result < 0)
+    rest_fault(r, result);
   else if (result == PRICE_TOO_EARLY)
     rest_refuse(r, PROBLEM_INVALID_REQUEST, "valid_from",
-                "valid_from: a price that follows another begins two seconds from now or later, so that every instance knows it.");
+                "valid_from: a price that follows another begins two seconds from now or later, so that every instance "
+                "knows it.");
   else if (result == PRICE_TAKEN)
     rest_refuse(r, PROBLEM_CONFLICT, "valid_from", "There is a price of this model that begins at this instant.");
   return result == PRICE_DONE;
@@ -185,8 +198,10 @@ static bool filter_read(struct rest_request *r, struct db *db, struct price_filt
   }
   if (!rest_query(r, "provider", &text)) return true;
   int found = provider_resolve(db, text, &ret->provider_id);
-  if (found < 0) rest_fault(r, found);
-  else if (found != PROVIDER_DONE) rest_unknown(r, "provider", "provider");
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found != PROVIDER_DONE)
+    rest_unknown(r, "provider", "provider");
   return found == PROVIDER_DONE;
 }
 

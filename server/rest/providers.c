@@ -35,8 +35,10 @@ static void provider_write(struct json_writer *w, const struct provider *p) {
 static void provider_answer(struct rest_request *r, struct db *db, int status, struct uuid id) {
   struct provider p;
   int found = provider_read(db, r->arena, id, &p);
-  if (found < 0) rest_fault(r, found);
-  else if (found != PROVIDER_DONE) rest_unknown(r, "id", "provider");
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found != PROVIDER_DONE)
+    rest_unknown(r, "id", "provider");
   if (found != PROVIDER_DONE) return;
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);
@@ -52,7 +54,8 @@ struct body {
   struct json *settings, *models;
   int64_t priority;
   bool enabled;
-  bool given_name, given_plugin, given_base_url, given_secret, given_settings, given_models, given_priority, given_enabled;
+  bool given_name, given_plugin, given_base_url, given_secret, given_settings, given_models, given_priority,
+      given_enabled;
 };
 #define AT(member) .offset = offsetof(struct body, member), .given = offsetof(struct body, given_##member)
 static const struct json_field fields[] = {
@@ -75,9 +78,12 @@ static bool wrong(struct rest_request *r, const char *param, const char *why) {
 // https://host[:port][/path], without credentials, query or fragment. A slash at its end is dropped.
 static bool url_check(struct rest_request *r, struct str *url) {
   struct str rest = *url;
-  if (str_starts(rest, STR("https://"))) rest.ptr += 8, rest.len -= 8;
-  else if (str_starts(rest, STR("http://"))) rest.ptr += 7, rest.len -= 7;
-  else return wrong(r, "base_url", "must begin with https:// or http://.");
+  if (str_starts(rest, STR("https://")))
+    rest.ptr += 8, rest.len -= 8;
+  else if (str_starts(rest, STR("http://")))
+    rest.ptr += 7, rest.len -= 7;
+  else
+    return wrong(r, "base_url", "must begin with https:// or http://.");
   for (size_t i = 0; i < rest.len; i++)
     if (rest.ptr[i] <= 0x20 || strchr("@?#\\\"<>^`{|}", rest.ptr[i]))
       return wrong(r, "base_url", "must have no credentials, query, fragment or spaces.");
@@ -110,9 +116,10 @@ static bool plugin_check(struct rest_request *r, struct body *b) {
   if (plugin) return true;
   CLEANUP(buf_finish) struct buf known;
   buf_init(&known, 512);
-  for (size_t i = 0; i < plugin_count(plugins); i++) buf_printf(&known, "%s%s", i ? ", " : "", plugin_at(plugins, i)->name);
-  rest_refuse(r, PROBLEM_INVALID_REQUEST, "plugin", "plugin: there is no plugin \"%.*s\" here. Loaded: %s.", STR_ARG(b->plugin),
-              known.len ? buf_cstr(&known) : "none");
+  for (size_t i = 0; i < plugin_count(plugins); i++)
+    buf_printf(&known, "%s%s", i ? ", " : "", plugin_at(plugins, i)->name);
+  rest_refuse(r, PROBLEM_INVALID_REQUEST, "plugin", "plugin: there is no plugin \"%.*s\" here. Loaded: %s.",
+              STR_ARG(b->plugin), known.len ? buf_cstr(&known) : "none");
   return false;
 }
 
@@ -141,7 +148,8 @@ static struct provider body_provider(struct rest_request *r, const struct body *
 // ---- endpoints
 
 static bool written(struct rest_request *r, int result, struct str name) {
-  if (result < 0) rest_fault(r, result);
+  if (result < 0)
+    rest_fault(r, result);
   else if (result == PROVIDER_NAME_TAKEN)
     rest_refuse(r, PROBLEM_CONFLICT, "name", "There is a provider \"%.*s\" already.", STR_ARG(name));
   return result == PROVIDER_DONE;
@@ -158,7 +166,8 @@ static void provider_post(struct rest_request *r, struct db *db) {
   if (!body_check(r, &body) || !plugin_check(r, &body) || !rest_write_begin(r, UUID_NIL, &id)) return;
   if (!r->replayed) {
     struct provider p = body_provider(r, &body, id);
-    if (!written(r, provider_create(db, r->arena, r->context->keys, &p), p.name) || !rest_write_end(r, UUID_NIL)) return;
+    if (!written(r, provider_create(db, r->arena, r->context->keys, &p), p.name) || !rest_write_end(r, UUID_NIL))
+      return;
     catalogue_refresh(r, db);
   }
   provider_answer(r, db, 201, id);
@@ -166,15 +175,19 @@ static void provider_post(struct rest_request *r, struct db *db) {
 
 static bool provider_path(struct rest_request *r, struct db *db, struct uuid *ret) {
   int found = provider_resolve(db, http_path_segment(r->http, 0), ret);
-  if (found < 0) rest_fault(r, found);
-  else if (found != PROVIDER_DONE) rest_unknown(r, "id", "provider");
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found != PROVIDER_DONE)
+    rest_unknown(r, "id", "provider");
   return found == PROVIDER_DONE;
 }
 
 static void provider_patch(struct rest_request *r, struct db *db) {
   struct body body = {0};
   struct uuid id;
-  if (!provider_path(r, db, &id) || !rest_body(r, fields, FIELDS_TO_CHANGE, &body, sizeof body) || !body_check(r, &body)) return;
+  if (!provider_path(r, db, &id) || !rest_body(r, fields, FIELDS_TO_CHANGE, &body, sizeof body) ||
+      !body_check(r, &body))
+    return;
   unsigned members = (body.given_name ? PROVIDER_NAME : 0u) | (body.given_base_url ? PROVIDER_BASE_URL : 0u) |
                      (body.given_secret ? PROVIDER_SECRET : 0u) | (body.given_settings ? PROVIDER_SETTINGS : 0u) |
                      (body.given_models ? PROVIDER_MODELS : 0u) | (body.given_priority ? PROVIDER_PRIORITY : 0u) |
@@ -183,7 +196,9 @@ static void provider_patch(struct rest_request *r, struct db *db) {
   if (!rest_write_begin(r, UUID_NIL, &object)) return;
   if (!r->replayed) {
     struct provider p = body_provider(r, &body, id);
-    if (!written(r, provider_update(db, r->arena, r->context->keys, members, &p), p.name) || !rest_write_end(r, UUID_NIL)) return;
+    if (!written(r, provider_update(db, r->arena, r->context->keys, members, &p), p.name) ||
+        !rest_write_end(r, UUID_NIL))
+      return;
     catalogue_refresh(r, db);
   }
   provider_answer(r, db, 200, id);

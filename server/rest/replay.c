@@ -39,7 +39,8 @@ bool rest_replay_key(struct rest_request *r, struct str *ret_key, unsigned char 
 
 enum claim { CLAIMED = 0, CLAIM_MADE = 1, CLAIM_OTHER = 2 };
 
-static int claim_read(struct db *db, const struct db_params *key, const unsigned char fingerprint[32], struct uuid *object) {
+static int claim_read(struct db *db, const struct db_params *key, const unsigned char fingerprint[32],
+                      struct uuid *object) {
   CLEANUP(db_result_finishp) struct db_result *rows = NULL;
   if (db_run(db, STATEMENT_REPLAY_READ, key, &rows) != 0 || db_rows(rows) != 1) return FAULT_DB;
   struct str seen = db_text(rows, 0, 0);
@@ -78,7 +79,8 @@ bool rest_write_begin(struct rest_request *r, struct uuid customer, struct uuid 
   if (result == 0 && key.len) result = claim(r->db, customer, key, fingerprint, object);
   r->replayed = result == CLAIM_MADE;
   if (r->replayed) db_rollback(r->db);
-  if (result < 0) rest_fault(r, result);
+  if (result < 0)
+    rest_fault(r, result);
   else if (result == CLAIM_OTHER)
     rest_refuse(r, PROBLEM_IDEMPOTENCY_REUSED, "Idempotency-Key", "This Idempotency-Key was used for another request.");
   return result == CLAIMED || result == CLAIM_MADE;

@@ -41,11 +41,15 @@ static bool format_read(struct rest_request *r, bool *ret_csv) {
 }
 
 static bool reported(struct rest_request *r, int answer) {
-  if (answer < 0) rest_fault(r, answer);
-  else if (answer == REPORT_UNKNOWN) rest_unknown(r, "customer", "customer");
-  else if (answer == REPORT_REVERSED) rest_refuse(r, PROBLEM_INVALID_REQUEST, "from", "from must be before to.");
+  if (answer < 0)
+    rest_fault(r, answer);
+  else if (answer == REPORT_UNKNOWN)
+    rest_unknown(r, "customer", "customer");
+  else if (answer == REPORT_REVERSED)
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, "from", "from must be before to.");
   else if (answer == REPORT_TOO_MANY)
-    rest_refuse(r, PROBLEM_INVALID_REQUEST, "from", "More than %d rows: ask for a shorter range or fewer groups.", LIMIT_REPORT_ROWS);
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, "from", "More than %d rows: ask for a shorter range or fewer groups.",
+                LIMIT_REPORT_ROWS);
   else if (answer == REPORT_TOO_LONG)
     rest_refuse(r, PROBLEM_INVALID_REQUEST, "from", "This takes longer than a report may: ask for a shorter range.");
   return answer == REPORT_DONE;
@@ -57,17 +61,23 @@ static void usage_get(struct rest_request *r, struct db *db) {
   struct report report;
   unsigned groups = 0;
   bool csv = false, costs = r->who->is_operator;
-  if (!bound_read(r, "from", &from) || !bound_read(r, "to", &to) || !groups_read(r, &groups) || !format_read(r, &csv)) return;
+  if (!bound_read(r, "from", &from) || !bound_read(r, "to", &to) || !groups_read(r, &groups) || !format_read(r, &csv))
+    return;
   if (!rest_customer_query(r, &customer)) return;
   if (!reported(r, report_usage(db, r->arena, customer, from, to, groups, &report))) return;
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);
   struct json_writer w = json_writer(&out);
-  if (csv) report_write_csv(&out, &report, costs);
-  else report_write_json(&w, r->arena, &report, costs);
-  if (out.full) rest_refuse(r, PROBLEM_INVALID_REQUEST, "from", "The report is too large: ask for a shorter range.");
-  else if (csv) rest_reply_as(r, 200, "text/csv; charset=utf-8", buf_str(&out));
-  else rest_reply(r, 200, &out);
+  if (csv)
+    report_write_csv(&out, &report, costs);
+  else
+    report_write_json(&w, r->arena, &report, costs);
+  if (out.full)
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, "from", "The report is too large: ask for a shorter range.");
+  else if (csv)
+    rest_reply_as(r, 200, "text/csv; charset=utf-8", buf_str(&out));
+  else
+    rest_reply(r, 200, &out);
 }
 
 const struct rest_endpoint rest_reports[] = {

@@ -1,5 +1,5 @@
-// What endpoints share of reading a request and answering it. An answer rolls back what a refused write had open, and lets
-// go of what the request held, before the client can see it.
+// What endpoints share of reading a request and answering it. An answer rolls back what a refused write had open, and
+// lets go of what the request held, before the client can see it.
 #include "rest/request.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -46,13 +46,17 @@ void rest_fault(struct rest_request *r, int fault) {
   const char *why = r->db ? db_error(r->db) : "";
   if (fault != FAULT_FULL && fault != FAULT_CLOSED)
     log_error("rest.fault", "%s %s: %s %s", r->endpoint->method, r->endpoint->path, fault_name(fault), why);
-  if (fault == FAULT_FULL) rest_refuse(r, PROBLEM_OVERLOADED, NULL, "Too much is waiting for the database.");
-  else if (fault == FAULT_CLOSED) rest_refuse(r, PROBLEM_SHUTTING_DOWN, NULL, "The service is shutting down.");
+  if (fault == FAULT_FULL)
+    rest_refuse(r, PROBLEM_OVERLOADED, NULL, "Too much is waiting for the database.");
+  else if (fault == FAULT_CLOSED)
+    rest_refuse(r, PROBLEM_SHUTTING_DOWN, NULL, "The service is shutting down.");
   else if (fault == FAULT_DB_UNKNOWN)
-    rest_refuse(r, PROBLEM_STORAGE_UNAVAILABLE, NULL,
-                "The database was lost while it committed: this may or may not have happened. Send it again with the same "
-                "Idempotency-Key.");
-  else rest_refuse(r, PROBLEM_STORAGE_UNAVAILABLE, NULL, "The database could not do this now; nothing was changed.");
+    rest_refuse(
+        r, PROBLEM_STORAGE_UNAVAILABLE, NULL,
+        "The database was lost while it committed: this may or may not have happened. Send it again with the same "
+        "Idempotency-Key.");
+  else
+    rest_refuse(r, PROBLEM_STORAGE_UNAVAILABLE, NULL, "The database could not do this now; nothing was changed.");
 }
 
 void rest_unknown(struct rest_request *r, const char *param, const char *what) {
@@ -78,7 +82,8 @@ bool rest_body(struct rest_request *r, const struct json_field *fields, size_t c
     return false;
   }
   if (json_decode(r->body, fields, count, target, size, &error) == 0) return true;
-  rest_refuse(r, PROBLEM_INVALID_REQUEST, error.param, "%s%s%s", error.param, error.param[0] ? ": " : "", error.message);
+  rest_refuse(r, PROBLEM_INVALID_REQUEST, error.param, "%s%s%s", error.param, error.param[0] ? ": " : "",
+              error.message);
   return false;
 }
 
@@ -102,11 +107,14 @@ bool rest_customer(struct rest_request *r, struct str text, const char *param, s
     return false;
   }
   int found = customer_resolve(r->db, text, ret);
-  if (found < 0) rest_fault(r, found);
+  if (found < 0)
+    rest_fault(r, found);
   else if (!r->who->is_operator && (found != CUSTOMER_DONE || !is_own(r, *ret)))
     rest_refuse(r, PROBLEM_FORBIDDEN, param, "This key may read its own customer only.");
-  else if (found != CUSTOMER_DONE) rest_unknown(r, param, "customer");
-  else return true;
+  else if (found != CUSTOMER_DONE)
+    rest_unknown(r, param, "customer");
+  else
+    return true;
   return false;
 }
 
@@ -115,7 +123,8 @@ bool rest_customer_query(struct rest_request *r, struct uuid *ret) {
   if (rest_query(r, "customer", &text)) return rest_customer(r, text, "customer", ret);
   *ret = r->who->customer_id;
   if (!r->who->is_operator) return true;
-  rest_refuse(r, PROBLEM_INVALID_REQUEST, "customer", "Say whose: the query parameter customer (cus_… or ext:…) is missing.");
+  rest_refuse(r, PROBLEM_INVALID_REQUEST, "customer",
+              "Say whose: the query parameter customer (cus_… or ext:…) is missing.");
   return false;
 }
 
@@ -137,7 +146,8 @@ bool rest_page(struct rest_request *r, struct rest_page *ret) {
   ret->before = UUID_NIL;
   if (!page_limit(r, &ret->limit)) return false;
   if (!rest_query(r, "cursor", &text) || id_parse("cur", text, &ret->before)) return true;
-  rest_refuse(r, PROBLEM_INVALID_REQUEST, "cursor", "This cursor is none of ours: pass next_cursor of the page before.");
+  rest_refuse(r, PROBLEM_INVALID_REQUEST, "cursor",
+              "This cursor is none of ours: pass next_cursor of the page before.");
   return false;
 }
 

@@ -1,13 +1,13 @@
-// One request on its way through an endpoint, and what endpoints share: who asks, parameters, bodies, pages, writes that may
-// be replayed, answers. A helper that returns false has answered already; an endpoint answers exactly once.
+// One request on its way through an endpoint, and what endpoints share: who asks, parameters, bodies, pages, writes
+// that may be replayed, answers. A helper that returns false has answered already; an endpoint answers exactly once.
 #pragma once
 #include "base/mem.h"
 #include "customer/customer.h"
 #include "db/db.h"
 #include "http/problem.h"
+#include "rest/rest.h"
 #include "json/read.h"
 #include "json/write.h"
-#include "rest/rest.h"
 
 enum rest_access {
   REST_OPEN,     // anybody; runs on the event thread, without a database
@@ -31,10 +31,10 @@ struct rest_request {
   const struct rest_endpoint *endpoint;
   struct principal *who; // NULL until authenticated
   struct str key_text;
-  struct arena *arena;   // the request's own
-  struct json *body;     // parsed, NULL before rest_body
-  struct db *db;         // of the job, NULL before
-  bool replayed;         // the answer is what an earlier request made
+  struct arena *arena; // the request's own
+  struct json *body;   // parsed, NULL before rest_body
+  struct db *db;       // of the job, NULL before
+  bool replayed;       // the answer is what an earlier request made
 };
 
 // ---- answers

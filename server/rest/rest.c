@@ -1,5 +1,5 @@
-// The table of all endpoints, and the way in: who asks, then one job, then the endpoint. An operator's key is never cached,
-// so that it is read in the same job.
+// The table of all endpoints, and the way in: who asks, then one job, then the endpoint. An operator's key is never
+// cached, so that it is read in the same job.
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -40,19 +40,26 @@ static bool is_apart(const struct rest_request *r) {
 // Who asks is read from the primary only; then the request may go on to the replica's threads.
 static void authenticate(struct rest_request *r, struct db *db) {
   int found = principal_load(r->context->principals, db, r->key_text, &r->who);
-  if (found == PRINCIPAL_UNKNOWN) unknown_key(r);
-  else if (found != PRINCIPAL_FOUND) rest_fault(r, found);
-  else if (is_apart(r)) enqueue(r);
-  else answer(r, db);
+  if (found == PRINCIPAL_UNKNOWN)
+    unknown_key(r);
+  else if (found != PRINCIPAL_FOUND)
+    rest_fault(r, found);
+  else if (is_apart(r))
+    enqueue(r);
+  else
+    answer(r, db);
 }
 
 static void job(struct db *db, void *arg) {
   struct rest_request *r = arg;
   r->db = db;
   log_context(http_request_id(r->http));
-  if (!db) rest_refuse(r, PROBLEM_STORAGE_UNAVAILABLE, NULL, "The database cannot be reached.");
-  else if (r->who) answer(r, db);
-  else authenticate(r, db);
+  if (!db)
+    rest_refuse(r, PROBLEM_STORAGE_UNAVAILABLE, NULL, "The database cannot be reached.");
+  else if (r->who)
+    answer(r, db);
+  else
+    authenticate(r, db);
   log_context(NULL);
 }
 
@@ -75,7 +82,8 @@ static int parameter_check(void *arg, struct str name, struct str value) {
   struct str known = str_from(r->endpoint->query ? r->endpoint->query : ""), one, first = value;
   (void)http_query(r->http, arena_strdup(r->arena, name), &first);
   if (first.ptr != value.ptr) {
-    rest_refuse(r, PROBLEM_INVALID_REQUEST, arena_strdup(r->arena, name), "This query parameter is given more than once.");
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, arena_strdup(r->arena, name),
+                "This query parameter is given more than once.");
     return 1;
   }
   while (str_split(&known, '|', &one))

@@ -1,5 +1,5 @@
-// The management API and the operational endpoints: HTTP words to domain words and back, nothing else. Every request that
-// needs the database is one job on a pool's thread; nothing here waits on an event thread.
+// The management API and the operational endpoints: HTTP words to domain words and back, nothing else. Every request
+// that needs the database is one job on a pool's thread; nothing here waits on an event thread.
 #pragma once
 #include "crypto/crypto.h"
 #include "db/pool.h"

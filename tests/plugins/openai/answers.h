@@ -105,7 +105,7 @@ static inline int64_t quantity(const struct tollgate_usage *u, const char *meter
 }
 
 static inline bool slice_is(struct tollgate_slice s, const char *text) {
-  return s.len == strlen(text) && memcmp(s.ptr, text, s.len) == 0;
+  return s.len == strlen(text) && (s.len == 0 || memcmp(s.ptr, text, s.len) == 0);
 }
 
 static inline bool relayed_is(const struct answering *a, const char *text) {

@@ -1,9 +1,10 @@
 // The rules of a command's arguments.
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "app/args.h"
 #include "app/command.h"

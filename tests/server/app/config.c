@@ -1,9 +1,10 @@
 // The rules of the configuration.
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "app/config.h"
 #include "app/files.h"

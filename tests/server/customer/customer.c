@@ -56,8 +56,11 @@ static void what_is_created_reads_back(void **state) {
 
 static void a_name_belongs_to_one_customer(void **state) {
   (void)state;
-  struct customer first = make("taken"), second = {.id = uuid_v7(clock_wall_us()), .external_id = STR("taken"), .time_zone = STR("UTC"),
-                                                   .metadata = STR("{}"), .short_policy = CUSTOMER_REFUSE};
+  struct customer first = make("taken"), second = {.id = uuid_v7(clock_wall_us()),
+                                                   .external_id = STR("taken"),
+                                                   .time_zone = STR("UTC"),
+                                                   .metadata = STR("{}"),
+                                                   .short_policy = CUSTOMER_REFUSE};
   struct uuid found;
   assert_int_equal(db_begin(db), 0);
   assert_int_equal(customer_create(db, &second), CUSTOMER_NAME_TAKEN);
@@ -72,10 +75,14 @@ static void an_update_changes_what_it_names_and_nothing_else(void **state) {
   (void)state;
   struct customer c = make("before"), seen;
   struct uuid found;
-  struct customer change = {.id = c.id, .external_id = STR("after"), .metadata = STR("{\"a\": null, \"c\": \"3\"}"), .status = CUSTOMER_SUSPENDED};
+  struct customer change = {.id = c.id,
+                            .external_id = STR("after"),
+                            .metadata = STR("{\"a\": null, \"c\": \"3\"}"),
+                            .status = CUSTOMER_SUSPENDED};
   assert_int_equal(db_begin(db), 0);
   assert_int_equal(customer_lock(db, c.id), CUSTOMER_DONE);
-  assert_int_equal(customer_update(db, CUSTOMER_EXTERNAL_ID | CUSTOMER_METADATA | CUSTOMER_STATUS, &change), CUSTOMER_DONE);
+  assert_int_equal(customer_update(db, CUSTOMER_EXTERNAL_ID | CUSTOMER_METADATA | CUSTOMER_STATUS, &change),
+                   CUSTOMER_DONE);
   assert_int_equal(db_commit(db), 0);
   assert_int_equal(customer_read(db, &arena, c.id, &seen), CUSTOMER_DONE);
   assert_true(str_eq(seen.external_id, STR("after")) && str_eq(seen.name, STR("Acme")));

@@ -19,7 +19,10 @@ static struct arena arena;
 static struct crypto_keys keys;
 
 static struct uuid customer(const char *zone) {
-  struct customer c = {.id = uuid_v7(clock_wall_us()), .time_zone = str_from(zone), .metadata = STR("{}"), .short_policy = CUSTOMER_REFUSE};
+  struct customer c = {.id = uuid_v7(clock_wall_us()),
+                       .time_zone = str_from(zone),
+                       .metadata = STR("{}"),
+                       .short_policy = CUSTOMER_REFUSE};
   assert_int_equal(customer_create(db, &c), CUSTOMER_DONE);
   return c.id;
 }
@@ -32,7 +35,8 @@ static struct uuid key(struct uuid of) {
 }
 
 static struct limit budget(struct uuid of, int period, int64_t most) {
-  return (struct limit){.customer_id = of, .id = uuid_v7(clock_wall_us()), .measure = LIMIT_SPEND, .period = period, .amount = most};
+  return (struct limit){
+      .customer_id = of, .id = uuid_v7(clock_wall_us()), .measure = LIMIT_SPEND, .period = period, .amount = most};
 }
 
 static void a_limit_has_a_bucket_and_a_window_of_its_customers_calendar(void **state) {
@@ -74,7 +78,8 @@ static void no_more_may_bind_one_key_than_an_admission_can_draw_from(void **stat
     struct limit l = budget(of, LIMIT_TOTAL, i);
     assert_int_equal(limit_create(db, &l), LIMIT_DONE);
   }
-  struct limit of_first = budget(of, LIMIT_TOTAL, 1), of_second = budget(of, LIMIT_TOTAL, 1), whole = budget(of, LIMIT_TOTAL, 1);
+  struct limit of_first = budget(of, LIMIT_TOTAL, 1), of_second = budget(of, LIMIT_TOTAL, 1),
+               whole = budget(of, LIMIT_TOTAL, 1);
   of_first.key_id = first;
   of_second.key_id = second;
   assert_int_equal(limit_create(db, &of_first), LIMIT_DONE);

@@ -20,7 +20,10 @@ static struct db *db;
 static struct crypto_keys keys;
 
 static struct uuid customer(void) {
-  struct customer c = {.id = uuid_v7(clock_wall_us()), .time_zone = STR("UTC"), .metadata = STR("{}"), .short_policy = CUSTOMER_ALLOW_DEBT,
+  struct customer c = {.id = uuid_v7(clock_wall_us()),
+                       .time_zone = STR("UTC"),
+                       .metadata = STR("{}"),
+                       .short_policy = CUSTOMER_ALLOW_DEBT,
                        .short_debt = 77};
   assert_int_equal(customer_create(db, &c), CUSTOMER_DONE);
   return c.id;
@@ -56,8 +59,12 @@ static void a_key_is_asked_for_once_and_then_known(void **state) {
   struct principals *c = principals_create(&keys);
   struct uuid of = customer();
   struct made k = key(of, 0), other = key(of, 0);
-  struct limit whole = {.customer_id = of, .id = uuid_v7(clock_wall_us()), .measure = LIMIT_SPEND, .period = LIMIT_TOTAL, .amount = 1}, one = whole,
-               others = whole;
+  struct limit whole = {.customer_id = of,
+                        .id = uuid_v7(clock_wall_us()),
+                        .measure = LIMIT_SPEND,
+                        .period = LIMIT_TOTAL,
+                        .amount = 1},
+               one = whole, others = whole;
   one.id = uuid_v7(clock_wall_us()), one.key_id = k.id;
   others.id = uuid_v7(clock_wall_us()), others.key_id = other.id;
   assert_int_equal(limit_create(db, &whole), LIMIT_DONE);

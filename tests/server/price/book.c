@@ -1,4 +1,5 @@
-// Prices in the database and in the book: versions follow each other, routes follow priority, rates fall back to parents.
+// Prices in the database and in the book: versions follow each other, routes follow priority, rates fall back to
+// parents.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,8 +19,14 @@ static struct arena arena;
 static struct crypto_keys keys;
 
 static struct uuid provider(const char *name, int priority) {
-  struct provider p = {.id = uuid_v7(clock_wall_us()), .name = str_from(name), .plugin = STR("openai"), .base_url = STR("https://x"),
-                       .models = STR("{\"sold\": \"theirs\"}"), .secret = STR("sk-1"), .priority = priority, .enabled = true};
+  struct provider p = {.id = uuid_v7(clock_wall_us()),
+                       .name = str_from(name),
+                       .plugin = STR("openai"),
+                       .base_url = STR("https://x"),
+                       .models = STR("{\"sold\": \"theirs\"}"),
+                       .secret = STR("sk-1"),
+                       .priority = priority,
+                       .enabled = true};
   assert_int_equal(db_begin(db), 0);
   assert_int_equal(provider_create(db, &arena, &keys, &p), PROVIDER_DONE);
   assert_int_equal(db_commit(db), 0);
@@ -27,12 +34,19 @@ static struct uuid provider(const char *name, int priority) {
 }
 
 static int price(struct uuid of, const char *model, int64_t from, amount charge, struct uuid *ret) {
-  struct price p = {.id = uuid_v7(clock_wall_us()), .provider_id = of, .model = str_from(model), .valid_from = from, .max_output = 4096,
-                    .rates = {{STR("input_tokens"), 1000000, charge, 1}, {STR("output_tokens"), 1000, 7, 2}}, .rate_count = 2};
+  struct price p = {.id = uuid_v7(clock_wall_us()),
+                    .provider_id = of,
+                    .model = str_from(model),
+                    .valid_from = from,
+                    .max_output = 4096,
+                    .rates = {{STR("input_tokens"), 1000000, charge, 1}, {STR("output_tokens"), 1000, 7, 2}},
+                    .rate_count = 2};
   assert_int_equal(db_begin(db), 0);
   int answer = price_create(db, &p);
-  if (answer == PRICE_DONE) assert_int_equal(db_commit(db), 0);
-  else db_rollback(db);
+  if (answer == PRICE_DONE)
+    assert_int_equal(db_commit(db), 0);
+  else
+    db_rollback(db);
   if (ret) *ret = p.id;
   return answer;
 }
@@ -59,7 +73,8 @@ static void the_first_price_stands_at_once_and_the_next_must_come_ahead(void **s
   assert_int_equal(price_read(db, &arena, second, &seen), PRICE_DONE);
   assert_int_equal(seen.valid_from, ends);
   assert_int_equal(seen.valid_until, 0);
-  assert_int_equal(price(of, "versioned", ends, 7, NULL), ends > clock_wall_us() + 2000000 ? PRICE_TAKEN : PRICE_TOO_EARLY);
+  assert_int_equal(price(of, "versioned", ends, 7, NULL),
+                   ends > clock_wall_us() + 2000000 ? PRICE_TAKEN : PRICE_TOO_EARLY);
 
   const struct book_price *at[4];
   struct book *b = load();
@@ -175,7 +190,8 @@ static void a_provider_is_found_by_id_or_name_and_names_are_unique(void **state)
   assert_int_equal(provider_resolve(db, str_from(text), &seen), PROVIDER_DONE);
   assert_true(uuid_eq(seen, of));
   assert_int_equal(provider_resolve(db, STR("lost"), &seen), PROVIDER_UNKNOWN);
-  struct provider again = {.id = uuid_v7(clock_wall_us()), .name = STR("found"), .plugin = STR("openai"), .base_url = STR("https://x")};
+  struct provider again = {
+      .id = uuid_v7(clock_wall_us()), .name = STR("found"), .plugin = STR("openai"), .base_url = STR("https://x")};
   assert_int_equal(db_begin(db), 0);
   assert_int_equal(provider_create(db, &arena, &keys, &again), PROVIDER_NAME_TAKEN);
   db_rollback(db);
