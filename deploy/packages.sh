@@ -6,11 +6,11 @@
 {
 BUILD_PACKAGES=(ca-certificates gcc libc6-dev cmake ninja-build pkg-config
   libmicrohttpd-dev libpq-dev libsodium-dev libjansson-dev libcurl4-openssl-dev)
-# Any PostgreSQL from 14 on will do: one that is installed is used as a program, never its clusters.
-compgen -G '/usr/lib/postgresql/1[4-9]/bin/initdb' >/dev/null || BUILD_PACKAGES+=(postgresql-15)
+# Any PostgreSQL from 15 on will do: one that is installed is used as a program, never its clusters.
+compgen -G '/usr/lib/postgresql/1[5-9]/bin/initdb' >/dev/null || BUILD_PACKAGES+=(postgresql-15)
 # What the tests need beyond that.
 TEST_PACKAGES=(clang libclang-rt-14-dev llvm-14 libcmocka-dev python3 python3-pytest python3-psycopg2 python3-yaml
-  python3-jsonschema nodejs npm nginx-light shellcheck)
+  python3-jsonschema nodejs npm nginx-light wrk procps git shellcheck)
 }
 
 # packages_missing NAME...: those that are not installed, one a line.

@@ -21,7 +21,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def world(cluster):
-    options = ["--replay", str(FIXTURES)] if FIXTURES.is_dir() else []
+    options = ["--replay", str(FIXTURES / "openai")] if FIXTURES.is_dir() else []
     w = World(cluster, stand_in_options=options, TOLLGATE_FIRST_BYTE_MS="3000", TOLLGATE_BETWEEN_CHUNKS_MS="2000", TOLLGATE_UPSTREAM_TOTAL_MS="30000")
     yield w
     w.quiet()
