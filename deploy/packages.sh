@@ -10,7 +10,8 @@ BUILD_PACKAGES=(ca-certificates gcc libc6-dev cmake ninja-build pkg-config
 compgen -G '/usr/lib/postgresql/1[5-9]/bin/initdb' >/dev/null || BUILD_PACKAGES+=(postgresql-15)
 # What the tests need beyond that.
 TEST_PACKAGES=(clang libclang-rt-14-dev llvm-14 libcmocka-dev python3 python3-pytest python3-psycopg2 python3-yaml
-  python3-jsonschema nodejs npm nginx-light wrk procps git shellcheck)
+  python3-jsonschema nginx-light wrk procps git shellcheck)
+command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)
 }
 
 # packages_missing NAME...: those that are not installed, one a line.

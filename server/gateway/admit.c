@@ -1,5 +1,5 @@
-// The hold. Nothing goes upstream before the ledger has committed it together with what the limits give. What the ledger
-// answers is acted on here; what it refuses is told in refuse.c.
+// The hold. Nothing goes upstream before the ledger has committed it together with what the limits give. What the
+// ledger answers is acted on here; what it refuses is told in refuse.c.
 #include "gateway/call.h"
 #include "json/write.h"
 
@@ -53,7 +53,7 @@ static struct str about_write(struct gateway_call *c) {
   bound_write(&w, first);
   json_object_end(&w);
   ASSERT(!out.full);
-  struct str about = arena_str(&c->arena, buf_str(&out));
+  struct str about = arena_str(http_arena(c->request), buf_str(&out));
   buf_finish(&out);
   return about;
 }
@@ -66,7 +66,7 @@ static bool idempotency(struct gateway_call *c, struct ledger_op *op) {
   if (header.len > IDEMPOTENCY_KEY_MAX || !str_is_utf8(header)) return false;
   char key[ID_TEXT_MAX];
   id_print("key", c->principal->key_id, key);
-  op->idempotency_key = str_from(arena_printf(&c->arena, "%s:%.*s", key, STR_ARG(header)));
+  op->idempotency_key = str_from(arena_printf(http_arena(c->request), "%s:%.*s", key, STR_ARG(header)));
   crypto_hash(http_path(c->request), both);
   crypto_hash(body, both + 32);
   crypto_hash((struct str){(const char *)both, sizeof both}, op->fingerprint);
@@ -91,15 +91,25 @@ static void submit(struct gateway_call *c) {
   const struct principal *p = c->principal;
   struct ledger_op *op = &c->op;
   price_input(c);
-  *op = (struct ledger_op){.kind = LEDGER_ADMIT, .customer = p->customer_id, .id = c->id, .key = p->key_id,
-                           .price = c->candidates[0].price->id, .hold = c->hold, .charge = c->input_charge, .cost = c->input_cost,
-                           .usage = buf_str(&c->usage_json), .config_version = p->config_version, .about = about_write(c),
-                           .done = done, .arg = c};
+  *op = (struct ledger_op){.kind = LEDGER_ADMIT,
+                           .customer = p->customer_id,
+                           .id = c->id,
+                           .key = p->key_id,
+                           .price = c->candidates[0].price->id,
+                           .hold = c->hold,
+                           .charge = c->input_charge,
+                           .cost = c->input_cost,
+                           .usage = buf_str(&c->usage_json),
+                           .config_version = p->config_version,
+                           .about = about_write(c),
+                           .done = done,
+                           .arg = c};
   if (p->short_policy == SHORT_ALLOW_DEBT) op->debt_allowed = p->short_debt;
   for (size_t i = 0; i < p->limit_count && i < LIMIT_DRAWS; i++) op->limits[op->limit_count++] = p->limits[i].id;
   if (!idempotency(c, op)) {
     struct problem_more more = {.param = "Idempotency-Key"};
-    respond_problem(c, PROBLEM_INVALID_REQUEST, &more, "Idempotency-Key is text of at most %d bytes.", IDEMPOTENCY_KEY_MAX);
+    respond_problem(c, PROBLEM_INVALID_REQUEST, &more, "Idempotency-Key is text of at most %d bytes.",
+                    IDEMPOTENCY_KEY_MAX);
     call_go(c, STEP_DONE);
     return;
   }
@@ -147,12 +157,18 @@ static void refused(struct gateway_call *c) {
 static void on_admitted(void *call) {
   struct gateway_call *c = call;
   int result = c->op.result;
-  if (result == LEDGER_DONE) call_go(c, STEP_UPSTREAM);
-  else if (c->cancelled != CANCEL_NOT) call_go(c, STEP_ADMIT); // refused there
-  else if (result == LEDGER_STALE) principal_reload(c);
-  else if (result == LEDGER_SHORT && lower(c)) submit(c);
-  else if (result < 0) refuse_fault(c, result);
-  else refused(c);
+  if (result == LEDGER_DONE)
+    call_go(c, STEP_UPSTREAM);
+  else if (c->cancelled != CANCEL_NOT)
+    call_go(c, STEP_ADMIT); // refused there
+  else if (result == LEDGER_STALE)
+    principal_reload(c);
+  else if (result == LEDGER_SHORT && lower(c))
+    submit(c);
+  else if (result < 0)
+    refuse_fault(c, result);
+  else
+    refused(c);
 }
 
 void admit_enter(struct gateway_call *c) {

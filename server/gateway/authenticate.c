@@ -1,5 +1,5 @@
-// Who calls. A cached principal will do: the commit that admits the call holds its version against the customer's row. What
-// a cache may not decide is a refusal by what it remembers: a suspension is read again before it is believed.
+// Who calls. A cached principal will do: the commit that admits the call holds its version against the customer's row.
+// What a cache may not decide is a refusal by what it remembers: a suspension is read again before it is believed.
 #include "gateway/call.h"
 
 #define RELOADS_MAX 3 // a configuration that moves faster than it can be read: 503
@@ -38,11 +38,13 @@ static void principal_job(struct db *db, void *arg) {
   struct principal_question *q = arg;
   struct gateway_call *c = q->call;
   c->loaded = FAULT_DB;
-  if (db) c->loaded = principal_load(c->gateway->principals, db, (struct str){c->key_text, c->key_len}, &c->loaded_principal);
+  if (db)
+    c->loaded = principal_load(c->gateway->principals, db, (struct str){c->key_text, c->key_len}, &c->loaded_principal);
   net_post(c->lane->loop, principal_told, q);
 }
 
-int principal_ask(struct gateway_call *c, void (*then)(void *call)) {
+// Reads the principal again; `then` runs on the lane with c->loaded told. A fault: nothing is coming.
+static int principal_ask(struct gateway_call *c, void (*then)(void *call)) {
   struct principal_question *q = mem_alloc(sizeof *q);
   *q = (struct principal_question){c, then};
   c->loaded_principal = NULL;
@@ -54,7 +56,8 @@ int principal_ask(struct gateway_call *c, void (*then)(void *call)) {
   return result;
 }
 
-void principal_take(struct gateway_call *c) {
+// What was loaded becomes the call's.
+static void principal_take(struct gateway_call *c) {
   struct principal *old = c->principal;
   pthread_mutex_lock(&c->lane->lock);
   c->principal = c->loaded_principal;
@@ -87,12 +90,17 @@ static bool has_expired(const struct gateway_call *c) {
 }
 
 static void judge(struct gateway_call *c) {
-  if (has_expired(c)) refuse(c, PROBLEM_INVALID_KEY, invalid_key_text);
+  if (has_expired(c))
+    refuse(c, PROBLEM_INVALID_KEY, invalid_key_text);
   else if (c->principal->is_operator)
-    refuse(c, PROBLEM_FORBIDDEN, "This is an operator's key: calls are made with a customer's key, which pays for them.");
-  else if (c->principal->suspended && !c->fresh) load(c);
-  else if (c->principal->suspended) refuse(c, PROBLEM_CUSTOMER_SUSPENDED, "This customer is suspended.");
-  else call_go(c, c->step == STEP_ADMIT ? STEP_ADMIT : STEP_ROUTE);
+    refuse(c, PROBLEM_FORBIDDEN,
+           "This is an operator's key: calls are made with a customer's key, which pays for them.");
+  else if (c->principal->suspended && !c->fresh)
+    load(c);
+  else if (c->principal->suspended)
+    refuse(c, PROBLEM_CUSTOMER_SUSPENDED, "This customer is suspended.");
+  else
+    call_go(c, c->step == STEP_ADMIT ? STEP_ADMIT : STEP_ROUTE);
 }
 
 static void on_loaded(void *call) {
@@ -117,10 +125,11 @@ static bool key_copy(struct gateway_call *c) {
   struct str key = {0};
   if (key_text_find(c->request, &key) != 0) {
     struct problem_more more = {.param = "x-api-key"};
-    respond_problem(c, PROBLEM_INVALID_REQUEST, &more, "Authorization and x-api-key carry different keys: send one of them.");
+    respond_problem(c, PROBLEM_INVALID_REQUEST, &more,
+                    "Authorization and x-api-key carry different keys: send one of them.");
     return false;
   }
-  c->key_text = arena_strdup(&c->arena, key);
+  c->key_text = mem_strndup(key.len ? key.ptr : "", key.len);
   c->key_len = key.len;
   return true;
 }
@@ -136,8 +145,12 @@ void authenticate_enter(struct gateway_call *c) {
     principal_take(c);
     judge(c);
     break;
-  case PRINCIPAL_UNKNOWN: refuse(c, PROBLEM_INVALID_KEY, invalid_key_text); break;
-  case PRINCIPAL_ASK: load(c); break;
+  case PRINCIPAL_UNKNOWN:
+    refuse(c, PROBLEM_INVALID_KEY, invalid_key_text);
+    break;
+  case PRINCIPAL_ASK:
+    load(c);
+    break;
   }
 }
 
@@ -154,12 +167,14 @@ static void revisited(struct gateway_call *c, int result) {
 static void on_revisited(void *call) {
   struct gateway_call *c = call;
   bool running = c->step == STEP_UPSTREAM || c->step == STEP_RELAY;
-  if (running) revisited(c, c->loaded);
-  else principal_unref(c->loaded_principal);
+  if (running)
+    revisited(c, c->loaded);
+  else
+    principal_unref(c->loaded_principal);
 }
 
-// One job for all calls of a key, where it can be: what the first one read, the others find in the cache. A full queue means
-// that it is told once more: the version that is watched stays what it was.
+// One job for all calls of a key, where it can be: what the first one read, the others find in the cache. A full queue
+// means that it is told once more: the version that is watched stays what it was.
 void call_revisit(struct gateway_call *c) {
   struct str key = {c->key_text, c->key_len};
   if ((c->step != STEP_UPSTREAM && c->step != STEP_RELAY) || c->revisiting) return;

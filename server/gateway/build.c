@@ -1,8 +1,8 @@
 // The upstream request, as the plugin writes it, into memory that grows when it asks for more. The provider's secret is
 // unsealed for that one call and wiped; the header lines, which carry it, are wiped when the exchange has taken them.
 #include "gateway/call.h"
-#include "json/read.h"
 #include "price/provider.h"
+#include "json/read.h"
 
 #define URL_MAX (16 * 1024)
 #define HEADERS_MAX (64 * 1024)
@@ -41,7 +41,8 @@ void build_finish(struct build *b) {
 
 static int secret_open(struct gateway_call *c, const struct book_provider *provider, struct buf *ret) {
   if (provider->secret.len == 0) return 0;
-  return crypto_open(c->gateway->keys, provider_secret_context(&c->arena, provider->id), provider->secret, ret);
+  return crypto_open(c->gateway->keys, provider_secret_context(http_arena(c->request), provider->id), provider->secret,
+                     ret);
 }
 
 static struct str base_url(const struct candidate *candidate) {
@@ -59,9 +60,13 @@ static int ask_plugin(struct gateway_call *c, struct str secret, struct tollgate
   const struct candidate *one = call_candidate(c);
   const struct book_price *price = one->price;
   struct str model = price->upstream_model.len ? price->upstream_model : price->model;
-  struct tollgate_upstream upstream = {.size = sizeof upstream, .base_url = slice(base_url(one)), .secret = slice(secret),
-                                       .model = slice(model), .settings = slice(price->provider->settings),
-                                       .output_cap = c->output_cap, .now_s = ledger_now(c->gateway->ledger) / 1000000};
+  struct tollgate_upstream upstream = {.size = sizeof upstream,
+                                       .base_url = slice(base_url(one)),
+                                       .secret = slice(secret),
+                                       .model = slice(model),
+                                       .settings = slice(price->provider->settings),
+                                       .output_cap = c->output_cap,
+                                       .now_s = ledger_now(c->gateway->ledger) / 1000000};
   for (int i = 0; i < BUILD_TRIES; i++) {
     *built = (struct tollgate_built){.size = sizeof *built, .url = b->url, .headers = b->headers, .body = b->body};
     enum tollgate_result result = one->plugin->build(&one->request, &one->facts, &upstream, built);

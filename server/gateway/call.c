@@ -1,5 +1,6 @@
-// A call's life: made by the server's thread that read the request, then its lane's alone. The table of steps is in call.h;
-// a step ends by naming the next one, and a cancel is looked at between two steps or, where upstream is at work, at once.
+// A call's life: made by the server's thread that read the request, then its lane's alone. The table of steps is in
+// call.h; a step ends by naming the next one, and a cancel is looked at between two steps or, where upstream is at
+// work, at once.
 #include "gateway/call.h"
 
 static const struct {
@@ -18,13 +19,13 @@ void call_ref(struct gateway_call *c) {
 void call_unref(struct gateway_call *c) {
   if (atomic_fetch_sub(&c->refs, 1) != 1) return;
   ASSERT(!c->request && !c->exchange && !c->body);
-  crypto_wipe(c->key_text, c->key_len);
+  if (c->key_text) crypto_wipe(c->key_text, c->key_len);
+  mem_free(c->key_text);
   principal_unref(c->principal);
   book_unref(c->book);
   buf_finish(&c->held);
   buf_finish(&c->usage_json);
   buf_finish(&c->evidence);
-  arena_finish(&c->arena);
   mem_free(c);
 }
 
@@ -67,8 +68,10 @@ static void lane_add(struct gateway_lane *lane, struct gateway_call *c) {
 
 static void lane_remove(struct gateway_lane *lane, struct gateway_call *c) {
   pthread_mutex_lock(&lane->lock);
-  if (c->prev) c->prev->next = c->next;
-  else lane->calls = c->next;
+  if (c->prev)
+    c->prev->next = c->next;
+  else
+    lane->calls = c->next;
   if (c->next) c->next->prev = c->prev;
   pthread_mutex_unlock(&lane->lock);
 }
@@ -108,14 +111,14 @@ void call_cancel(struct gateway_call *c, enum call_cancel why) {
   if (steps[c->step].cancel) steps[c->step].cancel(c);
 }
 
-static struct gateway_call *call_create(struct gateway_lane *lane, struct http_request *r, const struct gateway_route *route) {
+static struct gateway_call *call_create(struct gateway_lane *lane, struct http_request *r,
+                                        const struct gateway_route *route) {
   struct gateway_call *c = mem_alloc(sizeof *c);
   c->lane = lane;
   c->gateway = lane->gateway;
   c->route = route;
   c->refs = 1;
   c->request = r;
-  arena_init(&c->arena, LIMIT_REQUEST_ARENA);
   buf_init(&c->held, LIMIT_ANSWER_HELD);
   buf_init(&c->usage_json, LIMIT_EVIDENCE);
   buf_init(&c->evidence, LIMIT_EVIDENCE);

@@ -1,6 +1,6 @@
-// What the files of this folder share: a call, its steps, and the lane it lives on. A call belongs to its lane's thread:
-// what comes from elsewhere (a job, the ledger's writer, the client's socket) is posted there first. So nothing here is
-// locked but what gateway_watched reads.
+// What the files of this folder share: a call, its steps, and the lane it lives on. A call belongs to its lane's
+// thread: what comes from elsewhere (a job, the ledger's writer, the client's socket) is posted there first. So nothing
+// here is locked but what gateway_watched reads.
 #pragma once
 #include "base/limits.h"
 #include "base/log.h"
@@ -14,14 +14,15 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-//  id, what is entered, what a cancel does while the call is there (NULL: the step's own answer comes and is then refused)
-#define CALL_STEPS(X)                                \
-  X(AUTHENTICATE, authenticate_enter, NULL)          \
-  X(ROUTE, route_enter, NULL)                        \
-  X(ADMIT, admit_enter, NULL)                        \
-  X(UPSTREAM, upstream_enter, upstream_cancel)       \
-  X(RELAY, relay_enter, upstream_cancel)             \
-  X(SETTLE, settle_enter, NULL)                      \
+//  id, what is entered, what a cancel does while the call is there (NULL: the step's own answer comes and is then
+//  refused)
+#define CALL_STEPS(X)                                                                                                  \
+  X(AUTHENTICATE, authenticate_enter, NULL)                                                                            \
+  X(ROUTE, route_enter, NULL)                                                                                          \
+  X(ADMIT, admit_enter, NULL)                                                                                          \
+  X(UPSTREAM, upstream_enter, upstream_cancel)                                                                         \
+  X(RELAY, relay_enter, upstream_cancel)                                                                               \
+  X(SETTLE, settle_enter, NULL)                                                                                        \
   X(DONE, call_done, NULL)
 
 enum call_step {
@@ -80,8 +81,8 @@ struct gateway_call {
   _Atomic int refs; // the steps' own, and one for each thing posted or asked from outside of them
   enum call_step step;
   enum call_cancel cancelled;
-  struct http_request *request; // NULL once it is answered: nothing lent by it is touched afterwards
-  struct arena arena;
+  struct http_request
+      *request; // NULL once it is answered. Its arena is the call's: what ends with the answer lives there
   char request_id[ID_TEXT_MAX];
 
   // who
@@ -140,23 +141,22 @@ void call_unref(struct gateway_call *c);
 void call_go(struct gateway_call *c, enum call_step step); // the last thing a step does
 void call_cancel(struct gateway_call *c, enum call_cancel why);
 void call_done(struct gateway_call *c);
-static inline const struct candidate *call_candidate(const struct gateway_call *c) { return &c->candidates[c->at]; }
+static inline const struct candidate *call_candidate(const struct gateway_call *c) {
+  return &c->candidates[c->at];
+}
 
 // authenticate.c
 // 0 with the key's text (empty: none was given), or 1 where two different ones were.
 int key_text_find(const struct http_request *r, struct str *ret);
 extern const char invalid_key_text[];
 void authenticate_enter(struct gateway_call *c);
-// Reads the principal again on a job thread; `then` runs on the lane with c->loaded told. A fault: nothing is coming.
-int principal_ask(struct gateway_call *c, void (*then)(void *call));
-void principal_take(struct gateway_call *c); // c->loaded_principal becomes the call's
 void principal_reload(struct gateway_call *c); // the ledger knows a newer configuration: read it and admit again
 void call_revisit(struct gateway_call *c);
 
 // route.c
 void route_enter(struct gateway_call *c);
-// The hold for the dearest candidate at an output cap (0: the caller's own). False: `ret_meter` has no rate (NULL: another
-// reason, or the plugin knows no bound).
+// The hold for the dearest candidate at an output cap (0: the caller's own). False: `ret_meter` has no rate (NULL:
+// another reason, or the plugin knows no bound).
 bool candidates_hold(struct candidate *candidates, size_t count, int64_t cap, amount *ret_hold, const char **ret_meter);
 
 // cap.c
@@ -186,7 +186,7 @@ void limit_describe(const struct ledger_op *op, int64_t now, struct limit_texts 
 struct build {
   struct tollgate_out url, headers, body;
 };
-void build_finish(struct build *b); // wipes the headers: credentials are in them
+void build_finish(struct build *b);                           // wipes the headers: credentials are in them
 int build_request(struct gateway_call *c, struct build *ret); // 0, a fault, or 1 where the plugin cannot
 void upstream_enter(struct gateway_call *c);
 void upstream_cancel(struct gateway_call *c);
@@ -204,11 +204,10 @@ struct str relay_failure(struct gateway_call *c);
 
 // settle.c
 void settle_release(struct gateway_call *c, const char *ending); // nothing was used; goes on to SETTLE
-// By what the plugin counted, and where it counted nothing by what such calls usually use. ret_complete: the answer came to
-// its proper end.
+// By what the plugin counted, and where it counted nothing by what such calls usually use. ret_complete: the answer
+// came to its proper end.
 void settle_usage(struct gateway_call *c, enum tollgate_ending ending, const char *ending_name, bool *ret_complete);
 void settle_enter(struct gateway_call *c);
-void settle_tick(void *lane);
 
 // evidence.c
 struct evidence {

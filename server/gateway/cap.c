@@ -6,8 +6,10 @@ int64_t cap_lower(int64_t below, amount available, amount (*hold_of)(void *arg, 
   while (fails - fits > 1) {
     int64_t cap = fits + (fails - fits) / 2;
     amount hold = hold_of(arg, cap);
-    if (hold >= 0 && hold <= available) fits = cap;
-    else fails = cap;
+    if (hold >= 0 && hold <= available)
+      fits = cap;
+    else
+      fails = cap;
   }
   return fits;
 }

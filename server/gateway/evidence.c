@@ -1,5 +1,6 @@
-// What a call's charge can be explained from: the usage as the provider sent it, and each line's arithmetic. The database
-// takes it as JSON, so what a provider wrote is checked before it is believed to be such, and no text carries a NUL.
+// What a call's charge can be explained from: the usage as the provider sent it, and each line's arithmetic. The
+// database takes it as JSON, so what a provider wrote is checked before it is believed to be such, and no text carries
+// a NUL.
 #include "gateway/call.h"
 #include "json/read.h"
 #include "json/write.h"
@@ -25,8 +26,10 @@ static void raw_member(struct json_writer *w, struct str raw) {
   struct json_error error;
   CLEANUP(json_finishp) struct json *root = NULL;
   if (raw.len == 0) return;
-  if (raw.len <= RAW_MAX && json_parse(raw, &root, &error) == 0) json_member_raw(w, "raw_usage", raw);
-  else text_cut(w, "raw_usage", raw, RAW_TEXT_MAX);
+  if (raw.len <= RAW_MAX && json_parse(raw, &root, &error) == 0)
+    json_member_raw(w, "raw_usage", raw);
+  else
+    text_cut(w, "raw_usage", raw, RAW_TEXT_MAX);
 }
 
 static void lines_member(struct json_writer *w, const struct meter_bill *bill) {

@@ -1,5 +1,5 @@
-// The gateway as its owner sees it: the table of routes, made from what the plugins offer; the lanes; and what is asked of
-// all running calls at once, which is posted to each lane.
+// The gateway as its owner sees it: the table of routes, made from what the plugins offer; the lanes; and what is asked
+// of all running calls at once, which is posted to each lane.
 #include "gateway/gateway.h"
 #include "gateway/call.h"
 #include <stdlib.h>

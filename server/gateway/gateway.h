@@ -1,5 +1,5 @@
-// The gateway: the providers' own paths, each call checked, held, relayed, metered and settled. What its caller must know
-// is how to begin and how to end it; a call itself lives on one of the loops and is nobody else's.
+// The gateway: the providers' own paths, each call checked, held, relayed, metered and settled. What its caller must
+// know is how to begin and how to end it; a call itself lives on one of the loops and is nobody else's.
 #pragma once
 #include "db/pool.h"
 #include "http/server.h"
@@ -40,10 +40,11 @@ void gateway_finish(struct gateway_context *gateway);
 
 // Calls that have begun and not ended, those whose settlement waits for the database included.
 int gateway_running(const struct gateway_context *gateway);
-// Takes no further calls and cancels those that run: they are charged for what was generated. Any thread, without waiting.
+// Takes no further calls and cancels those that run: they are charged for what was generated. Any thread, without
+// waiting.
 void gateway_stop(struct gateway_context *gateway);
 // The customers with running calls, each once, and the configuration their calls were admitted under. At most max.
 size_t gateway_watched(struct gateway_context *gateway, struct uuid *ret_customers, int64_t *ret_versions, size_t max);
-// A customer's configuration has changed: reads again who its running calls belong to and ends those of a revoked key or a
-// suspended customer. Any thread, without waiting.
+// A customer's configuration has changed: reads again who its running calls belong to and ends those of a revoked key
+// or a suspended customer. Any thread, without waiting.
 void gateway_revisit(struct gateway_context *gateway, struct uuid customer);

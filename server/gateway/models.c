@@ -1,5 +1,5 @@
-// GET /v1/models: what this key may call and has a price, in OpenAI's shape. Nothing is paid here, so that no commit checks
-// the key: only a principal that the database confirmed a moment ago will do.
+// GET /v1/models: what this key may call and has a price, in OpenAI's shape. Nothing is paid here, so that no commit
+// checks the key: only a principal that the database confirmed a moment ago will do.
 #include "gateway/call.h"
 #include "json/write.h"
 
@@ -95,9 +95,12 @@ static void answer_found(struct question *q, struct principal *p) {
   bool suspended = p->suspended, is_operator = p->is_operator;
   principal_unref(p);
   if (is_operator)
-    http_problem(q->request, PROBLEM_FORBIDDEN, NULL, "This is an operator's key: the gateway is used with a customer's key.");
-  else if (suspended) http_problem(q->request, PROBLEM_CUSTOMER_SUSPENDED, NULL, "This customer is suspended.");
-  else q->answer(q);
+    http_problem(q->request, PROBLEM_FORBIDDEN, NULL,
+                 "This is an operator's key: the gateway is used with a customer's key.");
+  else if (suspended)
+    http_problem(q->request, PROBLEM_CUSTOMER_SUSPENDED, NULL, "This customer is suspended.");
+  else
+    q->answer(q);
 }
 
 static void answer_fault(struct question *q, int fault) {
@@ -111,9 +114,12 @@ static void load(struct db *db, void *arg) {
   struct question *q = arg;
   struct principal *p = NULL;
   int result = db ? principal_load(q->gateway->principals, db, q->key, &p) : FAULT_DB;
-  if (result == PRINCIPAL_FOUND) answer_found(q, p);
-  else if (result == PRINCIPAL_UNKNOWN) http_problem(q->request, PROBLEM_INVALID_KEY, NULL, "%s", invalid_key_text);
-  else answer_fault(q, result);
+  if (result == PRINCIPAL_FOUND)
+    answer_found(q, p);
+  else if (result == PRINCIPAL_UNKNOWN)
+    http_problem(q->request, PROBLEM_INVALID_KEY, NULL, "%s", invalid_key_text);
+  else
+    answer_fault(q, result);
 }
 
 static void ask(struct http_request *r, struct gateway_context *g, void (*answer)(struct question *q)) {
@@ -121,14 +127,18 @@ static void ask(struct http_request *r, struct gateway_context *g, void (*answer
   struct question *q = arena_alloc(http_arena(r), sizeof *q);
   *q = (struct question){.gateway = g, .request = r, .answer = answer};
   if (key_text_find(r, &q->key) != 0) {
-    http_problem(r, PROBLEM_INVALID_REQUEST, NULL, "Authorization and x-api-key carry different keys: send one of them.");
+    http_problem(r, PROBLEM_INVALID_REQUEST, NULL,
+                 "Authorization and x-api-key carry different keys: send one of them.");
     return;
   }
   enum principal_answer found = principal_find(g->principals, q->key, true, &p);
   int fault = found == PRINCIPAL_ASK ? db_submit(g->pool, load, q) : 0;
-  if (found == PRINCIPAL_FOUND) answer_found(q, p);
-  else if (found == PRINCIPAL_UNKNOWN) http_problem(r, PROBLEM_INVALID_KEY, NULL, "%s", invalid_key_text);
-  else if (fault != 0) answer_fault(q, fault);
+  if (found == PRINCIPAL_FOUND)
+    answer_found(q, p);
+  else if (found == PRINCIPAL_UNKNOWN)
+    http_problem(r, PROBLEM_INVALID_KEY, NULL, "%s", invalid_key_text);
+  else if (fault != 0)
+    answer_fault(q, fault);
 }
 
 void models_list(struct http_request *r, void *gateway) {

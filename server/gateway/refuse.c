@@ -1,8 +1,8 @@
-// What a caller is told when the ledger did not admit its call: which bucket ran out, what is left in it, when it refills,
-// and whether trying again can help.
+// What a caller is told when the ledger did not admit its call: which bucket ran out, what is left in it, when it
+// refills, and whether trying again can help.
 #include "gateway/call.h"
-#include "json/write.h"
 #include "ledger/bucket.h"
+#include "json/write.h"
 
 #define DETAILS_MAX 1024
 
@@ -27,7 +27,8 @@ static void limit_header(struct limit_texts *t, const char *name, const char *va
 // Only a count of requests has a quota in these headers' unit; of a budget the wait alone is told.
 void limit_describe(const struct ledger_op *op, int64_t now, struct limit_texts *ret) {
   char id[ID_TEXT_MAX];
-  int64_t wait_us = op->refills_at > now ? op->refills_at - now : 0, wait_s = wait_us / 1000000 + (wait_us % 1000000 != 0);
+  int64_t wait_us = op->refills_at > now ? op->refills_at - now : 0,
+          wait_s = wait_us / 1000000 + (wait_us % 1000000 != 0);
   *ret = (struct limit_texts){.wait_ms = wait_us / 1000 + (wait_us % 1000 != 0)};
   if (op->limit_measure != BUCKET_REQUESTS) return;
   if (ret->wait_ms == 0) ret->wait_ms = 1;
@@ -46,8 +47,10 @@ void limit_describe(const struct ledger_op *op, int64_t now, struct limit_texts 
 }
 
 static void quantity_write(struct json_writer *w, const char *name, int measure, int64_t quantity) {
-  if (measure == BUCKET_REQUESTS) json_member_int(w, name, quantity);
-  else json_member_amount(w, name, quantity);
+  if (measure == BUCKET_REQUESTS)
+    json_member_int(w, name, quantity);
+  else
+    json_member_amount(w, name, quantity);
 }
 
 static void limited(struct gateway_call *c) {
@@ -70,11 +73,13 @@ static void limited(struct gateway_call *c) {
   struct problem_more more = {.details = buf_str(&details), .headers = texts.headers, .header_count = texts.count};
   if (texts.wait_ms > 0 && (rate || texts.wait_ms < 60000)) more.retry_after_ms = texts.wait_ms;
   if (rate)
-    respond_problem(c, PROBLEM_RATE_LIMITED, &more, "Too many requests: %" PRId64 " a minute are allowed. Try again in %" PRId64 " ms.",
+    respond_problem(c, PROBLEM_RATE_LIMITED, &more,
+                    "Too many requests: %" PRId64 " a minute are allowed. Try again in %" PRId64 " ms.",
                     op->limit_amount, texts.wait_ms);
   else
     respond_problem(c, PROBLEM_BUDGET_EXCEEDED, &more,
-                    "What this call can cost at most does not fit in what is left of the %s budget.", period_name(op->limit_period));
+                    "What this call can cost at most does not fit in what is left of the %s budget.",
+                    period_name(op->limit_period));
   buf_finish(&details);
 }
 
@@ -95,9 +100,10 @@ static void short_of_credits(struct gateway_call *c) {
   amount_print(c->hold, required);
   amount_print(op_available(op), available);
   struct problem_more more = {.details = buf_str(&details)};
-  respond_problem(c, PROBLEM_INSUFFICIENT_CREDITS, &more,
-                  "This call can cost up to %s credits and %s are available. Add credits, or lower the request's output cap.", required,
-                  available);
+  respond_problem(
+      c, PROBLEM_INSUFFICIENT_CREDITS, &more,
+      "This call can cost up to %s credits and %s are available. Add credits, or lower the request's output cap.",
+      required, available);
   buf_finish(&details);
 }
 
@@ -114,20 +120,31 @@ static void duplicate(struct gateway_call *c) {
   json_object_end(&w);
   struct http_header header = {STR("X-Tollgate-Call"), str_from(call)};
   struct problem_more more = {.details = buf_str(&details), .headers = &header, .header_count = 1};
-  respond_problem(c, PROBLEM_DUPLICATE_CALL, &more, "This Idempotency-Key was used before: its call is %s. Answers are not kept.", call);
+  respond_problem(c, PROBLEM_DUPLICATE_CALL, &more,
+                  "This Idempotency-Key was used before: its call is %s. Answers are not kept.", call);
   buf_finish(&details);
 }
 
 void refuse_admission(struct gateway_call *c) {
   struct problem_more key = {.param = "Idempotency-Key"};
   switch (c->op.result) {
-  case LEDGER_SHORT: short_of_credits(c); break;
-  case LEDGER_LIMITED: limited(c); break;
-  case LEDGER_DUPLICATE: duplicate(c); break;
+  case LEDGER_SHORT:
+    short_of_credits(c);
+    break;
+  case LEDGER_LIMITED:
+    limited(c);
+    break;
+  case LEDGER_DUPLICATE:
+    duplicate(c);
+    break;
   case LEDGER_REUSED:
     respond_problem(c, PROBLEM_IDEMPOTENCY_REUSED, &key, "This Idempotency-Key was used before with another request.");
     break;
-  case LEDGER_UNKNOWN: respond_problem(c, PROBLEM_INVALID_KEY, NULL, "%s", invalid_key_text); break;
-  default: respond_fault(c, FAULT_DB); break;
+  case LEDGER_UNKNOWN:
+    respond_problem(c, PROBLEM_INVALID_KEY, NULL, "%s", invalid_key_text);
+    break;
+  default:
+    respond_fault(c, FAULT_DB);
+    break;
   }
 }

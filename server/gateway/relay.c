@@ -1,5 +1,6 @@
-// The answer on its way: through the plugin, which counts, to the client. What is kept back is bounded by LIMIT_ANSWER_HELD,
-// what the client has not taken yet by LIMIT_STREAM_BUFFER, and what a plugin may write at once by SCRATCH_MAX.
+// The answer on its way: through the plugin, which counts, to the client. What is kept back is bounded by
+// LIMIT_ANSWER_HELD, what the client has not taken yet by LIMIT_STREAM_BUFFER, and what a plugin may write at once by
+// SCRATCH_MAX.
 #include "gateway/call.h"
 
 #define SCRATCH_MAX (4 * LIMIT_SSE_LINE)
@@ -30,9 +31,12 @@ static enum tollgate_result ask_once(struct gateway_call *c, const struct ask *a
   const struct tollgate_plugin *plugin = call_candidate(c)->plugin;
   const struct problem_row *row = &problem_table[c->problem];
   switch (ask->question) {
-  case ASK_BYTES: return plugin->bytes(c->state, (struct tollgate_slice){ask->piece.ptr, ask->piece.len}, out);
-  case ASK_END: return plugin->end(c->state, ask->ending, out);
-  case ASK_FAIL: return plugin->fail(c->state, text_slice(row->type), text_slice(row->code), text_slice(c->problem_text), out);
+  case ASK_BYTES:
+    return plugin->bytes(c->state, (struct tollgate_slice){ask->piece.ptr, ask->piece.len}, out);
+  case ASK_END:
+    return plugin->end(c->state, ask->ending, out);
+  case ASK_FAIL:
+    return plugin->fail(c->state, text_slice(row->type), text_slice(row->code), text_slice(c->problem_text), out);
   }
   return TOLLGATE_BROKEN;
 }
@@ -65,7 +69,8 @@ struct str relay_failure(struct gateway_call *c) {
 // ---- the head
 
 static bool header_is_relayed(struct str name) {
-  static const char *const relayed[] = {"content-type", "content-encoding", "retry-after", "retry-after-ms", "x-should-retry"};
+  static const char *const relayed[] = {"content-type", "content-encoding", "retry-after", "retry-after-ms",
+                                        "x-should-retry"};
   for (size_t i = 0; i < ARRAY_LEN(relayed); i++)
     if (str_eq_nocase(name, str_from(relayed[i]))) return true;
   // Whose account it is stays the operator's own affair.
@@ -78,9 +83,10 @@ static void headers_keep(struct gateway_call *c, const struct net_header *header
   for (size_t i = 0; i < count; i++) {
     const struct net_header *h = &headers[i];
     bool is_id = str_eq_nocase(h->name, STR("x-request-id")) || str_eq_nocase(h->name, STR("request-id"));
-    if (is_id && c->upstream_request_id.len == 0) c->upstream_request_id = arena_str(&c->arena, h->value);
+    if (is_id && c->upstream_request_id.len == 0) c->upstream_request_id = arena_str(http_arena(c->request), h->value);
     if (!header_is_relayed(h->name) || c->relayed_count == RELAYED_HEADERS_MAX) continue;
-    c->relayed[c->relayed_count++] = (struct http_header){arena_str(&c->arena, h->name), arena_str(&c->arena, h->value)};
+    c->relayed[c->relayed_count++] =
+        (struct http_header){arena_str(http_arena(c->request), h->name), arena_str(http_arena(c->request), h->value)};
   }
 }
 
@@ -97,9 +103,10 @@ static void begin(struct gateway_call *c, const struct net_header *headers, size
   const struct candidate *one = call_candidate(c);
   struct tollgate_header *lent = mem_alloc((count + 1) * sizeof *lent);
   for (size_t i = 0; i < count; i++)
-    lent[i] = (struct tollgate_header){{headers[i].name.ptr, headers[i].name.len}, {headers[i].value.ptr, headers[i].value.len}};
+    lent[i] = (struct tollgate_header){{headers[i].name.ptr, headers[i].name.len},
+                                       {headers[i].value.ptr, headers[i].value.len}};
   struct tollgate_answer answer = {.size = sizeof answer, .status = c->status, .headers = lent, .header_count = count};
-  c->state = arena_alloc(&c->arena, one->plugin->state_size);
+  c->state = arena_alloc(http_arena(c->request), one->plugin->state_size);
   c->begun = true;
   c->broken = one->plugin->begin(c->state, &one->request, &one->facts, &answer) != TOLLGATE_OK;
   mem_free(lent);
@@ -180,14 +187,19 @@ void relay_finish(struct gateway_call *c, enum tollgate_ending ending) {
   if (!c->begun) return;
   bool fine = ask(c, &(struct ask){.question = ASK_END, .ending = ending}, &rest) == TOLLGATE_OK;
   if (!fine || c->broken || ending != TOLLGATE_ENDED || rest.len == 0) return;
-  if (c->mode == RELAY_STREAM) (void)buf_add_str(&c->held, rest);
-  else pass(c, rest);
+  if (c->mode == RELAY_STREAM)
+    (void)buf_add_str(&c->held, rest);
+  else
+    pass(c, rest);
 }
 
 static void fail_upstream(struct gateway_call *c, enum net_end end) {
-  if (end == NET_TIMEOUT) fail(c, PROBLEM_UPSTREAM_TIMEOUT, "The provider did not finish its answer in time.");
-  else if (end == NET_TOO_LARGE) fail(c, PROBLEM_UPSTREAM_ERROR, "The provider's answer is too large.");
-  else fail(c, PROBLEM_UPSTREAM_ERROR, "The provider's answer broke off before its end.");
+  if (end == NET_TIMEOUT)
+    fail(c, PROBLEM_UPSTREAM_TIMEOUT, "The provider did not finish its answer in time.");
+  else if (end == NET_TOO_LARGE)
+    fail(c, PROBLEM_UPSTREAM_ERROR, "The provider's answer is too large.");
+  else
+    fail(c, PROBLEM_UPSTREAM_ERROR, "The provider's answer broke off before its end.");
 }
 
 // Upstream's error is the client's, unchanged, and costs nothing.

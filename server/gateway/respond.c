@@ -1,5 +1,5 @@
-// What the client gets, once: an answer of upstream's with what it cost, a problem of ours, or the end of a stream. After
-// each of these the request is gone, and c->request says so.
+// What the client gets, once: an answer of upstream's with what it cost, a problem of ours, or the end of a stream.
+// After each of these the request is gone, and c->request says so.
 #include "gateway/call.h"
 #include <stdarg.h>
 
@@ -58,20 +58,27 @@ void respond_problem(struct gateway_call *c, enum problem p, const struct proble
 
 void respond_fault(struct gateway_call *c, int fault) {
   struct problem_more more = {.retry_after_ms = 1000};
-  if (fault == FAULT_FULL) respond_problem(c, PROBLEM_OVERLOADED, &more, "The service is busy. Try again in a moment.");
-  else if (fault == FAULT_CLOSED) respond_problem(c, PROBLEM_SHUTTING_DOWN, &more, "The service is shutting down.");
-  else respond_problem(c, PROBLEM_STORAGE_UNAVAILABLE, &more, "The database cannot be reached. Nothing was charged.");
+  if (fault == FAULT_FULL)
+    respond_problem(c, PROBLEM_OVERLOADED, &more, "The service is busy. Try again in a moment.");
+  else if (fault == FAULT_CLOSED)
+    respond_problem(c, PROBLEM_SHUTTING_DOWN, &more, "The service is shutting down.");
+  else
+    respond_problem(c, PROBLEM_STORAGE_UNAVAILABLE, &more, "The database cannot be reached. Nothing was charged.");
 }
 
 void respond_drop(struct gateway_call *c) {
   if (!c->request) return;
-  if (c->streaming) http_stream_end(request_take(c), false);
-  else http_reply(request_take(c), 499, NULL, 0, (struct str){0});
+  if (c->streaming)
+    http_stream_end(request_take(c), false);
+  else
+    http_reply(request_take(c), 499, NULL, 0, (struct str){0});
 }
 
 void respond_cancelled(struct gateway_call *c) {
-  if (c->cancelled == CANCEL_GONE) respond_drop(c);
-  else respond_fault(c, FAULT_CLOSED);
+  if (c->cancelled == CANCEL_GONE)
+    respond_drop(c);
+  else
+    respond_fault(c, FAULT_CLOSED);
 }
 
 // ---- streams
@@ -90,8 +97,10 @@ static void receipt(struct gateway_call *c, bool settled) {
   if (!str_eq_nocase(str_trim(http_header(c->request, "X-Tollgate-Receipt")), STR("stream"))) return;
   amount_print(c->op.charged, charged);
   amount_print(c->op.balance, balance);
-  if (settled) (void)snprintf(text, sizeof text, ": tollgate call=%s charge=%s balance=%s\n\n", c->id_text, charged, balance);
-  else (void)snprintf(text, sizeof text, ": tollgate call=%s settlement=pending\n\n", c->id_text);
+  if (settled)
+    (void)snprintf(text, sizeof text, ": tollgate call=%s charge=%s balance=%s\n\n", c->id_text, charged, balance);
+  else
+    (void)snprintf(text, sizeof text, ": tollgate call=%s settlement=pending\n\n", c->id_text);
   (void)http_stream_write(c->request, str_from(text));
 }
 
@@ -129,9 +138,12 @@ void respond_end(struct gateway_call *c, bool settled) {
   if (!c->request) return;
   bool event = c->mode == RELAY_STREAM && c->answer == ANSWER_BODY;
   if (event && !c->streaming) respond_stream_start(c);
-  if (c->streaming) end_stream(c, settled);
-  else if (c->answer == ANSWER_PROBLEM) end_problem(c, settled);
-  else end_body(c, settled);
+  if (c->streaming)
+    end_stream(c, settled);
+  else if (c->answer == ANSWER_PROBLEM)
+    end_problem(c, settled);
+  else
+    end_body(c, settled);
   buf_finish(&c->held);
   buf_init(&c->held, LIMIT_ANSWER_HELD);
 }

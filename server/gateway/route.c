@@ -1,14 +1,15 @@
-// Who serves it, and what it can cost at most. The path names the endpoint; the plugins that offer it read the request; the
-// model's prices at this instant name the providers. A provider whose plugin cannot bound the request, or whose price lacks
-// a rate that the bound needs, is no candidate.
+// Who serves it, and what it can cost at most. The path names the endpoint; the plugins that offer it read the request;
+// the model's prices at this instant name the providers. A provider whose plugin cannot bound the request, or whose
+// price lacks a rate that the bound needs, is no candidate.
 #include "gateway/call.h"
 
 #define MODEL_TEXT_MAX 200 // of a name that is repeated in a message
 
 static bool header_is_withheld(struct str name) {
   static const char *const withheld[] = {
-      "authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie", "host", "content-length",
-      "connection", "transfer-encoding", "idempotency-key", "x-request-id", "traceparent", "tracestate",
+      "authorization",   "x-api-key",    "api-key",        "x-goog-api-key", "proxy-authorization",
+      "cookie",          "host",         "content-length", "connection",     "transfer-encoding",
+      "idempotency-key", "x-request-id", "traceparent",    "tracestate",
   };
   for (size_t i = 0; i < ARRAY_LEN(withheld); i++)
     if (str_eq_nocase(name, str_from(withheld[i]))) return true;
@@ -20,10 +21,12 @@ static struct tollgate_slice slice(struct str s) {
 }
 
 static struct tollgate_request request_lend(struct gateway_call *c) {
-  struct tollgate_request q = {.size = sizeof q, .path = slice(http_path(c->request)), .query = slice(http_query_raw(c->request)),
+  struct tollgate_request q = {.size = sizeof q,
+                               .path = slice(http_path(c->request)),
+                               .query = slice(http_query_raw(c->request)),
                                .body = slice(http_body(c->request))};
   size_t count = http_header_count(c->request);
-  struct tollgate_header *headers = arena_alloc(&c->arena, (count + 1) * sizeof *headers);
+  struct tollgate_header *headers = arena_alloc(http_arena(c->request), count * sizeof *headers);
   for (size_t i = 0; i < count; i++) {
     struct http_header h = http_header_at(c->request, i);
     if (header_is_withheld(h.name)) continue;
@@ -53,7 +56,8 @@ static bool refuse_request(struct gateway_call *c, struct tollgate_facts *facts,
   facts->error[sizeof facts->error - 1] = '\0';
   facts->error_param[sizeof facts->error_param - 1] = '\0';
   struct problem_more more = {.param = facts->error_param[0] ? facts->error_param : NULL};
-  respond_problem(c, PROBLEM_INVALID_REQUEST, &more, "%s", facts->error[0] ? facts->error : "The request is not valid.");
+  respond_problem(c, PROBLEM_INVALID_REQUEST, &more, "%s",
+                  facts->error[0] ? facts->error : "The request is not valid.");
   return false;
 }
 
@@ -89,22 +93,23 @@ static bool inspect_first(struct gateway_call *c, struct candidate *ret) {
 
 static enum tollgate_result bound_at(struct candidate *candidate, int64_t cap) {
   struct tollgate_facts facts = candidate->facts;
-  struct tollgate_model model = {.size = sizeof model, .max_input = candidate->price->max_input,
-                                 .max_output = candidate->price->max_output};
+  struct tollgate_model model = {
+      .size = sizeof model, .max_input = candidate->price->max_input, .max_output = candidate->price->max_output};
   if (cap > 0) facts.output_cap = cap;
   candidate->bound = (struct tollgate_bound){.size = sizeof candidate->bound};
   enum tollgate_result result = candidate->plugin->bound(&candidate->request, &facts, &model, &candidate->bound);
   if (result == TOLLGATE_OK && candidate->bound.count > TOLLGATE_COUNTS_MAX) return TOLLGATE_BROKEN;
   for (size_t i = 0; result == TOLLGATE_OK && i < candidate->bound.count; i++) {
     const struct tollgate_count *upper = &candidate->bound.upper[i], *likely = &candidate->bound.likely[i];
-    bool sound = upper->meter < candidate->plugin->meter_count && likely->meter == upper->meter && upper->quantity >= 0 &&
-                 likely->quantity >= 0;
+    bool sound = upper->meter < candidate->plugin->meter_count && likely->meter == upper->meter &&
+                 upper->quantity >= 0 && likely->quantity >= 0;
     if (!sound) return TOLLGATE_BROKEN;
   }
   return result;
 }
 
-bool candidates_hold(struct candidate *candidates, size_t count, int64_t cap, amount *ret_hold, const char **ret_meter) {
+bool candidates_hold(struct candidate *candidates, size_t count, int64_t cap, amount *ret_hold,
+                     const char **ret_meter) {
   amount dearest = 0;
   for (size_t i = 0; i < count; i++) {
     amount hold = 0;
@@ -123,19 +128,23 @@ static void refuse_unpriced(struct gateway_call *c, struct str model, const char
   metric_add(METRIC_DENIED_PRICE, 1);
   if (meter)
     respond_problem(c, PROBLEM_MODEL_NOT_PRICED, NULL,
-                    "The price of the model \"%.*s\" has no rate for %s. Add one with POST /api/v1/prices or \"tollgate prices set\".",
+                    "The price of the model \"%.*s\" has no rate for %s. Add one with POST /api/v1/prices or "
+                    "\"tollgate prices set\".",
                     len, model.ptr, meter);
   else
     respond_problem(c, PROBLEM_MODEL_NOT_PRICED, NULL,
-                    "The model \"%.*s\" has no price. Add one with POST /api/v1/prices or \"tollgate prices set\".", len, model.ptr);
+                    "The model \"%.*s\" has no price. Add one with POST /api/v1/prices or \"tollgate prices set\".",
+                    len, model.ptr);
 }
 
 static void refuse_unbounded(struct gateway_call *c, struct str model) {
   int len = (int)(model.len < MODEL_TEXT_MAX ? model.len : MODEL_TEXT_MAX);
   struct problem_more more = {.param = "max_tokens"};
-  respond_problem(c, PROBLEM_INVALID_REQUEST, &more,
-                  "What a call of \"%.*s\" can cost at most is not known: give an output cap in the request, or max_output_tokens "
-                  "with the model's price.", len, model.ptr);
+  respond_problem(
+      c, PROBLEM_INVALID_REQUEST, &more,
+      "What a call of \"%.*s\" can cost at most is not known: give an output cap in the request, or max_output_tokens "
+      "with the model's price.",
+      len, model.ptr);
 }
 
 // ---- the candidates
@@ -173,15 +182,17 @@ static bool candidates_find(struct gateway_call *c) {
   if (!inspect_first(c, &first)) return false;
   struct str model = {first.facts.model.ptr, first.facts.model.len};
   size_t count = c->book ? book_route(c->book, model, c->routed_at, prices, CANDIDATES_MAX) : 0;
-  c->candidates = arena_alloc(&c->arena, (count + 1) * sizeof *c->candidates);
+  c->candidates = arena_alloc(http_arena(c->request), count * sizeof *c->candidates);
   for (size_t i = 0; i < count; i++) {
     const char *missing = NULL;
     if (candidate_add(c, &first, prices[i], &missing, &unbounded) == 2) return false;
     if (missing && !meter) meter = missing;
   }
   if (c->candidate_count > 0) return true;
-  if (!meter && unbounded) refuse_unbounded(c, model);
-  else refuse_unpriced(c, model, meter);
+  if (!meter && unbounded)
+    refuse_unbounded(c, model);
+  else
+    refuse_unpriced(c, model, meter);
   return false;
 }
 

@@ -1,6 +1,6 @@
-// The end in the books: what was used, priced by the price that served, in one settlement. Usage is never dropped: while
-// the database is away the settlement is tried again until it lands or the service stops, and the client is not kept waiting for
-// longer than PENDING_ANSWER_US.
+// The end in the books: what was used, priced by the price that served, in one settlement. Usage is never dropped:
+// while the database is away the settlement is tried again until it lands or the service stops, and the client is not
+// kept waiting for longer than PENDING_ANSWER_US.
 #include "base/clock.h"
 #include "gateway/call.h"
 
@@ -12,15 +12,26 @@
 
 static void op_fill(struct gateway_call *c, enum call_state state, unsigned flags, struct uuid price) {
   bool charged = state == CALL_SETTLED;
-  c->op = (struct ledger_op){.kind = LEDGER_SETTLE, .customer = c->principal->customer_id, .id = c->id, .price = price,
-                             .charge = charged ? c->bill.charge : 0, .cost = charged ? c->bill.cost : 0,
-                             .usage = buf_str(&c->usage_json), .state = state, .flags = flags, .evidence = buf_str(&c->evidence),
+  c->op = (struct ledger_op){.kind = LEDGER_SETTLE,
+                             .customer = c->principal->customer_id,
+                             .id = c->id,
+                             .price = price,
+                             .charge = charged ? c->bill.charge : 0,
+                             .cost = charged ? c->bill.cost : 0,
+                             .usage = buf_str(&c->usage_json),
+                             .state = state,
+                             .flags = flags,
+                             .evidence = buf_str(&c->evidence),
                              .arg = c};
 }
 
 static struct evidence evidence_of(const struct gateway_call *c, const char *ending) {
-  return (struct evidence){.upstream_request_id = c->upstream_request_id, .provider = call_candidate(c)->price->provider->name,
-                           .request_id = c->request_id, .ending = ending, .status = c->status, .delivered = c->delivered,
+  return (struct evidence){.upstream_request_id = c->upstream_request_id,
+                           .provider = call_candidate(c)->price->provider->name,
+                           .request_id = c->request_id,
+                           .ending = ending,
+                           .status = c->status,
+                           .delivered = c->delivered,
                            .bill = &c->bill};
 }
 
@@ -41,8 +52,10 @@ void settle_release(struct gateway_call *c, const char *ending) {
 
 // ---- by usage
 
-// The plugin's totals; where it has none, what such calls usually use: all of it for a whole answer, its input for a part.
-static void usage_read(struct gateway_call *c, enum tollgate_ending ending, struct tollgate_usage *ret, unsigned *flags) {
+// The plugin's totals; where it has none, what such calls usually use: all of it for a whole answer, its input for a
+// part.
+static void usage_read(struct gateway_call *c, enum tollgate_ending ending, struct tollgate_usage *ret,
+                       unsigned *flags) {
   const struct candidate *one = call_candidate(c);
   const uint32_t told = TOLLGATE_USAGE_KNOWN | TOLLGATE_USAGE_ESTIMATED | TOLLGATE_USAGE_FREE;
   *ret = (struct tollgate_usage){.size = sizeof *ret};
@@ -73,6 +86,13 @@ static const struct book_price *price_served(const struct gateway_call *c, const
   return asked;
 }
 
+// The alarm of a call that was used and cannot be priced: it waits for a rate.
+static void unrated_tell(const struct gateway_call *c, const char *meter) {
+  log_context(c->request_id);
+  log_error("gateway.unrated", "call %s has usage without a rate: %s", c->id_text, meter);
+  log_context(NULL);
+}
+
 void settle_usage(struct gateway_call *c, enum tollgate_ending ending, const char *ending_name, bool *ret_complete) {
   const struct tollgate_plugin *plugin = call_candidate(c)->plugin;
   struct tollgate_usage usage;
@@ -95,6 +115,7 @@ void settle_usage(struct gateway_call *c, enum tollgate_ending ending, const cha
   evidence.unrated_meter = priced == 0 ? NULL : unrated ? unrated : "(the sum is too large)";
   evidence_write(&c->evidence, &evidence);
   meter_usage_json(&c->bill, &c->usage_json);
+  if (priced != 0) unrated_tell(c, evidence.unrated_meter);
   enum call_state state = free_of_charge ? CALL_RELEASED : priced == 0 ? CALL_SETTLED : CALL_UNRATED;
   op_fill(c, state, state == CALL_RELEASED ? 0 : flags, price->id);
 }
@@ -151,7 +172,7 @@ static void settle_submit(struct gateway_call *c) {
 }
 
 // One timer a lane, while any call settles: repeats what failed, and lets clients go that have waited long enough.
-void settle_tick(void *arg) {
+static void settle_tick(void *arg) {
   struct gateway_lane *lane = arg;
   struct gateway_call *next;
   int64_t now = clock_mono_us();

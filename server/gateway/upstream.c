@@ -1,5 +1,5 @@
-// The exchange with the provider, until its answer's head has come. A provider that was never reached is passed over for the
-// next one; once a byte may have gone out, the call stays where it is.
+// The exchange with the provider, until its answer's head has come. A provider that was never reached is passed over
+// for the next one; once a byte may have gone out, the call stays where it is.
 #include "gateway/call.h"
 
 void upstream_drop(struct gateway_call *c) {
@@ -29,10 +29,10 @@ static void unanswered(struct gateway_call *c, enum net_end end) {
   c->answer = ANSWER_PROBLEM;
   c->problem = end == NET_TIMEOUT ? PROBLEM_UPSTREAM_TIMEOUT : PROBLEM_UPSTREAM_ERROR;
   (void)snprintf(c->problem_text, sizeof c->problem_text, "The provider %s.",
-                 end == NET_TIMEOUT    ? "did not answer in time"
-                 : end == NET_BROKEN   ? "broke off before it answered"
-                 : end == NET_REFUSED  ? "has an address that may not be called"
-                                       : "could not be reached");
+                 end == NET_TIMEOUT   ? "did not answer in time"
+                 : end == NET_BROKEN  ? "broke off before it answered"
+                 : end == NET_REFUSED ? "has an address that may not be called"
+                                      : "could not be reached");
   settle_release(c, net_end_name(end));
 }
 
@@ -40,7 +40,8 @@ static void tell(const struct gateway_call *c, enum net_end end, const char *det
   struct str provider = call_candidate(c)->price->provider->name;
   metric_add(METRIC_UPSTREAM_FAILED, 1);
   log_context(c->request_id);
-  log_warn("gateway.upstream", "provider %.*s, call %s: %s: %s", STR_ARG(provider), c->id_text, net_end_name(end), detail);
+  log_warn("gateway.upstream", "provider %.*s, call %s: %s: %s", STR_ARG(provider), c->id_text, net_end_name(end),
+           detail);
   log_context(NULL);
 }
 
@@ -49,16 +50,24 @@ static void on_done(void *arg, enum net_end end, const char *detail) {
   c->exchange = NULL;
   upstream_drop(c);
   if (end != NET_DONE) tell(c, end, detail);
-  if (c->step == STEP_UPSTREAM) unanswered(c, end);
-  else relay_end(c, end);
+  if (c->step == STEP_UPSTREAM)
+    unanswered(c, end);
+  else
+    relay_end(c, end);
 }
 
 static const struct net_events events = {.head = on_head, .data = on_data, .done = on_done};
 
 static void start(struct gateway_call *c, struct build *b) {
-  struct net_spec spec = {.method = c->route->method, .url = b->url.ptr, .headers = {b->headers.ptr, b->headers.len},
-                          .body = {b->body.ptr, b->body.len}, .trust = NET_OPERATOR, .first_byte_ms = c->gateway->first_byte_ms,
-                          .between_ms = c->gateway->between_ms, .total_ms = c->gateway->total_ms, .bytes_max = LIMIT_STREAM_BYTES};
+  struct net_spec spec = {.method = c->route->method,
+                          .url = b->url.ptr,
+                          .headers = {b->headers.ptr, b->headers.len},
+                          .body = {b->body.ptr, b->body.len},
+                          .trust = NET_OPERATOR,
+                          .first_byte_ms = c->gateway->first_byte_ms,
+                          .between_ms = c->gateway->between_ms,
+                          .total_ms = c->gateway->total_ms,
+                          .bytes_max = LIMIT_STREAM_BYTES};
   c->body = b->body.ptr; // the exchange reads it to its end
   b->body = (struct tollgate_out){0};
   c->exchange = net_start(c->lane->loop, &spec, &events, c);
@@ -97,7 +106,8 @@ static void cancel_answer(struct gateway_call *c) {
   } answers[] = {
       [CANCEL_NOT] = {PROBLEM_SHUTTING_DOWN, ""},
       [CANCEL_GONE] = {PROBLEM_SHUTTING_DOWN, "The client went away."},
-      [CANCEL_STOPPING] = {PROBLEM_SHUTTING_DOWN, "The service is shutting down; what was generated so far is charged."},
+      [CANCEL_STOPPING] = {PROBLEM_SHUTTING_DOWN,
+                           "The service is shutting down; what was generated so far is charged."},
       [CANCEL_REVOKED] = {PROBLEM_INVALID_KEY, "This API key was revoked while the call was running."},
       [CANCEL_SUSPENDED] = {PROBLEM_CUSTOMER_SUSPENDED, "This customer was suspended while the call was running."},
   };

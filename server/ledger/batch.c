@@ -23,10 +23,12 @@ void batch_finish(struct batch *b) {
   db_params_finish(&b->params);
 }
 
+// A sweep comes last: the settlement of the same call that came with it knows better.
 static int op_order(const void *a, const void *b) {
   const struct ledger_op *x = *(struct ledger_op *const *)a, *y = *(struct ledger_op *const *)b;
   int by_customer = uuid_cmp(x->customer, y->customer);
   if (by_customer) return by_customer;
+  if ((x->kind == LEDGER_SWEEP) != (y->kind == LEDGER_SWEEP)) return x->kind == LEDGER_SWEEP ? 1 : -1;
   return x->order < y->order ? -1 : 1;
 }
 

@@ -8,7 +8,7 @@ enum bucket_measure { BUCKET_REQUESTS = 1, BUCKET_SPEND = 2 };
 enum bucket_period { BUCKET_MINUTE = 1, BUCKET_DAY = 2, BUCKET_MONTH = 3, BUCKET_TOTAL = 4 };
 
 struct bucket {
-  struct uuid limit;
+  struct uuid limit, key; // key: nil where the limit binds the customer
   enum bucket_measure measure;
   enum bucket_period period;
   int64_t amount; // the rule: requests a minute, or nanocredits a window

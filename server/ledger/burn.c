@@ -12,6 +12,11 @@ static void leg_add(struct fold *f, struct uuid grant, amount a) {
   *vec_add(&f->consumption) = (struct fold_leg){grant, a};
 }
 
+bool burn_fits(const struct fold *f, const struct fold_customer *c, amount charge) {
+  amount sum = 0;
+  return amount_sub(c->balance, charge, &sum) && sum > -AMOUNT_MAX && amount_add(f->consumed, charge, &sum);
+}
+
 int64_t burn_consume(struct fold *f, struct fold_customer *c, amount charge) {
   ASSERT(charge >= 0);
   int64_t place = f->consumed;

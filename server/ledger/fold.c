@@ -43,9 +43,12 @@ void fold_call_add(struct fold *f, const struct fold_call *call) {
 }
 
 struct fold_grant *fold_grant_append(struct fold *f, struct fold_customer *c) {
-  struct fold_grant *grown = arena_alloc(f->arena, (c->grant_count + 1) * sizeof *grown);
-  if (c->grant_count) memcpy(grown, c->grants, c->grant_count * sizeof *grown);
-  c->grants = grown;
+  if (c->grant_count >= c->grant_cap) {
+    c->grant_cap = 2 * c->grant_count + 4;
+    struct fold_grant *grown = arena_alloc(f->arena, c->grant_cap * sizeof *grown);
+    if (c->grant_count) memcpy(grown, c->grants, c->grant_count * sizeof *grown);
+    c->grants = grown;
+  }
   return &c->grants[c->grant_count++];
 }
 
@@ -80,10 +83,16 @@ static int refuse_limited(struct ledger_op *op, const struct bucket *b, const st
   return LEDGER_LIMITED;
 }
 
-// Whether `more` can be held besides what is held already: promise 2's one comparison.
+// Whether `more` can be held besides what is held already: promise 2's one comparison. A credit limit may be as large as
+// an amount can be, what is held in all may not be larger.
 static bool credits_cover(const struct fold_customer *c, amount more, amount debt_allowed) {
   amount_wide after = (amount_wide)c->balance - c->held - more;
-  return after >= -((amount_wide)c->credit_limit + debt_allowed);
+  amount held = 0;
+  return after >= -((amount_wide)c->credit_limit + debt_allowed) && amount_add(c->held, more, &held);
+}
+
+bool fold_past_floor(const struct fold_customer *c) {
+  return (amount_wide)c->balance - c->held < -(amount_wide)c->credit_limit;
 }
 
 static int admit_idempotent(struct fold *f, struct ledger_op *op) {
@@ -135,7 +144,7 @@ static void fold_admit(struct fold *f, struct fold_customer *c, struct ledger_op
     if (b->period != BUCKET_MINUTE) h->draws[h->draw_count++] = (struct fold_draw){b->limit, b->window_start, quantity};
   }
   ASSERT(amount_add(c->held, op->hold, &c->held));
-  if (c->balance - c->held < -c->credit_limit && op->hold > 0) f->past_floor++;
+  if (fold_past_floor(c) && op->hold > 0) f->past_floor++;
   c->dirty = true;
 }
 

@@ -31,7 +31,7 @@ struct fold_customer {
   amount balance, held, debt, credit_limit;
   bool suspended, dirty;
   struct fold_grant *grants; // in burn order, in the arena; new ones are appended
-  size_t grant_count;
+  size_t grant_count, grant_cap;
   struct bucket *buckets;
   size_t bucket_count;
 };
@@ -125,6 +125,8 @@ struct fold_customer *fold_customer_find(struct fold *f, struct uuid id);
 struct fold_hold *fold_hold_find(struct fold *f, struct uuid customer, struct uuid call);
 void fold_transfer_add(struct fold *f, struct uuid customer, enum transfer_kind kind, const struct fold_leg *legs, size_t count, const char *reason);
 void fold_call_add(struct fold *f, const struct fold_call *call);
+// Whether `charge` can be taken without leaving what an amount can be: a provider may claim any number.
+bool burn_fits(const struct fold *f, const struct fold_customer *c, amount charge);
 // Takes `charge` from the grants in burn order, the rest from debt. Returns its place in the batch's consumption.
 int64_t burn_consume(struct fold *f, struct fold_customer *c, amount charge);
 // Credits a grant whose `left` has just risen by amount: repays debt first.
@@ -136,3 +138,4 @@ void fold_sweep(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void fold_void(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 struct fold_grant *fold_grant_append(struct fold *f, struct fold_customer *c); // moves c->grants
 void fold_customer_check(const struct fold_customer *c);
+bool fold_past_floor(const struct fold_customer *c);

@@ -6,6 +6,9 @@ INSERT INTO writers (id, epoch, seq, lease_until, instance)
 SELECT coalesce(max(id), 0) + 1, 1, 0, clock_timestamp() + $1::bigint * interval '1 microsecond', $2::text FROM writers
 RETURNING id, epoch, seq, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 
+-- name: ledger_take_over
+UPDATE holds SET writer_id = $1::integer, writer_epoch = $2::bigint WHERE writer_id = $3::integer
+
 -- name: ledger_writer_look
 SELECT epoch, seq FROM writers WHERE id = $1::integer FOR UPDATE
 
@@ -42,7 +45,8 @@ SELECT b.customer_id, b.limit_id, l.measure, l.period, l.amount, b.level, b.draw
   CASE WHEN l.period IN (1, 4) OR b.window_end > t.us THEN b.window_start
        ELSE (extract(epoch FROM date_trunc(t.unit[l.period], now(), p.time_zone)) * 1000000)::bigint END,
   CASE WHEN l.period IN (1, 4) OR b.window_end > t.us THEN b.window_end
-       ELSE (extract(epoch FROM (date_trunc(t.unit[l.period], now() AT TIME ZONE p.time_zone) + t.length[l.period]) AT TIME ZONE p.time_zone) * 1000000)::bigint END
+       ELSE (extract(epoch FROM (date_trunc(t.unit[l.period], now() AT TIME ZONE p.time_zone) + t.length[l.period]) AT TIME ZONE p.time_zone) * 1000000)::bigint END,
+  l.key_id
 FROM buckets b
 JOIN limits l ON l.customer_id = b.customer_id AND l.id = b.limit_id
 JOIN customer_profiles p ON p.customer_id = b.customer_id
@@ -59,7 +63,7 @@ JOIN idempotency i ON i.customer_id = k.customer_id AND i.key = k.key
 -- name: ledger_ended
 SELECT c.customer_id, c.id, c.key_id, c.price_id, c.revision, c.state, c.flags, c.charge, c.cost, c.place, c.usage,
        t.leg_grants, t.leg_amounts
-FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
+FROM (SELECT DISTINCT customer_id, call_id FROM unnest($1::uuid[], $2::uuid[]) AS asked (customer_id, call_id)) k
 JOIN calls c ON c.customer_id = k.customer_id AND c.id = k.call_id
 LEFT JOIN transfers t ON t.customer_id = c.customer_id AND t.writer_id = c.writer_id AND t.seq = c.seq AND t.ordinal = 0
 ORDER BY c.customer_id, c.id, c.revision

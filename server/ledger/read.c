@@ -202,7 +202,8 @@ static void read_buckets(struct batch *b, const struct db_result *r) {
                                       .level = db_i64(r, i + k, 5), .drawn_at = db_i64(r, i + k, 6),
                                       .window_start = db_i64(r, i + k, 7), .window_end = db_i64(r, i + k, 8),
                                       .used = db_i64(r, i + k, 9), .held = db_i64(r, i + k, 10),
-                                      .current_start = db_i64(r, i + k, 11), .current_end = db_i64(r, i + k, 12)};
+                                      .current_start = db_i64(r, i + k, 11), .current_end = db_i64(r, i + k, 12),
+                                      .key = db_uuid(r, i + k, 13)};
   }
 }
 

@@ -21,7 +21,7 @@ static void hold_settle(struct fold *f, struct fold_customer *c, struct fold_hol
   if (call.charge > h->amount) call.flags |= CALL_ABOVE_HOLD;
   hold_end(c, h, call.charge);
   call.place = burn_consume(f, c, call.charge);
-  if (c->balance - c->held < -c->credit_limit && call.charge > h->amount) f->past_floor++;
+  if (fold_past_floor(c) && call.charge > h->amount) f->past_floor++;
   fold_call_add(f, &call);
 }
 
@@ -87,9 +87,13 @@ static struct str usage_difference(struct fold *f, struct str after, const struc
   return ret;
 }
 
-static void budgets_correct(struct fold_customer *c, struct uuid call, amount difference) {
-  for (size_t i = 0; i < c->bucket_count; i++)
-    if (c->buckets[i].measure == BUCKET_SPEND) bucket_correct(&c->buckets[i], uuid_time_us(call), difference);
+// The budgets that the call drew from: of limits older than it that bind its customer or its key.
+static void budgets_correct(struct fold_customer *c, const struct fold_call *call, amount difference) {
+  for (size_t i = 0; i < c->bucket_count; i++) {
+    struct bucket *b = &c->buckets[i];
+    bool bound = (uuid_is_nil(b->key) || uuid_eq(b->key, call->key)) && uuid_time_us(b->limit) <= uuid_time_us(call->id);
+    if (b->measure == BUCKET_SPEND && bound) bucket_correct(b, uuid_time_us(call->id), difference);
+  }
 }
 
 // Writes the row that brings an ended call from what its rows add up to, to `call`'s charge, cost and usage.
@@ -100,8 +104,11 @@ static void correct(struct fold *f, struct fold_customer *c, struct ledger_op *o
     charged += rows[i].charge;
     cost += rows[i].cost;
   }
-  op->charged = call.charge;
   amount difference = call.charge - charged;
+  op->charged = charged;
+  op->result = LEDGER_REFUSED;
+  if (difference > 0 && !burn_fits(f, c, difference)) return;
+  op->charged = call.charge;
   call.usage = usage_difference(f, call.usage, rows, count);
   call.revision = rows[count - 1].revision + 1;
   call.flags |= CALL_LATE;
@@ -109,22 +116,37 @@ static void correct(struct fold *f, struct fold_customer *c, struct ledger_op *o
   call.cost -= cost;
   if (difference >= 0) call.place = burn_consume(f, c, difference);
   else burn_reverse(f, c, rows, count, -difference);
-  budgets_correct(c, call.id, difference);
+  budgets_correct(c, &call, difference);
   fold_call_add(f, &call);
   op->result = LEDGER_DONE;
+}
+
+// What an earlier operation of this batch wrote of the call; what it charged is added up. NULL: nothing.
+static const struct fold_call *fresh_find(const struct fold *f, struct ledger_op *op) {
+  const struct fold_call *found = NULL;
+  for (size_t i = 0; i < f->calls.count; i++) {
+    const struct fold_call *call = &f->calls.at[i];
+    if (!uuid_eq(call->customer, op->customer) || !uuid_eq(call->id, op->id)) continue;
+    op->charged += call->charge;
+    found = call;
+  }
+  return found;
 }
 
 static void settle_late(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   struct fold_ended *rows = NULL;
   size_t count = ended_find(f, op->customer, op->id, &rows);
+  const struct fold_call *fresh = fresh_find(f, op);
   op->result = LEDGER_UNKNOWN;
-  if (count == 0) return;
-  const struct fold_ended *last = &rows[count - 1];
+  if (count == 0 && !fresh) return;
   op->existing = op->id;
   op->result = LEDGER_DUPLICATE;
   for (size_t i = 0; i < count; i++) op->charged += rows[i].charge;
+  if (fresh) return;
+  const struct fold_ended *last = &rows[count - 1];
   if (!(last->flags & CALL_SWEPT)) return;
   if (op->state == CALL_RELEASED && last->state == CALL_EXPIRED) return;
+  if (op->state == CALL_UNRATED) return; // without a price the estimate is the better word, never zero
   if (last->state != CALL_SETTLED && !call_state_may(last->state, CALL_SETTLED)) return;
   op->charged = 0;
   correct(f, c, op, rows, count,
@@ -142,6 +164,8 @@ void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
     settle_late(f, c, op);
     return;
   }
+  op->result = LEDGER_REFUSED;
+  if (!burn_fits(f, c, op->charge)) return;
   hold_settle(f, c, h,
               (struct fold_call){.customer = op->customer, .id = op->id, .key = h->key,
                                  .price = uuid_is_nil(op->price) ? h->price : op->price, .state = op->state, .flags = op->flags,
@@ -150,12 +174,13 @@ void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
   op->result = LEDGER_DONE;
 }
 
-// Only a hold that still lives by the fenced writer is swept: an instance that came back may have taken it over.
+// Only a hold that still lives by the fenced writer is swept: an instance that came back may have taken it over, also
+// in this batch.
 void fold_sweep(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   struct fold_hold *h = fold_hold_find(f, op->customer, op->id);
   op->charged = 0;
   op->result = LEDGER_GONE;
-  if (!h || h->writer_id != op->writer) return;
+  if (!h || h->dirty || h->writer_id != op->writer || !burn_fits(f, c, h->metered)) return;
   enum call_state state = h->metered > 0 ? CALL_SETTLED : CALL_EXPIRED;
   hold_settle(f, c, h,
               (struct fold_call){.customer = op->customer, .id = op->id, .key = h->key, .price = h->price, .state = state,
@@ -169,12 +194,14 @@ void fold_sweep(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
 void fold_void(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   struct fold_ended *rows = NULL;
   size_t count = ended_find(f, op->customer, op->id, &rows);
+  const struct fold_call *fresh = fresh_find(f, op);
   op->charged = 0;
   op->result = LEDGER_UNKNOWN;
   if (count == 0) return;
   const struct fold_ended *last = &rows[count - 1];
-  op->result = last->state == CALL_VOIDED ? LEDGER_DUPLICATE : LEDGER_REFUSED;
-  if (!call_state_may(last->state, CALL_VOIDED)) return;
+  enum call_state state = fresh ? fresh->state : last->state;
+  op->result = state == CALL_VOIDED ? LEDGER_DUPLICATE : LEDGER_REFUSED;
+  if (fresh || !call_state_may(state, CALL_VOIDED)) return;
   correct(f, c, op, rows, count,
           (struct fold_call){.customer = op->customer, .id = op->id, .key = last->key, .price = last->price, .state = CALL_VOIDED,
                              .evidence = op->evidence});

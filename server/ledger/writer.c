@@ -22,6 +22,7 @@
 #define BACKOFF_LEAST_MS 20
 #define BACKOFF_MOST_MS 500
 #define TRIES 3
+#define LOCK_NOT_HAD "55P03"
 
 struct ledger {
   char *url, *instance;
@@ -66,6 +67,18 @@ static bool connect_database(struct ledger *l, struct buf *error) {
   return l->db != NULL && db_exec(l->db, planning) == 0;
 }
 
+// This instance was fenced off but lives, and so do its calls: the holds that were not swept yet live by the new row. Where
+// this fails they are swept, and end by the late path.
+static void take_over(struct ledger *l, int32_t before) {
+  struct db_params p;
+  db_params_init(&p);
+  db_param_i32(&p, l->writer.id);
+  db_param_i64(&p, l->writer.epoch);
+  db_param_i32(&p, before);
+  (void)db_run(l->db, STATEMENT_LEDGER_TAKE_OVER, &p, NULL);
+  db_params_finish(&p);
+}
+
 static int register_writer(struct ledger *l) {
   struct db_params p;
   struct db_result *r = NULL;
@@ -75,12 +88,14 @@ static int register_writer(struct ledger *l) {
   int result = 1;
   for (int i = 0; i < 16 && result == 1; i++) result = db_run(l->db, STATEMENT_LEDGER_REGISTER, &p, &r); // 1: another took the number
   db_params_finish(&p);
+  int32_t before = l->writer.id;
   if (result == 0) {
     l->writer.id = (int32_t)db_i64(r, 0, 0);
     l->writer.epoch = db_i64(r, 0, 1);
     l->writer.seq = db_i64(r, 0, 2);
     clock_set(l, db_i64(r, 0, 3));
     l->registered = true;
+    if (before) take_over(l, before);
   }
   db_result_finish(r);
   return result == 1 ? FAULT_DB : result;
@@ -98,7 +113,8 @@ static bool ready(struct ledger *l) {
   return is_up(l, ok);
 }
 
-// Whether batch seq + 1 landed: waits until the lost transaction is decided. 1 yes, 0 no, or FAULT_DB.
+// Whether batch seq + 1 landed: waits until the lost transaction is decided. 1 yes, 0 no, or FAULT_DB. A database that came
+// back without what it had acknowledged has an older row or none: the next batch is fenced off there.
 static int resolve(struct ledger *l) {
   struct db_params p;
   struct db_result *r = NULL;
@@ -107,10 +123,9 @@ static int resolve(struct ledger *l) {
   int result = db_begin(l->db);
   if (result == 0) result = db_run(l->db, STATEMENT_LEDGER_WRITER_LOOK, &p, &r);
   bool landed = false;
-  if (result == 0) {
-    ASSERT(db_rows(r) == 1);
+  if (result == 0 && db_rows(r) == 1) {
     int64_t seq = db_i64(r, 0, 1);
-    ASSERT(seq == l->writer.seq || seq == l->writer.seq + 1);
+    ASSERT(seq <= l->writer.seq + 1);
     landed = seq == l->writer.seq + 1;
   }
   db_rollback(l->db);
@@ -195,7 +210,20 @@ static bool settle_doubt(struct ledger *l, struct ledger_op **ops, size_t count)
   }
 }
 
+// What explains a charge comes from a provider, and the database may not take it: then the charge stands without it.
+static bool evidence_drop(struct ledger_op *op) {
+  static const char refused[] = "{\"lost\":\"the database refused the evidence\"}";
+  if (op->kind != LEDGER_SETTLE || op->evidence.len == 0 || op->evidence.ptr == refused) return false;
+  op->evidence = str_from(refused);
+  return true;
+}
+
 static void halve(struct ledger *l, struct ledger_op **ops, size_t count) {
+  if (count == 1 && evidence_drop(ops[0])) {
+    log_error("ledger.evidence", "the database refused a settlement, it is tried without its evidence: %s", db_error(l->db));
+    run(l, ops, 1);
+    return;
+  }
   if (count == 1) {
     metric_add(METRIC_LEDGER_POISONED, 1);
     log_error("ledger.poisoned", "the database refused an operation of kind %d: %s", (int)ops[0]->kind, db_error(l->db));
@@ -208,7 +236,15 @@ static void halve(struct ledger *l, struct ledger_op **ops, size_t count) {
   run(l, ops + count / 2, count - count / 2);
 }
 
-// Runs one batch until each of its operations has its answer.
+// A batch that failed has not renewed the lease: one that waited for a lock must not make this instance look dead.
+static void renew(struct ledger *l, struct ledger_op **ops) {
+  int r = ready(l) ? batch_run(&l->batch, l->db, &l->writer, ops, 0) : FAULT_DB;
+  if (r == BATCH_DONE) landed(l, ops, 0);
+  if (r == FAULT_DB_UNKNOWN) (void)settle_doubt(l, ops, 0);
+}
+
+// Runs one batch until each of its operations has its answer. Who holds a lock for longer than LOCK_MS is no frozen peer:
+// waiting again helps nobody, what does not need that lock goes on.
 static void run(struct ledger *l, struct ledger_op **ops, size_t count) {
   for (int failed = 0;;) {
     if (!ready(l)) {
@@ -231,11 +267,17 @@ static void run(struct ledger *l, struct ledger_op **ops, size_t count) {
     } else if (r == BATCH_BAD && !db_is_transient(l->db)) {
       if (count > 0) halve(l, ops, count);
       return;
-    } else if (++failed >= TRIES) {
+    } else {
+      bool locked_out = r == BATCH_BAD && strcmp(db_sqlstate(l->db), LOCK_NOT_HAD) == 0;
+      if (r == BATCH_BAD) renew(l, ops);
+      if (!locked_out && ++failed < TRIES) {
+        back_off(l);
+        continue;
+      }
       if (r == BATCH_BAD && count > 1) halve(l, ops, count); // a lock that does not come: find whose
       else answer_fault(ops, count, FAULT_DB);
       return;
-    } else back_off(l);
+    }
   }
 }
 

@@ -1,8 +1,9 @@
-// From usage to money and nothing else: which rate each meter takes, then the exact sum of base/amount.h. A bound is priced
-// at the dearest that its meters can turn into, so that no settlement of usage inside the bound can pass the hold.
+// From usage to money and nothing else: which rate each meter takes, then the exact sum of base/amount.h. A bound is
+// priced at the dearest that its meters can turn into, so that no settlement of usage inside the bound can pass the
+// hold.
 #include "base/log.h"
-#include "json/write.h"
 #include "meter/call.h"
+#include "json/write.h"
 
 static const char *meter_parent(void *arg, struct str meter) {
   const struct tollgate_plugin *plugin = arg;
@@ -10,7 +11,8 @@ static const char *meter_parent(void *arg, struct str meter) {
   return index < 0 ? NULL : plugin->meters[index].parent;
 }
 
-static const struct book_rate *rate_of(const struct tollgate_plugin *plugin, const struct book_price *price, uint32_t meter) {
+static const struct book_rate *rate_of(const struct tollgate_plugin *plugin, const struct book_price *price,
+                                       uint32_t meter) {
   union {
     const struct tollgate_plugin *lent;
     void *unchanged;
@@ -34,7 +36,8 @@ static bool dearer(const struct book_rate *a, const struct book_rate *b) {
   return (amount_wide)a->charge * b->per > (amount_wide)b->charge * a->per;
 }
 
-static const struct book_rate *dearest_rate(const struct tollgate_plugin *plugin, const struct book_price *price, uint32_t meter) {
+static const struct book_rate *dearest_rate(const struct tollgate_plugin *plugin, const struct book_price *price,
+                                            uint32_t meter) {
   const struct book_rate *dearest = rate_of(plugin, price, meter);
   if (!dearest) return NULL;
   for (uint32_t i = 0; i < plugin->meter_count; i++) {
@@ -45,8 +48,8 @@ static const struct book_rate *dearest_rate(const struct tollgate_plugin *plugin
   return dearest;
 }
 
-bool meter_price_bound(const struct tollgate_plugin *plugin, const struct book_price *price, const struct tollgate_count *counts,
-                       size_t count, amount *ret_charge, const char **ret_meter) {
+bool meter_price_bound(const struct tollgate_plugin *plugin, const struct book_price *price,
+                       const struct tollgate_count *counts, size_t count, amount *ret_charge, const char **ret_meter) {
   struct amount_line lines[TOLLGATE_COUNTS_MAX];
   ASSERT(count <= TOLLGATE_COUNTS_MAX);
   for (size_t i = 0; i < count; i++) {
@@ -67,8 +70,8 @@ static int64_t usage_quantity(const struct tollgate_usage *usage, uint32_t meter
 }
 
 // The lines in the plugin's order, with their rates. 0; 1 where a meter has none (its line then has rates of 0).
-static int bill_lines(const struct tollgate_plugin *plugin, const struct book_price *price, const struct tollgate_usage *usage,
-                      struct meter_bill *bill, const char **ret_meter) {
+static int bill_lines(const struct tollgate_plugin *plugin, const struct book_price *price,
+                      const struct tollgate_usage *usage, struct meter_bill *bill, const char **ret_meter) {
   int result = 0;
   for (uint32_t i = 0; i < plugin->meter_count; i++) {
     int64_t quantity = usage_quantity(usage, i);
@@ -93,8 +96,10 @@ static bool bill_sum(struct meter_bill *bill) {
   struct amount_line charge[METER_LINES_MAX], cost[METER_LINES_MAX];
   amount charge_total = 0, cost_total = 0;
   for (size_t i = 0; i < bill->count; i++) {
-    charge[i] = (struct amount_line){.quantity = bill->lines[i].quantity, .rate = bill->lines[i].charge_rate, .per = bill->lines[i].per};
-    cost[i] = (struct amount_line){.quantity = bill->lines[i].quantity, .rate = bill->lines[i].cost_rate, .per = bill->lines[i].per};
+    charge[i] = (struct amount_line){
+        .quantity = bill->lines[i].quantity, .rate = bill->lines[i].charge_rate, .per = bill->lines[i].per};
+    cost[i] = (struct amount_line){
+        .quantity = bill->lines[i].quantity, .rate = bill->lines[i].cost_rate, .per = bill->lines[i].per};
   }
   if (!amount_lines(charge, bill->count, &charge_total) || !amount_lines(cost, bill->count, &cost_total)) return false;
   for (size_t i = 0; i < bill->count; i++) {
@@ -106,8 +111,8 @@ static bool bill_sum(struct meter_bill *bill) {
   return true;
 }
 
-int meter_price_usage(const struct tollgate_plugin *plugin, const struct book_price *price, const struct tollgate_usage *usage,
-                      struct meter_bill *ret, const char **ret_meter) {
+int meter_price_usage(const struct tollgate_plugin *plugin, const struct book_price *price,
+                      const struct tollgate_usage *usage, struct meter_bill *ret, const char **ret_meter) {
   ASSERT(usage->count <= TOLLGATE_COUNTS_MAX);
   *ret = (struct meter_bill){0};
   int result = bill_lines(plugin, price, usage, ret, ret_meter);

@@ -1,6 +1,8 @@
 // Loading. A library's constructors run inside dlopen, so whatever can be known of a file is looked at before: it is a
-// regular file, in a folder and with rights that nobody but its owner can change, and the owner is root or ourselves. What
-// is checked is what is opened: dlopen gets the descriptor's own name.
+// regular file, in a folder and with rights that nobody but its owner can change, and the owner is root or ourselves. The
+// folder is opened once and kept, and dlopen gets a path through it, so that no one can put another folder in its place.
+// (A path through the file's own descriptor would not do: the dynamic linker knows libraries by path, and the next file may
+// get the same number.)
 #include "plugin/registry.h"
 #include "base/fault.h"
 #include "base/mem.h"
@@ -9,6 +11,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -18,6 +21,7 @@
 #define NAME_MAX_LEN 64
 
 struct plugin_registry {
+  int dir;
   size_t count;
   struct tollgate_plugin plugins[PLUGINS_MAX];
 };
@@ -41,16 +45,22 @@ static void problem_add(struct buf *problems, const char *file, const char *prob
   buf_printf(problems, "%s: %s\n", file, problem);
 }
 
-// The table of an open file, or NULL with the reason. What the loader says names a descriptor, which is cut off.
-static const struct tollgate_plugin *table_open(int fd, char *ret_why, size_t why_size) {
-  char path[64];
-  (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+// What the loader says begins with the path, which tells nobody anything.
+static void loader_said(const char *path, char *ret_why, size_t why_size) {
+  const char *said = dlerror();
+  size_t skip = said && strncmp(said, path, strlen(path)) == 0 ? strlen(path) : 0;
+  if (said && said[skip] == ':') skip += 2;
+  (void)snprintf(ret_why, why_size, "it cannot be loaded: %s", said ? said + skip : "no reason was given");
+}
+
+// The table of a file of the folder, or NULL with the reason. The process is named by its number, so that tools which look
+// on from outside can follow the path too.
+static const struct tollgate_plugin *table_open(int dir, const char *file, char *ret_why, size_t why_size) {
+  char path[PATH_MAX];
+  (void)snprintf(path, sizeof path, "/proc/%d/fd/%d/%s", (int)getpid(), dir, file);
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) {
-    const char *said = dlerror();
-    size_t skip = said && strncmp(said, path, strlen(path)) == 0 ? strlen(path) : 0;
-    if (said && said[skip] == ':') skip += 2;
-    (void)snprintf(ret_why, why_size, "it cannot be loaded: %s", said ? said + skip : "no reason was given");
+    loader_said(path, ret_why, why_size);
     return NULL;
   }
   const struct tollgate_plugin *table = dlsym(library, "tollgate_plugin");
@@ -63,11 +73,11 @@ static const char *open_problem(void) {
 }
 
 // What is wrong with the file, or NULL: then the registry has one plugin more.
-static const char *plugin_load(struct plugin_registry *r, int dir, const char *file, const char *name, char *why, size_t why_size) {
-  int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+static const char *plugin_load(struct plugin_registry *r, const char *file, const char *name, char *why, size_t why_size) {
+  int fd = openat(r->dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return open_problem();
   const char *problem = file_check(fd);
-  const struct tollgate_plugin *theirs = problem ? NULL : table_open(fd, why, why_size);
+  const struct tollgate_plugin *theirs = problem ? NULL : table_open(r->dir, file, why, why_size);
   if (!problem && !theirs) problem = why;
   if (!problem) problem = plugin_check(theirs, name, &r->plugins[r->count]);
   if (!problem) r->count++;
@@ -95,12 +105,12 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
   return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void folder_load(struct plugin_registry *r, int dir, struct dirent **entries, int count, struct buf *problems) {
+static void folder_load(struct plugin_registry *r, struct dirent **entries, int count, struct buf *problems) {
   for (int i = 0; i < count; i++) {
     char name[NAME_MAX_LEN], why[512];
     if (!name_of(entries[i]->d_name, name)) continue;
     const char *problem = "there are too many plugins";
-    if (r->count < PLUGINS_MAX) problem = plugin_load(r, dir, entries[i]->d_name, name, why, sizeof why);
+    if (r->count < PLUGINS_MAX) problem = plugin_load(r, entries[i]->d_name, name, why, sizeof why);
     if (problem) problem_add(problems, entries[i]->d_name, problem);
   }
 }
@@ -117,16 +127,18 @@ int plugin_registry_load(const char *dir, struct plugin_registry **ret, struct b
     return FAULT_IO;
   }
   struct plugin_registry *r = mem_alloc(sizeof *r);
+  r->dir = fd;
   const char *problem = rights_check(&st);
   if (problem) problem_add(ret_problems, dir, problem);
-  else folder_load(r, fd, entries, count, ret_problems);
+  else folder_load(r, entries, count, ret_problems);
   entries_free(entries, count);
-  close(fd);
   *ret = r;
   return (int)r->count;
 }
 
 void plugin_registry_destroy(struct plugin_registry *r) {
+  if (!r) return;
+  close(r->dir);
   mem_free(r);
 }
 

@@ -1,5 +1,7 @@
 // /api/v1/customers and /api/v1/balance.
 #include "base/limits.h"
+#include "base/log.h"
+#include "base/metric.h"
 #include "rest/endpoints.h"
 #include "rest/words.h"
 
@@ -173,6 +175,16 @@ static void customer_post(struct rest_request *r, struct db *db) {
   customer_answer(r, db, 201, id);
 }
 
+// An operator's change may pass the floor: it is counted, and said.
+static void floor_note(const struct rest_request *r, const struct body *b, const struct customer *now) {
+  char customer[ID_TEXT_MAX], by[ID_TEXT_MAX];
+  if (!b->given_credit_limit || (amount_wide)now->balance - now->held + now->credit_limit >= 0) return;
+  id_print("cus", now->id, customer);
+  id_print("key", r->who->key_id, by);
+  metric_add(METRIC_LEDGER_PAST_FLOOR, 1);
+  log_warn("customer.past_floor", "%s lowered the credit limit of %s below what it owes", by, customer);
+}
+
 static void customer_patch(struct rest_request *r, struct db *db) {
   struct body body;
   struct uuid id;
@@ -192,6 +204,7 @@ static void customer_patch(struct rest_request *r, struct db *db) {
       return;
     }
     if (!rest_write_end(r, id)) return;
+    floor_note(r, &body, &now);
   }
   customer_answer(r, db, 200, id);
 }

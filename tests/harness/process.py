@@ -19,7 +19,7 @@ def _die_with_parent():
 def start(argv, env=None, log=None, **more):
     """Popen with the environment given on top of a small clean one; stderr and stdout go to `log`."""
     clean = {k: os.environ[k] for k in ("PATH", "HOME", "LANG") if k in os.environ}
-    clean["ASAN_OPTIONS"] = "detect_leaks=1:abort_on_error=1"
+    clean["ASAN_OPTIONS"] = "detect_leaks=1:abort_on_error=1:quarantine_size_mb=16"
     clean["UBSAN_OPTIONS"] = "print_stacktrace=1:halt_on_error=1"
     clean.update(env or {})
     out = open(log, "ab") if log else subprocess.DEVNULL

@@ -69,7 +69,10 @@ static struct str header(const struct limit_texts *t, const char *name) {
 
 static void a_rate_says_its_policy_and_when_the_next_request_may_come(void **state) {
   (void)state;
-  struct ledger_op op = {.limit_measure = BUCKET_REQUESTS, .limit_period = BUCKET_MINUTE, .limit_amount = 60, .left = 0,
+  struct ledger_op op = {.limit_measure = BUCKET_REQUESTS,
+                         .limit_period = BUCKET_MINUTE,
+                         .limit_amount = 60,
+                         .left = 0,
                          .refills_at = 1000000000 + 1500001};
   struct limit_texts t;
   char expected[128], id[ID_TEXT_MAX];
@@ -87,7 +90,8 @@ static void a_rate_says_its_policy_and_when_the_next_request_may_come(void **sta
 
 static void a_rate_that_refills_at_once_still_asks_for_a_moment(void **state) {
   (void)state;
-  struct ledger_op op = {.limit_measure = BUCKET_REQUESTS, .limit_period = BUCKET_MINUTE, .limit_amount = 60, .refills_at = 5};
+  struct ledger_op op = {
+      .limit_measure = BUCKET_REQUESTS, .limit_period = BUCKET_MINUTE, .limit_amount = 60, .refills_at = 5};
   struct limit_texts t;
   limit_describe(&op, 1000, &t);
   assert_int_equal(t.wait_ms, 1);
@@ -95,7 +99,8 @@ static void a_rate_that_refills_at_once_still_asks_for_a_moment(void **state) {
 
 static void a_budget_has_no_request_headers(void **state) {
   (void)state;
-  struct ledger_op op = {.limit_measure = BUCKET_SPEND, .limit_period = BUCKET_DAY, .limit_amount = AMOUNT_ONE, .refills_at = 61000000};
+  struct ledger_op op = {
+      .limit_measure = BUCKET_SPEND, .limit_period = BUCKET_DAY, .limit_amount = AMOUNT_ONE, .refills_at = 61000000};
   struct limit_texts t;
   limit_describe(&op, 0, &t);
   assert_int_equal(t.count, 0);

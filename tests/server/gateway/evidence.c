@@ -42,7 +42,8 @@ static void usage_that_is_json_stays_as_it_was_sent(void **state) {
 
 static void usage_that_the_database_would_refuse_becomes_text(void **state) {
   (void)state;
-  static const char *const bad[] = {"{\"a\":1", "{\"a\":\"\\u0000\"}", "{\"a\":1,\"a\":2}", "{\"a\":99999999999999999999}", "{\"a\":1e999}"};
+  static const char *const bad[] = {"{\"a\":1", "{\"a\":\"\\u0000\"}", "{\"a\":1,\"a\":2}",
+                                    "{\"a\":99999999999999999999}", "{\"a\":1e999}"};
   for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
     struct buf out;
     struct evidence e = {.raw = str_from(bad[i])};
@@ -81,7 +82,13 @@ static void the_largest_evidence_fits(void **state) {
   }
   memset(raw, 1, sizeof raw);
   struct str all = {raw, sizeof raw};
-  struct evidence e = {.raw = all, .upstream_request_id = all, .provider_id = all, .model_served = all, .tier = all, .provider = all, .bill = &bill};
+  struct evidence e = {.raw = all,
+                       .upstream_request_id = all,
+                       .provider_id = all,
+                       .model_served = all,
+                       .tier = all,
+                       .provider = all,
+                       .bill = &bill};
   struct json *root = written(&e, &out);
   assert_int_equal(json_count(json_get(root, "lines")), METER_LINES_MAX);
   json_finish(root);

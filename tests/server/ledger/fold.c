@@ -445,6 +445,138 @@ static void the_sweeper_charges_what_was_noted_and_only_its_own_writers_holds(vo
   assert_int_equal(c->held, 0);
 }
 
+// ---- what comes together, and what no amount can count
+
+static void what_is_held_in_all_stays_an_amount(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  c->credit_limit = AMOUNT_MAX;
+  struct ledger_op a = admit(11, AMOUNT_MAX - 10), b = admit(12, 50);
+  run(w, &a);
+  run(w, &b);
+  assert_int_equal(a.result, LEDGER_DONE);
+  assert_int_equal(b.result, LEDGER_SHORT);
+  assert_int_equal(c->held, AMOUNT_MAX - 10);
+}
+
+static void a_charge_that_no_balance_can_count_is_refused(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  struct ledger_op a = admit(11, 10), b = admit(12, 10), s = settle(11, AMOUNT_MAX - 1000), t = settle(12, AMOUNT_MAX - 1000);
+  run(w, &a);
+  run(w, &b);
+  next_batch(w);
+  run(w, &s);
+  run(w, &t);
+  assert_int_equal(s.result, LEDGER_DONE);
+  assert_int_equal(t.result, LEDGER_REFUSED);
+  assert_int_equal(c->held, 10);
+  assert_int_equal(w->f.calls.count, 1);
+}
+
+static void many_grants_in_one_batch_stay_within_its_memory(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, NULL, 0);
+  for (uint64_t i = 0; i < 4000; i++) {
+    struct ledger_op g = {.kind = LEDGER_GRANT, .customer = number(1), .id = number(5000 + i), .grant = {.source = 1, .amount = 1}};
+    run(w, &g);
+    assert_int_equal(g.result, LEDGER_DONE);
+  }
+  assert_int_equal(c->grant_count, 4000);
+  assert_true(w->arena.used < 8 * 1024 * 1024);
+}
+
+static void a_second_settlement_in_the_same_batch_is_told_of_the_first(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  struct ledger_op a = admit(11, 50), s = settle(11, 20), again = settle(11, 33);
+  run(w, &a);
+  next_batch(w);
+  struct ledger_op *both[] = {&s, &again};
+  fold_run(&w->f, both, 2);
+  assert_int_equal(s.result, LEDGER_DONE);
+  assert_int_equal(again.result, LEDGER_DUPLICATE);
+  assert_int_equal(again.charged, 20);
+  assert_int_equal(c->balance, 80);
+}
+
+static void a_call_is_corrected_once_in_a_batch(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  settled_once(w, 20);
+  read_ended(w, CALL_SWEPT);
+  next_batch(w);
+  struct ledger_op late = settle(11, 5), again = settle(11, 5);
+  struct ledger_op *both[] = {&late, &again};
+  fold_run(&w->f, both, 2);
+  assert_int_equal(late.result, LEDGER_DONE);
+  assert_int_equal(again.result, LEDGER_DUPLICATE);
+  assert_int_equal(again.charged, 5);
+  assert_int_equal(c->balance, 95);
+  next_batch(w);
+  struct ledger_op undo = {.kind = LEDGER_VOID, .customer = number(1), .id = number(11)}, twice = undo;
+  c->grants[0].left = 80; // as after the sweep alone
+  c->grants[0].consumed = 20;
+  c->balance = 80;
+  struct ledger_op *voids[] = {&undo, &twice};
+  fold_run(&w->f, voids, 2);
+  assert_int_equal(undo.result, LEDGER_DONE);
+  assert_int_equal(twice.result, LEDGER_DUPLICATE);
+  assert_int_equal(c->balance, 100);
+}
+
+static void usage_without_a_price_leaves_the_estimate(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  settled_once(w, 20);
+  read_ended(w, CALL_SWEPT);
+  next_batch(w);
+  struct ledger_op late = settle(11, 0);
+  late.state = CALL_UNRATED;
+  run(w, &late);
+  assert_int_equal(late.result, LEDGER_DUPLICATE);
+  assert_int_equal(late.charged, 20);
+  assert_int_equal(c->balance, 80);
+}
+
+static void a_correction_leaves_the_budgets_of_other_keys_alone(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  add_buckets(w, c, 9, 1000);
+  c->buckets[0] = c->buckets[1];
+  c->buckets[0].limit = number(0);
+  c->buckets[1].limit = number(1);
+  for (int i = 0; i < 2; i++) {
+    c->buckets[i].window_end = NOW;
+    c->buckets[i].used = 40;
+    c->buckets[i].key = number(i == 0 ? 7 : 8);
+  }
+  settled_once(w, 20);
+  read_ended(w, 0);
+  w->f.ended.at[0].key = number(7);
+  next_batch(w);
+  struct ledger_op undo = {.kind = LEDGER_VOID, .customer = number(1), .id = number(11)};
+  run(w, &undo);
+  assert_int_equal(undo.result, LEDGER_DONE);
+  assert_int_equal(c->buckets[0].used, 20);
+  assert_int_equal(c->buckets[1].used, 40);
+}
+
+static void a_hold_taken_over_in_the_same_batch_is_not_swept(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){50}, 1);
+  struct ledger_op a = admit(11, 40), e = {.kind = LEDGER_EXTEND, .customer = number(1), .id = number(11), .hold = 45};
+  struct ledger_op sweep = {.kind = LEDGER_SWEEP, .customer = number(1), .id = number(11), .writer = 3};
+  run(w, &a);
+  next_batch(w);
+  w->f.holds.at[0].writer_id = 3;
+  struct ledger_op *both[] = {&e, &sweep};
+  fold_run(&w->f, both, 2);
+  assert_int_equal(e.result, LEDGER_DONE);
+  assert_int_equal(sweep.result, LEDGER_GONE);
+  assert_int_equal(c->held, 45);
+}
+
 // ---- many
 
 // A plain count beside the fold: credits in, credits out, what is held.
@@ -513,6 +645,14 @@ int main(void) {
       RULE(a_voided_call_gives_everything_back_once),
       RULE(what_returns_to_an_expired_grant_becomes_a_new_one),
       RULE(the_sweeper_charges_what_was_noted_and_only_its_own_writers_holds),
+      RULE(what_is_held_in_all_stays_an_amount),
+      RULE(a_charge_that_no_balance_can_count_is_refused),
+      RULE(many_grants_in_one_batch_stay_within_its_memory),
+      RULE(a_second_settlement_in_the_same_batch_is_told_of_the_first),
+      RULE(a_call_is_corrected_once_in_a_batch),
+      RULE(usage_without_a_price_leaves_the_estimate),
+      RULE(a_correction_leaves_the_budgets_of_other_keys_alone),
+      RULE(a_hold_taken_over_in_the_same_batch_is_not_swept),
       RULE(random_operations_keep_the_books),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -315,6 +315,141 @@ static void a_grant_whose_time_has_run_out_expires_once(void **state) {
   ledger_destroy(l);
 }
 
+// ---- what comes together: a locked row keeps the writer busy until all of it has gathered in one batch
+
+static void count_done(struct ledger_op *op) {
+  atomic_fetch_add((_Atomic int *)op->arg, 1);
+}
+
+static void lock_customer(struct uuid customer) {
+  char sql[128], c[33];
+  for (int i = 0; i < 16; i++) (void)snprintf(c + 2 * i, 3, "%02x", customer.b[i]);
+  (void)snprintf(sql, sizeof sql, "BEGIN; SELECT id FROM customers WHERE id = '%s' FOR UPDATE", c);
+  assert_int_equal(db_exec(db, sql), 0);
+}
+
+static void submit(struct ledger *l, struct ledger_op *op, _Atomic int *answered) {
+  op->done = count_done;
+  op->arg = answered;
+  assert_int_equal(ledger_submit(l, op), 0);
+}
+
+static void run_together(struct ledger *l, struct ledger_op *ops, int count) {
+  struct uuid blocked = customer_new();
+  struct ledger_op first = {.kind = LEDGER_ADMIT, .customer = blocked, .id = ledger_call_id(l, blocked), .config_version = 1};
+  _Atomic int answered = 0;
+  lock_customer(blocked);
+  submit(l, &first, &answered);
+  usleep(100000);
+  for (int i = 0; i < count; i++) submit(l, &ops[i], &answered);
+  db_rollback(db);
+  while (atomic_load(&answered) < count + 1) usleep(1000);
+}
+
+static int32_t newest_writer(void) {
+  return (int32_t)number("SELECT writer_id::bigint FROM holds ORDER BY call_id DESC LIMIT 1");
+}
+
+static void a_settlement_that_comes_with_its_sweep_is_what_counts(void **state) {
+  (void)state;
+  struct ledger *l = writer(10000);
+  struct uuid c = customer_new();
+  grant(l, c, 1000);
+  struct ledger_op a = admit(l, c, 40);
+  assert_int_equal(ledger_run(l, &a), LEDGER_DONE);
+  struct ledger_op ops[] = {{.kind = LEDGER_SWEEP, .customer = c, .id = a.id, .writer = newest_writer()}, settle(&a, 31)};
+  run_together(l, ops, 2);
+  assert_int_equal(ops[1].result, LEDGER_DONE);
+  assert_int_equal(ops[1].charged, 31);
+  assert_int_equal(ops[0].result, LEDGER_GONE);
+  audit();
+  ledger_destroy(l);
+}
+
+static void usage_found_late_twice_in_one_batch_corrects_once(void **state) {
+  (void)state;
+  struct ledger *l = writer(10000);
+  struct uuid c = customer_new();
+  grant(l, c, 1000);
+  struct ledger_op a = admit(l, c, 40);
+  assert_int_equal(ledger_run(l, &a), LEDGER_DONE);
+  struct ledger_op sweep = {.kind = LEDGER_SWEEP, .customer = c, .id = a.id, .writer = newest_writer()};
+  assert_int_equal(ledger_run(l, &sweep), LEDGER_DONE);
+  struct ledger_op ops[] = {settle(&a, 7), settle(&a, 7)};
+  run_together(l, ops, 2);
+  assert_int_equal(ops[0].result, LEDGER_DONE);
+  assert_int_equal(ops[1].result, LEDGER_DUPLICATE);
+  assert_int_equal(ops[1].charged, 7);
+  struct ledger_op voids[2] = {{.kind = LEDGER_VOID, .customer = c, .id = a.id}, {.kind = LEDGER_VOID, .customer = c, .id = a.id}};
+  run_together(l, voids, 2);
+  assert_int_equal(voids[0].result, LEDGER_DONE);
+  assert_int_equal(voids[1].result, LEDGER_DUPLICATE);
+  assert_int_equal(voids[0].balance, 1000);
+  audit();
+  ledger_destroy(l);
+}
+
+static void evidence_that_the_database_does_not_take_costs_no_charge(void **state) {
+  (void)state;
+  struct ledger *l = writer(10000);
+  struct uuid c = customer_new();
+  grant(l, c, 100);
+  struct ledger_op a = admit(l, c, 60);
+  assert_int_equal(ledger_run(l, &a), LEDGER_DONE);
+  struct ledger_op s = settle(&a, 25);
+  s.evidence = STR("{\"raw\": 1e-20000}"); // JSON, but no number of PostgreSQL's
+  assert_int_equal(ledger_run(l, &s), LEDGER_DONE);
+  assert_int_equal(s.balance, 75);
+  assert_int_equal(s.held, 0);
+  audit();
+  ledger_destroy(l);
+}
+
+static void a_writer_that_was_taken_for_dead_takes_its_holds_over(void **state) {
+  (void)state;
+  struct ledger *l = writer(10000), *other = writer(10000);
+  struct uuid c = customer_new();
+  grant(l, c, 1000);
+  while (ledger_sweep(other, db) > 0) continue; // what other tests left open
+  struct ledger_op a = admit(l, c, 40), b = admit(l, c, 10);
+  assert_int_equal(ledger_run(l, &a), LEDGER_DONE);
+  int32_t before = newest_writer();
+  assert_int_equal(db_exec(db, "UPDATE writers SET epoch = epoch + 1 WHERE id = (SELECT writer_id FROM holds ORDER BY call_id DESC LIMIT 1)"), 0);
+  assert_int_equal(ledger_run(l, &b), LEDGER_DONE);
+  assert_int_not_equal(newest_writer(), before);
+  assert_int_equal(ledger_sweep(other, db), 0);
+  struct ledger_op s = settle(&a, 31);
+  assert_int_equal(ledger_run(l, &s), LEDGER_DONE);
+  assert_int_equal(s.held, 10);
+  assert_int_equal(number("SELECT flags::bigint FROM calls ORDER BY id DESC LIMIT 1"), 0);
+  audit();
+  ledger_destroy(l);
+  ledger_destroy(other);
+}
+
+static void a_lock_that_does_not_come_costs_neither_the_lease_nor_the_others(void **state) {
+  (void)state;
+  struct ledger *l = writer(7000);
+  struct uuid locked = customer_new(), c = customer_new();
+  grant(l, c, 100);
+  struct ledger_op first = admit(l, c, 10), stuck = admit(l, locked, 0), other = admit(l, c, 10);
+  _Atomic int answered = 0;
+  assert_int_equal(ledger_run(l, &first), LEDGER_DONE);
+  assert_int_equal(db_exec(db, "SET idle_in_transaction_session_timeout = 0"), 0);
+  lock_customer(locked);
+  submit(l, &stuck, &answered);
+  usleep(100000);
+  submit(l, &other, &answered);
+  for (; atomic_load(&answered) < 2; usleep(20000))
+    assert_int_equal(number("SELECT count(*) FROM writers w JOIN holds h ON h.writer_id = w.id "
+                            "WHERE w.lease_until < clock_timestamp() AND h.call_id = (SELECT max(call_id::text)::uuid FROM holds)"), 0);
+  db_rollback(db);
+  assert_int_equal(stuck.result, FAULT_DB);
+  assert_int_equal(other.result, LEDGER_DONE);
+  audit();
+  ledger_destroy(l);
+}
+
 static int setup(void **state) {
   (void)state;
   log_open(LOG_ERROR + 1, false);
@@ -342,6 +477,11 @@ int main(void) {
       cmocka_unit_test(the_calls_of_a_dead_writer_are_swept_and_late_usage_corrects_them),
       cmocka_unit_test(a_voided_call_returns_to_its_grants),
       cmocka_unit_test(a_grant_whose_time_has_run_out_expires_once),
+      cmocka_unit_test(a_settlement_that_comes_with_its_sweep_is_what_counts),
+      cmocka_unit_test(usage_found_late_twice_in_one_batch_corrects_once),
+      cmocka_unit_test(evidence_that_the_database_does_not_take_costs_no_charge),
+      cmocka_unit_test(a_writer_that_was_taken_for_dead_takes_its_holds_over),
+      cmocka_unit_test(a_lock_that_does_not_come_costs_neither_the_lease_nor_the_others),
       cmocka_unit_test(partitions_are_made_ahead_once),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,4 +1,5 @@
-// What pricing promises: exact sums, the nearest rate, bounds that no usage inside them can pass, and no price read as zero.
+// What pricing promises: exact sums, the nearest rate, bounds that no usage inside them can pass, and no price read as
+// zero.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +55,8 @@ static void lines_add_up_to_the_exact_total(void **state) {
 
 static void a_total_is_rounded_once_and_half_to_even(void **state) {
   (void)state;
-  static const struct book_rate half[] = {{STR("input_tokens"), 1000000, 500000, 0}, {STR("output_tokens"), 1000000, 500000, 0}};
+  static const struct book_rate half[] = {{STR("input_tokens"), 1000000, 500000, 0},
+                                          {STR("output_tokens"), 1000000, 500000, 0}};
   const struct book_price halves = {.rates = half, .rate_count = 2};
   const struct tollgate_count one[] = {{INPUT, 1}}, both[] = {{INPUT, 1}, {OUTPUT, 1}}, three[] = {{INPUT, 3}};
   struct tollgate_usage usage = usage_of(one, 1);
@@ -128,7 +130,8 @@ static void a_sum_beyond_64_bits_is_an_answer(void **state) {
 
 static void a_bound_takes_the_dearest_that_a_meter_can_turn_into(void **state) {
   (void)state;
-  static const struct book_rate odd[] = {{STR("output_tokens"), 1000000, 600, 0}, {STR("reasoning_tokens"), 1000, 1, 0}};
+  static const struct book_rate odd[] = {{STR("output_tokens"), 1000000, 600, 0},
+                                         {STR("reasoning_tokens"), 1000, 1, 0}};
   const struct book_price odd_price = {.rates = odd, .rate_count = 2};
   const struct tollgate_count counts[] = {{OUTPUT, 1000000}};
   const char *meter = NULL;
@@ -166,9 +169,11 @@ static void no_usage_inside_a_bound_costs_more_than_it(void **state) {
       some[i] = (struct book_rate){str_from(meters[i].name), pers[next(&seed) % 3], (amount)(next(&seed) % 2000000), 0};
     const struct book_price some_price = {.rates = some, .rate_count = 4};
     int64_t input = (int64_t)(next(&seed) % 5000), output = (int64_t)(next(&seed) % 5000);
-    int64_t cached = input ? (int64_t)(next(&seed) % (uint64_t)input) : 0, thought = output ? (int64_t)(next(&seed) % (uint64_t)output) : 0;
+    int64_t cached = input ? (int64_t)(next(&seed) % (uint64_t)input) : 0,
+            thought = output ? (int64_t)(next(&seed) % (uint64_t)output) : 0;
     const struct tollgate_count upper[] = {{INPUT, input}, {OUTPUT, output}};
-    const struct tollgate_count used[] = {{INPUT, input - cached}, {CACHED, cached}, {OUTPUT, output - thought}, {REASONING, thought}};
+    const struct tollgate_count used[] = {
+        {INPUT, input - cached}, {CACHED, cached}, {OUTPUT, output - thought}, {REASONING, thought}};
     struct tollgate_usage usage = usage_of(used, 4);
     struct meter_bill bill;
     const char *meter = NULL;
