@@ -88,12 +88,13 @@ struct tollgate_request {
   struct tollgate_slice path, query, body;
   const struct tollgate_header *headers; /* the caller's, without credentials */
   size_t header_count;
+  struct tollgate_out *text; /* memory that lives as long as the request, for names that inspect had to unescape; or NULL */
 };
 
 /* What inspect read from the request. */
 struct tollgate_facts {
   size_t size;
-  struct tollgate_slice model; /* as the caller wrote it; points into the request */
+  struct tollgate_slice model; /* as the caller means it: without escapes. In the request, or in the text lent with it */
   bool stream;
   bool wants_usage;        /* the caller asked for usage in the stream */
   bool stoppable;          /* this very request: visible output, a cancel ends the bill */
@@ -135,9 +136,10 @@ struct tollgate_upstream {
 
 struct tollgate_built {
   size_t size;
-  struct tollgate_out url;     /* absolute */
+  struct tollgate_out url;     /* absolute, and sent as it is: a signature may cover its bytes */
   struct tollgate_out headers; /* "Name: value\n" lines, content type and credentials included */
   struct tollgate_out body;
+  struct tollgate_slice method; /* where it is not the endpoint's own; from follow: empty is GET */
 };
 
 struct tollgate_answer {
@@ -145,6 +147,7 @@ struct tollgate_answer {
   int32_t status;
   const struct tollgate_header *headers;
   size_t header_count;
+  struct tollgate_slice handle; /* the answer to a request of follow: for what was asked. len 0: to that of build */
 };
 
 enum {
@@ -202,7 +205,8 @@ struct tollgate_plugin {
   enum tollgate_result (*fail)(const void *state, struct tollgate_slice type, struct tollgate_slice code,
                                struct tollgate_slice message, struct tollgate_out *relay);
   /* Optional (NULL): builds the request that asks for the usage of `handle`; its answer goes through begin, bytes, end on a
-   * fresh state, and totals tells (USAGE_LATER again: ask once more). ret_wait_ms: how long to wait before. */
+   * fresh state, and totals tells (USAGE_LATER again: ask once more). By then the caller's request is gone: begin gets its
+   * endpoint, no body, and facts of zero. ret_wait_ms: how long to wait before. */
   enum tollgate_result (*follow)(struct tollgate_slice handle, const struct tollgate_upstream *, struct tollgate_built *ret,
                                  uint32_t *ret_wait_ms);
 };

@@ -189,7 +189,6 @@ static void stream_bytes(struct state *st, struct tollgate_slice piece, struct t
 static enum tollgate_result plain_bytes(struct state *st, struct tollgate_slice piece, struct tollgate_out *relay) {
   out_add(relay, piece.ptr, piece.len);
   if (scan_push(&st->scan, piece.ptr, piece.len) == SCAN_BAD) st->broken = true;
-  take(st);
   return st->broken ? TOLLGATE_BROKEN : TOLLGATE_OK;
 }
 
@@ -224,13 +223,18 @@ static void stream_last(struct state *st, enum tollgate_ending ending, struct to
   event_end(st, "\n\n", 2, relay);
 }
 
+// The proper end is the terminator. Where it is missing, a transfer that ended in good order behind the usage or behind the
+// provider's own error lacks nothing else; the terminator is then made up for, but not behind an error.
 static bool stream_end(struct state *st, enum tollgate_ending ending, struct tollgate_out *relay) {
   stream_last(st, ending, relay);
-  bool at_boundary = st->done || st->event_len == 0;
-  if (st->done) held_flush(st, relay);
-  else if (ending == TOLLGATE_ENDED && at_boundary && st->usage_seen) out_text(relay, "data: " DONE_TEXT "\n\n");
-  else return false;
-  return !st->error_seen;
+  if (st->done) {
+    held_flush(st, relay);
+    return true;
+  }
+  if (ending != TOLLGATE_ENDED || st->event_len > 0) return false;
+  if (st->error_seen) return true;
+  if (st->usage_seen) out_text(relay, "data: " DONE_TEXT "\n\n");
+  return st->usage_seen;
 }
 
 static bool plain_end(struct state *st, enum tollgate_ending ending) {

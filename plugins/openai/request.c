@@ -84,9 +84,24 @@ __attribute__((format(printf, 3, 4))) static enum tollgate_result refuse(struct 
   return TOLLGATE_REFUSED;
 }
 
+// ---- names
+
+// A name without its escapes, where the server lends memory for that: it has to live as long as the request.
+static bool name_unescape(const struct reading *r, struct pick_span inner, bool escaped, struct tollgate_slice *ret) {
+  struct tollgate_out *text = r->request->text;
+  size_t len = 0;
+  *ret = slice_of(inner);
+  if (!escaped) return true;
+  if (!text || !pick_text(inner, text->ptr + text->len, text->cap - text->len, &len)) return false;
+  *ret = (struct tollgate_slice){text->ptr + text->len, len};
+  text->len += len;
+  return true;
+}
+
 // ---- upstream objects
 
-// The conversation may be an object with an id: then its raw text stands for it, which matches no recorded id.
+// The conversation may be an object with an id: then its raw text stands for it, which matches no recorded id. Nor does a
+// name with escapes.
 static void object_seen(void *context, size_t watch, uint64_t start, uint64_t end) {
   struct reading *r = context;
   struct pick_span raw = {r->request->body.ptr + start, (size_t)(end - start)}, name;
@@ -133,10 +148,9 @@ static enum tollgate_result model_read(struct reading *r) {
   if (!value.len) return refuse(r->facts, "model", "The request names no model: \"model\" is required.");
   if (!pick_string(value, &text, &escaped) || text.len == 0)
     return refuse(r->facts, "model", "\"model\" must be a text that is not empty.");
-  if (escaped) return refuse(r->facts, "model", "\"model\" must be written without escapes (\\/ is /).");
   if (text.len > MODEL_MAX) return refuse(r->facts, "model", "\"model\" is longer than %d bytes.", MODEL_MAX);
-  r->facts->model = slice_of(text);
-  return TOLLGATE_OK;
+  if (name_unescape(r, text, escaped, &r->facts->model)) return TOLLGATE_OK;
+  return refuse(r->facts, "model", "\"model\" must be written without escapes (\\/ is /).");
 }
 
 // Absent and null are false.
@@ -167,7 +181,7 @@ static enum tollgate_result user_read(struct reading *r, const char *name) {
   bool escaped = false;
   if (kind == SCAN_NOTHING || kind == SCAN_NULL) return TOLLGATE_OK;
   if (!pick_string(value, &text, &escaped)) return refuse(r->facts, name, "\"%s\" must be a text.", name);
-  r->facts->user = slice_of(text);
+  if (!name_unescape(r, text, escaped, &r->facts->user)) r->facts->user = slice_of(text);
   return TOLLGATE_OK;
 }
 

@@ -34,14 +34,14 @@ WHERE g.customer_id > $1::uuid AND g.customer_id <= $2::uuid
   AND (g.granted <> g.left_over + g.consumed + g.expired + g.refunded + g.frozen OR g.open <> (g.left_over > 0))
 
 -- name: audit_grant_legs
-SELECT g.customer_id, format('grant %s: consumed %s and expired %s, its legs say %s and %s', g.id, g.consumed, g.expired, l.consumed, l.expired)
+SELECT g.customer_id, format('grant %s: consumed %s and expired %s, its legs say %s and %s', g.id, g.consumed, g.expired, coalesce(l.consumed, 0), coalesce(l.expired, 0))
 FROM grants g
-LEFT JOIN LATERAL (
-  SELECT coalesce(sum(CASE t.kind WHEN 1 THEN leg.amount WHEN 3 THEN leg.amount WHEN 5 THEN -leg.amount END), 0) AS consumed,
+LEFT JOIN (
+  SELECT t.customer_id, leg.grant_id, coalesce(sum(CASE t.kind WHEN 1 THEN leg.amount WHEN 3 THEN leg.amount WHEN 5 THEN -leg.amount END), 0) AS consumed,
          coalesce(sum(leg.amount) FILTER (WHERE t.kind = 4), 0) AS expired
   FROM transfers t CROSS JOIN LATERAL unnest(t.leg_grants, t.leg_amounts) AS leg (grant_id, amount)
-  WHERE t.customer_id = g.customer_id AND leg.grant_id = g.id) l ON true
-WHERE g.customer_id > $1::uuid AND g.customer_id <= $2::uuid AND (g.consumed <> l.consumed OR g.expired <> l.expired)
+  WHERE t.customer_id > $1::uuid AND t.customer_id <= $2::uuid GROUP BY 1, 2) l ON l.customer_id = g.customer_id AND l.grant_id = g.id
+WHERE g.customer_id > $1::uuid AND g.customer_id <= $2::uuid AND (g.consumed <> coalesce(l.consumed, 0) OR g.expired <> coalesce(l.expired, 0))
 
 -- name: audit_transfer_legs
 SELECT t.customer_id, format('transfer %s/%s/%s: amount %s, legs %s', t.writer_id, t.seq, t.ordinal, t.amount, t.leg_amounts)

@@ -71,7 +71,9 @@ int ledger_sweep(struct ledger *l, struct db *db) {
   // A writer that is frozen between its trips holds its row: the update waits until the database has ended that session.
   int result = db_run(db, STATEMENT_LEDGER_FENCE_DEAD, NULL, NULL);
   if (result != 0) return FAULT_DB;
-  return collect(l, db, STATEMENT_LEDGER_ORPHANS, LEDGER_SWEEP);
+  int total = 0, done = 0;
+  while ((done = collect(l, db, STATEMENT_LEDGER_ORPHANS, LEDGER_SWEEP)) > 0) total += done;
+  return done < 0 ? done : total;
 }
 
 int ledger_expire(struct ledger *l, struct db *db) {

@@ -45,6 +45,20 @@ static void null_is_the_same_as_absent(void **state) {
   assert_int_equal(facts.choices, 1);
 }
 
+static void names_are_unescaped_where_memory_is_lent(void **state) {
+  char memory[16];
+  struct tollgate_out text = {.ptr = memory, .cap = sizeof memory};
+  (void)state;
+  request_init(&request, CHAT, slice("{\"model\":\"openai\\/gpt-4\\u006f\",\"messages\":[],\"user\":\"J\\u00fc\"}"));
+  request.text = &text;
+  facts = (struct tollgate_facts){.size = sizeof facts};
+  assert_int_equal(plugin->inspect(&request, &facts), TOLLGATE_OK);
+  assert_true(slice_is(facts.model, "openai/gpt-4o"));
+  assert_true(slice_is(facts.user, "J\xc3\xbc"));
+  text = (struct tollgate_out){.ptr = memory, .cap = 12};
+  assert_int_equal(plugin->inspect(&request, &facts), TOLLGATE_REFUSED);
+}
+
 static void of_two_caps_the_larger_binds(void **state) {
   (void)state;
   accepted(CHAT, ASK(",\"max_tokens\":5,\"max_completion_tokens\":9"));
@@ -322,6 +336,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_the_caller_asks_for_is_read),
       cmocka_unit_test(null_is_the_same_as_absent),
+      cmocka_unit_test(names_are_unescaped_where_memory_is_lent),
       cmocka_unit_test(of_two_caps_the_larger_binds),
       cmocka_unit_test(hidden_reasoning_cannot_be_stopped),
       cmocka_unit_test(wrong_types_are_refused_by_name),

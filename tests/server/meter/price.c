@@ -19,12 +19,16 @@ static const struct tollgate_meter meters[] = {
     [REASONING] = {"reasoning_tokens", "output_tokens", TOLLGATE_TOTAL_OUTPUT},
     [IMAGES] = {"images", NULL, TOLLGATE_TOTAL_NONE},
 };
+// As STR, for initializers.
+#define TEXT(literal)                                                                                                  \
+  { literal, sizeof(literal) - 1 }
+
 static const struct tollgate_plugin plugin = {.name = "test", .meters = meters, .meter_count = ARRAY_LEN(meters)};
 
 static const struct book_rate rates[] = {
-    {STR("input_tokens"), 1000000, 150000000, 100000000},
-    {STR("cached_input_tokens"), 1000000, 75000000, 50000000},
-    {STR("output_tokens"), 1000000, 600000000, 400000000},
+    {TEXT("input_tokens"), 1000000, 150000000, 100000000},
+    {TEXT("cached_input_tokens"), 1000000, 75000000, 50000000},
+    {TEXT("output_tokens"), 1000000, 600000000, 400000000},
 };
 static const struct book_price price = {.rates = rates, .rate_count = ARRAY_LEN(rates)};
 
@@ -55,8 +59,8 @@ static void lines_add_up_to_the_exact_total(void **state) {
 
 static void a_total_is_rounded_once_and_half_to_even(void **state) {
   (void)state;
-  static const struct book_rate half[] = {{STR("input_tokens"), 1000000, 500000, 0},
-                                          {STR("output_tokens"), 1000000, 500000, 0}};
+  static const struct book_rate half[] = {{TEXT("input_tokens"), 1000000, 500000, 0},
+                                          {TEXT("output_tokens"), 1000000, 500000, 0}};
   const struct book_price halves = {.rates = half, .rate_count = 2};
   const struct tollgate_count one[] = {{INPUT, 1}}, both[] = {{INPUT, 1}, {OUTPUT, 1}}, three[] = {{INPUT, 3}};
   struct tollgate_usage usage = usage_of(one, 1);
@@ -115,7 +119,7 @@ static void a_meter_without_any_rate_is_named_and_never_free(void **state) {
 
 static void a_sum_beyond_64_bits_is_an_answer(void **state) {
   (void)state;
-  static const struct book_rate dear[] = {{STR("input_tokens"), 1, INT64_MAX, 0}};
+  static const struct book_rate dear[] = {{TEXT("input_tokens"), 1, INT64_MAX, 0}};
   const struct book_price dear_price = {.rates = dear, .rate_count = 1};
   const struct tollgate_count counts[] = {{INPUT, 2}};
   struct tollgate_usage usage = usage_of(counts, 1);
@@ -130,8 +134,8 @@ static void a_sum_beyond_64_bits_is_an_answer(void **state) {
 
 static void a_bound_takes_the_dearest_that_a_meter_can_turn_into(void **state) {
   (void)state;
-  static const struct book_rate odd[] = {{STR("output_tokens"), 1000000, 600, 0},
-                                         {STR("reasoning_tokens"), 1000, 1, 0}};
+  static const struct book_rate odd[] = {{TEXT("output_tokens"), 1000000, 600, 0},
+                                         {TEXT("reasoning_tokens"), 1000, 1, 0}};
   const struct book_price odd_price = {.rates = odd, .rate_count = 2};
   const struct tollgate_count counts[] = {{OUTPUT, 1000000}};
   const char *meter = NULL;

@@ -1,0 +1,474 @@
+"""The management API: what each operation of api/openapi.yaml does, and who may ask for it."""
+import concurrent.futures
+import csv
+import datetime
+import io
+import types
+import uuid
+from decimal import Decimal
+
+import pytest
+import yaml
+
+from tests.harness import contract
+from tests.harness.process import wait_for
+
+OPERATIONS = [(method.upper(), path, op) for path, item in contract.SPEC["paths"].items()
+              for method, op in item.items() if method in ("get", "post", "patch", "delete", "put")]
+NOBODY = "cus_01h2xcejqtf2nbrexx3vqjhp41"  # well formed, and nobody's
+RATES = [{"meter": "input_tokens", "charge": "0.15", "cost": "0.1"}, {"meter": "output_tokens", "charge": "0.6"}]
+
+
+def when(text):
+    return datetime.datetime.fromisoformat(text)
+
+
+def ahead(seconds):
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def made(answer, status=201):
+    assert answer.status == status, answer
+    return answer.json
+
+
+def refused(answer, status, code, param=None):
+    assert (answer.status, answer.code) == (status, code), answer
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["request_id"] == answer.headers["x-request-id"]
+    assert param is None or answer.json["error"]["param"] == param
+
+
+# ---- customers
+
+def test_a_customer_is_found_by_its_id_and_by_the_operators_own(world):
+    a, own = world.admin, uuid.uuid4().hex
+    customer = made(a.post("/api/v1/customers", {"external_id": own, "name": "Acme", "time_zone": "Europe/Berlin", "credit_limit": "1.5"}))
+    assert (customer["external_id"], customer["time_zone"], customer["status"]) == (own, "Europe/Berlin", "active")
+    assert customer["balance"] == {"balance": "0", "held": "0", "available": "1.5", "debt": "0", "credit_limit": "1.5"}
+    assert made(a.get(f"/api/v1/customers/{customer['id']}"), 200) == customer
+    assert made(a.get(f"/api/v1/customers/ext:{own}"), 200) == customer
+    assert made(a.get(f"/api/v1/customers?external_id={own}"), 200)["data"] == [customer]
+    assert made(a.get(f"/api/v1/balance?customer=ext:{own}"), 200)["customer"] == customer["id"]
+
+
+def test_ext_ids_stand_for_the_customer_wherever_one_is_named(world):
+    a, own = world.admin, uuid.uuid4().hex
+    customer = made(a.post("/api/v1/customers", {"external_id": own}))["id"]
+    ext = f"ext:{own}"
+    assert made(a.post("/api/v1/keys", {"customer": ext}))["customer"] == customer
+    assert made(a.post("/api/v1/grants", {"customer": ext, "amount": "1"}))["customer"] == customer
+    limit = made(a.post("/api/v1/limits", {"customer": ext, "measure": "spend", "period": "day", "amount": "1"}))
+    assert made(a.patch(f"/api/v1/limits/{limit['id']}", {"customer": ext, "amount": "2"}), 200)["amount"] == "2"
+    for path in ("keys", "grants", "limits"):
+        assert [o["customer"] for o in made(a.get(f"/api/v1/{path}?customer={ext}"), 200)["data"]] == [customer]
+    assert made(a.get(f"/api/v1/calls?customer={ext}"), 200)["data"] == []
+    assert made(a.get(f"/api/v1/reports/usage?customer={ext}"), 200)["customer"] == customer
+
+
+def test_two_customers_never_share_an_external_id(world):
+    a, own = world.admin, uuid.uuid4().hex
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: a.post("/api/v1/customers", {"external_id": own}), range(8)))
+    assert sorted(answer.status for answer in answers) == [201] + [409] * 7
+    other, _ = world.customer("0")
+    refused(a.patch(f"/api/v1/customers/{other}", {"external_id": own}), 409, "conflict")
+
+
+def test_a_patch_changes_what_it_names_and_merges_metadata(world):
+    a = world.admin
+    customer, _ = world.customer("0", name="before", metadata={"a": "1", "b": "2"})
+    path = f"/api/v1/customers/{customer}"
+    changed = made(a.patch(path, {"metadata": {"a": None, "c": "3"}, "short_policy": "allow_debt", "short_debt": "2"}), 200)
+    assert changed["metadata"] == {"b": "2", "c": "3"} and changed["name"] == "before"
+    assert (changed["short_policy"], changed["short_debt"]) == ("allow_debt", "2")
+    assert made(a.patch(path, {"status": "suspended"}), 200)["status"] == "suspended"
+    assert made(a.patch(path, {"status": "active", "external_id": None}), 200)["external_id"] is None
+    assert made(a.get(path), 200)["updated_at"] > changed["created_at"]
+
+
+@pytest.mark.parametrize("body, param", [
+    ({"nmae": "x"}, "nmae"), ({"name": 5}, "name"), ({"credit_limit": 0.1}, "credit_limit"), ({"credit_limit": "-1"}, "credit_limit"),
+    ({"credit_limit": "0.0000000001"}, "credit_limit"), ({"time_zone": "Mars/Base"}, "time_zone"), ({"status": "active"}, "status"),
+    ({"short_policy": "pray"}, "short_policy"), ({"external_id": ""}, "external_id"), ({"name": "x" * 201}, "name")])
+def test_a_refusal_names_the_member_that_is_wrong(world, body, param):
+    refused(world.admin.post("/api/v1/customers", body), 400, "invalid_request", param)
+
+
+@pytest.mark.parametrize("query, param", [("limt=3", "limt"), ("limit=zero", "limit"), ("limit=0", "limit"), ("cursor=x", "cursor"),
+                                          ("limit=1&limit=2", "limit")])
+def test_query_parameters_that_are_not_known_are_refused_by_name(world, query, param):
+    refused(world.admin.get(f"/api/v1/customers?{query}"), 400, "invalid_request", param)
+
+
+def test_what_is_not_there_is_404_and_what_is_no_id_is_400(world):
+    a, tail = world.admin, NOBODY[4:]
+    customer, _ = world.customer("0")
+    for path in (f"customers/{NOBODY}", "customers/ext:nobody", f"keys/key_{tail}", f"grants/grt_{tail}?customer={customer}",
+                 f"limits/lim_{tail}?customer={customer}", f"providers/prv_{tail}", "providers/nobody", f"prices/prc_{tail}",
+                 f"calls/call_{tail}", f"balance?customer={NOBODY}"):
+        refused(a.get(f"/api/v1/{path}"), 404, "not_found")
+    for path in ("customers/cus_nonsense", f"keys/{NOBODY}", "prices/x", "calls/x", "balance", f"balance?customer=key_{tail}", "calls"):
+        refused(a.get(f"/api/v1/{path}"), 400, "invalid_request")
+
+
+# ---- keys
+
+def test_a_revoked_key_stays_listed_and_opens_nothing(world):
+    a = world.admin
+    customer, _ = world.customer("0")
+    key = made(a.post("/api/v1/keys", {"customer": customer, "name": "server"}))
+    own = world.servers[0].client(key["secret"])
+    assert own.get("/api/v1/balance").status == 200
+    revoked = made(a.delete(f"/api/v1/keys/{key['id']}"), 200)
+    assert revoked["revoked_at"] and made(a.delete(f"/api/v1/keys/{key['id']}"), 200) == revoked
+    refused(own.get("/api/v1/balance"), 401, "invalid_api_key")
+    assert revoked in made(a.get(f"/api/v1/keys?customer={customer}"), 200)["data"]
+
+
+def test_a_key_ends_when_it_expires(world):
+    customer, _ = world.customer("0")
+    refused(world.admin.post("/api/v1/keys", {"customer": customer, "expires_at": "2020-01-01T00:00:00Z"}), 400, "invalid_request", "expires_at")
+    key = made(world.admin.post("/api/v1/keys", {"customer": customer, "expires_at": ahead(1.5)}))
+    own = world.servers[0].client(key["secret"])
+    assert own.get("/api/v1/balance").status == 200
+    wait_for(lambda: own.get("/api/v1/balance").status == 401, 5, "the key expiring")
+
+
+def test_an_operators_key_is_of_no_customer_and_may_do_everything_until_revoked(world):
+    refused(world.admin.post("/api/v1/keys", {}), 400, "invalid_request")
+    refused(world.admin.post("/api/v1/keys", {"operator": True, "customer": world.customer("0")[0]}), 400, "invalid_request")
+    key = made(world.admin.post("/api/v1/keys", {"operator": True, "name": "ops"}))
+    assert key["secret"].startswith("tlgad_live_") and key["operator"] and key["customer"] is None
+    other = world.servers[0].client(key["secret"])
+    assert other.get("/api/v1/customers").status == 200
+    assert world.admin.delete(f"/api/v1/keys/{key['id']}").status == 200
+    refused(other.get("/api/v1/customers"), 401, "invalid_api_key")
+
+
+# ---- grants and calls
+
+def test_grants_burn_by_priority_then_expiry_then_age(world):
+    customer, key = world.customer("0")
+    kinds = {"oldest": {}, "younger": {}, "expiring": {"expires_at": ahead(3600)}, "first": {"priority": 1, "source": "promotion"}}
+    ids = {name: made(world.admin.post("/api/v1/grants", {"customer": customer, "amount": "1", **more}))["id"] for name, more in kinds.items()}
+    answer = world.servers[0].client(key).chat(model="per-request", max_tokens=3)
+    call = world.call(answer.headers["x-tollgate-call"])
+    assert call["grants"] == [{"grant": ids[name], "amount": "1"} for name in ("first", "expiring", "oldest")]
+    assert made(world.admin.get(f"/api/v1/grants/{ids['first']}?customer={customer}"), 200)["consumed"] == "1"
+    assert world.balance(customer)["balance"] == "1"
+
+
+def test_what_is_left_of_a_grant_is_taken_back_when_it_expires(world):
+    customer, key = world.customer("3")
+    refused(world.admin.post("/api/v1/grants", {"customer": customer, "amount": "1", "expires_at": "2001-01-01"}), 400, "invalid_request", "expires_at")
+    grant = made(world.admin.post("/api/v1/grants", {"customer": customer, "amount": "5", "expires_at": ahead(1.5)}))
+    assert world.servers[0].client(key).chat(model="per-request", max_tokens=1).status == 200
+    assert world.balance(customer)["available"] == "7"
+    wait_for(lambda: world.balance(customer)["balance"] == "3", 15, "the expiry")
+    after = made(world.admin.get(f"/api/v1/grants/{grant['id']}?customer={customer}"), 200)
+    assert (after["left"], after["consumed"], after["expired"]) == ("0", "1", "4")
+
+
+@pytest.mark.parametrize("more", [{}, {"amount": "0"}, {"amount": "-1"}, {"amount": 5}, {"amount": "1", "priority": -1}, {"amount": "1", "source": "gift"}])
+def test_a_grant_that_makes_no_sense_is_refused(world, more):
+    refused(world.admin.post("/api/v1/grants", {"customer": world.customer("0")[0], **more}), 400, "invalid_request")
+
+
+def test_a_voided_call_gives_its_charge_back_once(world):
+    customer, key = world.customer("5")
+    call = world.servers[0].client(key).chat(model="per-request", max_tokens=2).headers["x-tollgate-call"]
+    assert world.call(call)["charge"] == "2"
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    voided = made(world.admin.post(f"/api/v1/calls/{call}/void", {"reason": "test call"}, headers=headers), 200)
+    assert (voided["state"], voided["charge"], voided["corrections"][-1]["charge"]) == ("voided", "0", "-2")
+    for again in (headers, {}):
+        assert made(world.admin.post(f"/api/v1/calls/{call}/void", {"reason": "test call"}, headers=again), 200) == voided
+    refused(world.admin.post(f"/api/v1/calls/{call}/void", {}), 400, "invalid_request", "reason")
+    assert world.balance(customer)["balance"] == "5"
+
+
+def test_calls_are_listed_by_key_state_and_time(world):
+    customer, first = world.customer("5")
+    second = world.key(customer)
+    own = world.servers[0].client(first)
+    ids = [c.chat().headers["x-tollgate-call"] for c in (own, own, world.servers[0].client(second["secret"]))]
+    calls = [world.call(i) for i in ids]
+    at = f"/api/v1/calls?customer={customer}"
+
+    def listed(query):
+        return [c["id"] for c in made(world.admin.get(at + query), 200)["data"]]
+    assert listed("") == ids[::-1] and listed("&state=settled") == ids[::-1] and listed("&state=voided") == []
+    assert listed(f"&key={second['id']}") == ids[2:]
+    assert listed(f"&created[gte]={calls[1]['created_at']}") == ids[:0:-1] and listed(f"&created[lt]={calls[1]['created_at']}") == ids[:1]
+    assert made(own.get(f"/api/v1/calls/{ids[0]}"), 200)["adds_up"]
+    for query in ("&state=done", "&created[gte]=yesterday", "&key=x"):
+        refused(world.admin.get(at + query), 400, "invalid_request")
+
+
+# ---- limits
+
+def test_a_limit_tells_what_is_left_and_what_was_used_stays_used(world):
+    a = world.admin
+    customer, key = world.customer("10")
+    limit = made(a.post("/api/v1/limits", {"customer": customer, "measure": "spend", "period": "month", "amount": "5"}))
+    assert (limit["left"], limit["used"], limit["held"], limit["refills_at"]) == ("5", "0", "0", None)
+    world.servers[0].client(key).chat(model="per-request", max_tokens=2)
+    world.quiet()
+    path = f"/api/v1/limits/{limit['id']}"
+    changed = made(a.patch(path, {"customer": customer, "amount": "7"}), 200)
+    assert (changed["amount"], changed["used"], changed["left"]) == ("7", "2", "5") and changed["refills_at"]
+    assert made(a.get(f"{path}?customer={customer}"), 200) == changed
+    assert made(a.delete(f"{path}?customer={customer}"), 200) == {"id": limit["id"], "object": "limit", "deleted": True}
+    refused(a.delete(f"{path}?customer={customer}"), 404, "not_found")
+
+
+@pytest.mark.parametrize("body", [{"measure": "requests", "period": "day", "amount": 1}, {"measure": "spend", "period": "minute", "amount": "1"},
+                                  {"measure": "spend", "period": "day", "amount": 1}, {"measure": "requests", "period": "minute", "amount": "1"},
+                                  {"measure": "spend", "period": "day", "amount": "-1"}, {"measure": "luck", "period": "day", "amount": "1"}])
+def test_a_limit_that_makes_no_sense_is_refused(world, body):
+    refused(world.admin.post("/api/v1/limits", {"customer": world.customer("0")[0], **body}), 400, "invalid_request")
+
+
+# ---- the catalogue
+
+def test_a_providers_secret_is_never_shown(world):
+    a, name, secret = world.admin, "p" + uuid.uuid4().hex[:8], "sk-" + uuid.uuid4().hex
+    answers = [a.post("/api/v1/providers", {"name": name, "plugin": "openai", "secret": secret, "enabled": False, "models": {"a": "b"}}),
+               a.get(f"/api/v1/providers/{name}"), a.get("/api/v1/providers"), a.patch(f"/api/v1/providers/{name}", {"priority": 5})]
+    assert all(secret.encode() not in answer.body for answer in answers)
+    assert answers[0].json["has_secret"] and answers[3].json["priority"] == 5 and answers[3].json["models"] == {"a": "b"}
+    assert secret not in str(world.cluster.sql("SELECT p::text FROM providers p")) and secret not in world.servers[0].log()
+    assert not made(a.patch(f"/api/v1/providers/{name}", {"secret": None}), 200)["has_secret"]
+    refused(a.post("/api/v1/providers", {"name": name, "plugin": "openai"}), 409, "conflict")
+
+
+@pytest.mark.parametrize("body", [{"name": "A/b", "plugin": "openai"}, {"name": "x", "plugin": "nope"}, {"plugin": "openai"}, {"name": "x"},
+                                  {"name": "x", "plugin": "openai", "base_url": "ftp://x"}, {"name": "x", "plugin": "openai", "models": {"a": 1}}])
+def test_a_provider_that_cannot_be_used_is_refused(world, body):
+    refused(world.admin.post("/api/v1/providers", body), 400, "invalid_request")
+
+
+def test_the_first_price_holds_at_once_and_a_new_one_ends_the_one_before(world):
+    a, model = world.admin, "m-" + uuid.uuid4().hex[:8]
+    body = {"provider": "openai", "model": model, "rates": RATES, "max_output_tokens": 100}
+    first = made(a.post("/api/v1/prices", body))
+    assert when(first["valid_from"]) <= datetime.datetime.now(datetime.timezone.utc) and first["valid_until"] is None
+    soon = a.post("/api/v1/prices", {**body, "valid_from": ahead(1)})
+    refused(soon, 400, "invalid_request", "valid_from")
+    second = made(a.post("/api/v1/prices", {**body, "rates": [{**rate, "charge": "7"} for rate in RATES]}))
+    assert when(second["valid_from"]) - when(second["created_at"]) > datetime.timedelta(seconds=1.99)
+    assert made(a.get(f"/api/v1/prices/{first['id']}"), 200)["valid_until"] == second["valid_from"]
+    at = f"/api/v1/prices?provider=openai&model={model}"
+
+    def current():
+        return [p["id"] for p in made(a.get(at + "&current=true"), 200)["data"]]
+    assert current() == [first["id"]] and [p["id"] for p in made(a.get(at), 200)["data"]] == [second["id"], first["id"]]
+    wait_for(lambda: current() == [second["id"]], 5, "the second price")
+    _, key = world.customer("1")
+    call = world.call(wait_for(lambda: world.servers[0].client(key).chat(model=model).headers.get("x-tollgate-call"), 5, "a call"))
+    assert call["price"]["id"] == second["id"] and {line["rate"] for line in call["lines"]} == {"7"}
+
+
+@pytest.mark.parametrize("rates", [[], {}, [1], [{"meter": "input_tokens"}], [{"meter": "nope", "charge": "1"}], RATES + RATES[:1],
+                                   [{"meter": "input_tokens", "charge": "1", "per": 7}], [{"meter": "input_tokens", "charge": "-1"}]])
+def test_a_price_that_cannot_be_computed_with_is_refused(world, rates):
+    refused(world.admin.post("/api/v1/prices", {"provider": "openai", "model": "m", "rates": rates}), 400, "invalid_request")
+
+
+# ---- reports
+
+def test_a_report_adds_up_to_the_balance_and_shows_costs_to_operators_only(world):
+    customer, key = world.customer("10", time_zone="Asia/Tokyo")
+    own = world.servers[0].client(key)
+    assert [own.chat(model=m, max_tokens=2).status for m in ("per-request", "per-request", "gpt-4o-mini")] == [200] * 3
+    world.quiet()
+    report = made(world.admin.get(f"/api/v1/reports/usage?customer={customer}&group_by=day,model,key"), 200)
+    spent = Decimal("10") - Decimal(world.balance(customer)["balance"])
+    assert report["totals"]["calls"] == 3 and Decimal(report["totals"]["charge"]) == spent == sum(Decimal(r["charge"]) for r in report["rows"])
+    assert {r["model"]: r["calls"] for r in report["rows"]} == {"per-request": 2, "gpt-4o-mini": 1} and "cost" in report["totals"]
+    mine = made(own.get("/api/v1/reports/usage"), 200)
+    assert mine["totals"]["charge"] == report["totals"]["charge"] and "cost" not in str(mine)
+    for table in (own.get("/api/v1/reports/usage?group_by=model&format=csv"), own.get("/api/v1/reports/usage?group_by=model", headers={"Accept": "text/csv"})):
+        rows = list(csv.DictReader(io.StringIO(table.body.decode())))
+        assert table.status == 200 and sum(Decimal(row["charge"]) for row in rows if row["model"]) == spent
+    for query in ("group_by=luck", "format=xml", "from=x", "from=2026-11-22&to=2026-11-21"):
+        refused(own.get(f"/api/v1/reports/usage?{query}"), 400, "invalid_request")
+
+
+# ---- pages
+
+def walk(client, path, limit):
+    found, cursor = [], ""
+    while True:
+        page = made(client.get(f"{path}limit={limit}{cursor}"), 200)
+        found += page["data"]
+        assert page["has_more"] == (page["next_cursor"] is not None) and len(page["data"]) <= limit
+        if not page["has_more"]:
+            return found
+        cursor = f"&cursor={page['next_cursor']}"
+
+
+@pytest.mark.parametrize("kind", ["customers", "keys", "grants", "limits", "providers", "prices", "calls"])
+def test_pages_walk_everything_once_newest_first(world, kind):
+    customer, key = world.customer("10")
+    for i in range(5):
+        make = {"customers": {}, "keys": {"customer": customer}, "grants": {"customer": customer, "amount": "1"},
+                "limits": {"customer": customer, "measure": "spend", "period": "total", "amount": "50"},
+                "providers": {"name": uuid.uuid4().hex, "plugin": "openai", "enabled": False},
+                "prices": {"provider": "openai", "model": uuid.uuid4().hex, "rates": RATES}, "calls": None}[kind]
+        made(world.admin.post(f"/api/v1/{kind}", make)) if make is not None else world.servers[0].client(key).chat()
+    path = f"/api/v1/{kind}?" + (f"customer={customer}&" if kind in ("keys", "grants", "limits", "calls") else "")
+    ids = [o["id"] for o in walk(world.admin, path, 2)]
+    assert len(ids) >= 5 and len(set(ids)) == len(ids) and ids == sorted(ids, reverse=True)
+    assert ids == [o["id"] for o in walk(world.admin, path, 100)] and made(world.admin.get(path + "limit=9999"), 200)["data"][0]["id"] == ids[0]
+
+
+# ---- idempotency
+
+def bodies(customer):
+    """For each POST that makes something, a request and another."""
+    return {"customers": ({"name": "a"}, {"name": "b"}), "keys": ({"customer": customer}, {"customer": customer, "name": "b"}),
+            "grants": ({"customer": customer, "amount": "1"}, {"customer": customer, "amount": "2"}),
+            "limits": ({"customer": customer, "measure": "spend", "period": "day", "amount": "1"},
+                       {"customer": customer, "measure": "spend", "period": "day", "amount": "2"}),
+            "providers": ({"name": uuid.uuid4().hex, "plugin": "openai", "enabled": False}, {"name": uuid.uuid4().hex, "plugin": "openai"}),
+            "prices": ({"provider": "openai", "model": uuid.uuid4().hex, "rates": RATES}, {"provider": "openai", "model": "b", "rates": RATES})}
+
+
+@pytest.mark.parametrize("kind", list(bodies("")))
+def test_the_same_idempotency_key_makes_one_thing_however_often_it_is_sent(world, kind):
+    body, other = bodies(world.customer("0")[0])[kind]
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: world.admin.post(f"/api/v1/{kind}", body, headers=headers), range(8)))
+    assert {a.status for a in answers} == {201} and len({a.json["id"] for a in answers}) == 1
+    replays = [a for a in answers if a.headers.get("idempotency-replayed") == "true"]
+    assert len(replays) == 7 and not any("secret" in a.json for a in replays)
+    assert sum("secret" in a.json for a in answers) == (kind == "keys")
+    refused(world.admin.post(f"/api/v1/{kind}", other, headers=headers), 422, "idempotency_key_reused")
+    refused(world.admin.post(f"/api/v1/{kind}", other, headers={"Idempotency-Key": "x" * 201}), 400, "invalid_request", "Idempotency-Key")
+
+
+# ---- who may do what
+
+OPEN, OPERATORS, OWN = (200,) * 5, (401, 401, 403, 403), (401, 401, 403, 200, 200)
+ROLES = {  # no key, garbage, another customer's key, the customer's own, an operator's
+    "createCustomer": (*OPERATORS, 201), "listCustomers": (*OPERATORS, 200), "getCustomer": OWN, "updateCustomer": (*OPERATORS, 200),
+    "createKey": (*OPERATORS, 201), "listKeys": OWN, "getKey": (401, 401, 404, 200, 200), "revokeKey": (*OPERATORS, 200),
+    "createGrant": (*OPERATORS, 201), "listGrants": OWN, "getGrant": OWN, "getBalance": OWN,
+    "createLimit": (*OPERATORS, 201), "listLimits": OWN, "getLimit": OWN, "updateLimit": (*OPERATORS, 200), "deleteLimit": (*OPERATORS, 200),
+    "createProvider": (*OPERATORS, 201), "listProviders": (*OPERATORS, 200), "getProvider": (*OPERATORS, 200), "updateProvider": (*OPERATORS, 200),
+    "createPrice": (*OPERATORS, 201), "listPrices": (*OPERATORS, 200), "getPrice": (*OPERATORS, 200),
+    "listCalls": OWN, "getCall": (401, 401, 404, 200, 200), "voidCall": (*OPERATORS, 200), "reportUsage": OWN,
+    "healthz": OPEN, "readyz": OPEN, "openapi": OPEN, "metrics": (*OPERATORS, 200),
+    "createChatCompletion": (401, 401, 200, 200, 403), "createEmbedding": (401, 401, 200, 200, 403),
+    "listModels": (401, 401, 200, 200, 200), "getModel": (401, 401, 200, 200, 200),
+}
+
+
+@pytest.fixture(scope="module")
+def subject(world):
+    """A customer with one of everything, and another customer."""
+    a = world.admin
+    s = types.SimpleNamespace(admin=a)
+    s.customer, s.own = world.customer("10")
+    _, s.stranger = world.customer("10")
+    s.key = world.key(s.customer)["id"]
+    s.grant = made(a.post("/api/v1/grants", {"customer": s.customer, "amount": "1"}))["id"]
+    s.limit = made(a.post("/api/v1/limits", {"customer": s.customer, "measure": "spend", "period": "day", "amount": "5"}))["id"]
+    s.provider = world.provider["id"]
+    s.price = made(a.get("/api/v1/prices?current=true"), 200)["data"][0]["id"]
+    s.call = world.servers[0].client(s.own).chat().headers["x-tollgate-call"]
+    world.call(s.call)
+    return s
+
+
+def request_of(s, method, path, op):
+    """A sound request for the operation: (path, body)."""
+    segment = path.split("/")[3].rstrip("s") if path.startswith("/api/") else ""
+    target = path.replace("{id}", getattr(s, segment, "")).replace("{model}", "gpt-4o-mini")
+    parameters = [contract._resolve(p) for p in op.get("parameters", [])]
+    if any(p["name"] == "customer" for p in parameters):
+        target += f"?customer={s.customer}"
+    making = bodies(s.customer).get(path.split("/")[-1], (None,))[0] if method == "POST" else None
+    body = {"updateCustomer": {"name": "x"}, "updateLimit": {"customer": s.customer, "amount": "6"}, "updateProvider": {"priority": 100},
+            "voidCall": {"reason": "x"}, "createEmbedding": {"model": "text-embedding-3-small", "input": "x"},
+            "createChatCompletion": {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}}.get(op["operationId"], making)
+    return target, body
+
+
+@pytest.mark.parametrize("method, path, op", OPERATIONS, ids=[op["operationId"] for _, _, op in OPERATIONS])
+def test_each_operation_answers_whom_it_should(world, subject, method, path, op):
+    assert op["operationId"] in ROLES, "a new operation needs a row in ROLES"
+    target, body = request_of(subject, method, path, op)
+    callers = (None, "nonsense", subject.stranger, subject.own, world.admin_key)
+    got = tuple(world.servers[0].client(key).request(method, target, body).status for key in callers)
+    assert got == ROLES[op["operationId"]]
+
+
+def test_a_customers_key_sees_only_its_own_where_it_names_nobody(world, subject):
+    stranger = world.servers[0].client(subject.stranger)
+    for path in ("keys", "grants", "limits", "calls"):
+        assert all(o.get("customer") != subject.customer for o in made(stranger.get(f"/api/v1/{path}"), 200)["data"])
+    for path in (f"grants/{subject.grant}", f"limits/{subject.limit}"):
+        refused(stranger.get(f"/api/v1/{path}"), 404, "not_found")
+    refused(stranger.get("/api/v1/customers/ext:nobody"), 403, "forbidden")  # as it is for one that is there
+    assert "cost" not in made(world.servers[0].client(subject.own).get(f"/api/v1/calls/{subject.call}"), 200)
+
+
+# ---- HTTP
+
+def test_head_is_get_without_a_body(world):
+    for path in ("/healthz", "/readyz", "/openapi.yaml", "/api/v1/customers", "/metrics"):
+        answer = world.admin.request("HEAD", path)
+        assert answer.status == 200 and answer.body == b"" and int(answer.headers["content-length"]) > 0
+
+
+def test_a_wrong_method_is_405_with_those_allowed_and_an_unknown_path_404(world):
+    for path, item in contract.SPEC["paths"].items():
+        allowed = {m.upper() for m in item if m in ("get", "post", "patch", "delete", "put")}
+        answer = world.admin.request("PUT", path.replace("{", "").replace("}", ""), b"{}", check=False)
+        assert (answer.status, answer.code) == (405, "method_not_allowed"), path
+        assert allowed <= set(answer.headers["allow"].split(", ")) <= allowed | {"HEAD", "OPTIONS"}, path
+    for path in ("/api/v1/nothing", "/api/v2/customers", "/api/v1/customers/a/b"):
+        refused(world.admin.get(path, check=False), 404, "not_found")
+
+
+def test_a_body_is_json_and_says_so(world):
+    refused(world.admin.post("/api/v1/customers", b"{}", headers={"Content-Type": "text/plain"}), 415, "unsupported_media_type")
+    for body in (b"", b"{", b"[]", b'{"name":"a","name":"b"}'):
+        answer = world.admin.post("/api/v1/customers", body)
+        assert answer.status == 400 and answer.code in ("invalid_json", "invalid_request"), body
+
+
+# ---- operations
+
+def test_the_service_tells_how_it_is(world):
+    anyone = world.servers[0].client()
+    assert made(anyone.get("/healthz"), 200) == {"status": "ok"}
+    assert set(made(anyone.get("/readyz"), 200)["checks"].values()) == {True}
+    assert yaml.safe_load(anyone.get("/openapi.yaml").body) == contract.SPEC
+    lines = world.admin.get("/metrics").body.decode().splitlines()
+    assert any(line.startswith("# TYPE tollgate_") for line in lines)
+
+
+def test_without_its_database_it_is_alive_and_not_ready(world):
+    anyone = world.servers[0].client()
+    world.cluster.stop()
+    try:
+        wait_for(lambda: anyone.get("/readyz").status == 503, 10, "being unready")
+        assert anyone.get("/healthz").status == 200 and anyone.get("/readyz").json["checks"]["database"] is False
+        refused(world.admin.get("/api/v1/customers"), 503, "storage_unavailable")
+    finally:
+        world.cluster.start()
+    wait_for(lambda: anyone.get("/readyz").status == 200, 30, "being ready again")
+    wait_for(lambda: world.admin.get("/api/v1/customers").status == 200, 10, "the API")
+
+
+def test_every_operation_was_met():
+    """Last: the tests above have had an answer of success from all that is not the gateway's."""
+    met = {(method, path) for method, path, status in contract.seen if status < 300}
+    missing = [op["operationId"] for method, path, op in OPERATIONS if "gateway" not in op["tags"] and (method, path) not in met]
+    assert not missing and set(ROLES) == {op["operationId"] for _, _, op in OPERATIONS}
