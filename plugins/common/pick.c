@@ -1,5 +1,5 @@
-// A walk over one object's own members; what lies deeper is passed over by counting brackets outside of strings. Edits are
-// kept in the order of their places, so that applying them is one pass.
+// A walk over one object's own members; what lies deeper is passed over by counting brackets outside of strings. Edits
+// are kept in the order of their places, so that applying them is one pass.
 #include "common/pick.h"
 #include <string.h>
 
@@ -23,10 +23,14 @@ static const char *string_end(const char *p, const char *end) {
 static const char *value_end(const char *p, const char *end) {
   size_t depth = 0;
   for (; p < end; p++) {
-    if (*p == '"') p = string_end(p + 1, end) - 1;
-    else if (*p == '{' || *p == '[') depth++;
-    else if (depth == 0 && (*p == ',' || *p == '}' || *p == ']')) return p;
-    else if (*p == '}' || *p == ']') depth--;
+    if (*p == '"')
+      p = string_end(p + 1, end) - 1;
+    else if (*p == '{' || *p == '[')
+      depth++;
+    else if (depth == 0 && (*p == ',' || *p == '}' || *p == ']'))
+      return p;
+    else if (*p == '}' || *p == ']')
+      depth--;
   }
   return p;
 }
@@ -89,14 +93,22 @@ struct pick_span pick_find(const struct pick *p, const char *name) {
 
 enum scan_kind pick_kind(struct pick_span value) {
   switch (value.len ? value.ptr[0] : '\0') {
-  case '{': return SCAN_OBJECT;
-  case '[': return SCAN_ARRAY;
-  case '"': return SCAN_STRING;
-  case 't': return SCAN_TRUE;
-  case 'f': return SCAN_FALSE;
-  case 'n': return SCAN_NULL;
-  case '\0': return SCAN_NOTHING;
-  default: return SCAN_NUMBER;
+  case '{':
+    return SCAN_OBJECT;
+  case '[':
+    return SCAN_ARRAY;
+  case '"':
+    return SCAN_STRING;
+  case 't':
+    return SCAN_TRUE;
+  case 'f':
+    return SCAN_FALSE;
+  case 'n':
+    return SCAN_NULL;
+  case '\0':
+    return SCAN_NOTHING;
+  default:
+    return SCAN_NUMBER;
   }
 }
 
@@ -131,14 +143,6 @@ static uint32_t hex_read(const char *p) {
   return sum;
 }
 
-static size_t utf_write(uint32_t c, char ret[4]) {
-  static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
-  size_t more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-  for (size_t i = more; i > 0; i--, c >>= 6) ret[i] = (char)(0x80 | (c & 0x3f));
-  ret[0] = (char)(lead[more] | c);
-  return more + 1;
-}
-
 // *at is behind the backslash and the u. The pair's second half is taken along.
 static size_t unit_read(struct pick_span s, size_t *at, char ret[4]) {
   if (s.len - *at < 4) {
@@ -154,7 +158,7 @@ static size_t unit_read(struct pick_span s, size_t *at, char ret[4]) {
       c = 0x10000 + ((c - 0xd800) << 10) + (second - 0xdc00);
     }
   }
-  return utf_write(c, ret);
+  return scan_utf_write(c, ret);
 }
 
 // The next character: its bytes, or one byte of it where it is not escaped.

@@ -1,5 +1,5 @@
-// The scanner's machine: one state a byte outside of strings, and runs of plain text eight bytes at a step inside of them,
-// which is where almost all bytes of requests and answers are.
+// The scanner's machine: one state a byte outside of strings, and runs of plain text eight bytes at a step inside of
+// them, which is where almost all bytes of requests and answers are.
 #include "common/watch.h"
 #include <string.h>
 
@@ -68,7 +68,8 @@ static const char *plain_end(const char *p, const char *end) {
   for (uint64_t word; end - p >= 8; p += 8) {
     memcpy(&word, p, 8);
     uint64_t low = (word - EACH_BYTE(0x20)) & ~word & EACH_BYTE(0x80);
-    uint64_t special = low | zero_bytes(word ^ EACH_BYTE('"')) | zero_bytes(word ^ EACH_BYTE('\\')) | (word & EACH_BYTE(0x80));
+    uint64_t special =
+        low | zero_bytes(word ^ EACH_BYTE('"')) | zero_bytes(word ^ EACH_BYTE('\\')) | (word & EACH_BYTE(0x80));
     if (special) break;
   }
   while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\') p++;
@@ -78,10 +79,14 @@ static const char *plain_end(const char *p, const char *end) {
 static bool utf_lead(struct scan *s, unsigned char c) {
   s->utf_low = 0x80;
   s->utf_high = 0xbf;
-  if (c >= 0xc2 && c <= 0xdf) s->utf_left = 1;
-  else if (c >= 0xe0 && c <= 0xef) s->utf_left = 2;
-  else if (c >= 0xf0 && c <= 0xf4) s->utf_left = 3;
-  else return false;
+  if (c >= 0xc2 && c <= 0xdf)
+    s->utf_left = 1;
+  else if (c >= 0xe0 && c <= 0xef)
+    s->utf_left = 2;
+  else if (c >= 0xf0 && c <= 0xf4)
+    s->utf_left = 3;
+  else
+    return false;
   if (c == 0xe0) s->utf_low = 0xa0;
   if (c == 0xed) s->utf_high = 0x9f;
   if (c == 0xf0) s->utf_low = 0x90;
@@ -113,9 +118,12 @@ static const char *string_run(struct scan *s, const char *p, const char *end) {
   while (p < end && s->state != S_BAD) {
     const char *run = p;
     p = plain_end(p, end);
-    if (p > run && s->utf_left) refuse(s, SCAN_NOT_UTF8);
-    else if (p > run && s->high) refuse(s, SCAN_SURROGATE);
-    else if (p > run) string_text(s, run, (size_t)(p - run), true);
+    if (p > run && s->utf_left)
+      refuse(s, SCAN_NOT_UTF8);
+    else if (p > run && s->high)
+      refuse(s, SCAN_SURROGATE);
+    else if (p > run)
+      string_text(s, run, (size_t)(p - run), true);
     if (s->state == S_BAD) return run;
     if (p == end || (unsigned char)*p < 0x80) return p;
     if (s->high) refuse(s, SCAN_SURROGATE);
@@ -140,11 +148,16 @@ static void string_end(struct scan *s, const char *at) {
 static const char *string_step(struct scan *s, const char *p, const char *end) {
   p = string_run(s, p, end);
   if (p == end || s->state == S_BAD) return p;
-  if (s->utf_left) refuse(s, SCAN_NOT_UTF8);
-  else if (*p == '\\') s->state = S_ESCAPE;
-  else if (*p != '"') refuse(s, SCAN_SYNTAX);
-  else if (s->high) refuse(s, SCAN_SURROGATE);
-  else string_end(s, p + 1);
+  if (s->utf_left)
+    refuse(s, SCAN_NOT_UTF8);
+  else if (*p == '\\')
+    s->state = S_ESCAPE;
+  else if (*p != '"')
+    refuse(s, SCAN_SYNTAX);
+  else if (s->high)
+    refuse(s, SCAN_SURROGATE);
+  else
+    string_end(s, p + 1);
   return p + 1;
 }
 
@@ -170,26 +183,17 @@ static void escape_step(struct scan *s, char c) {
     s->hex = 0;
     s->hex_left = 4;
     s->state = S_HEX;
-  } else if (!meaning) refuse(s, SCAN_SYNTAX);
-  else if (s->high) refuse(s, SCAN_SURROGATE);
-  else string_text(s, &meaning, 1, true);
-}
-
-static size_t utf_write(uint32_t c, char ret[4]) {
-  if (c < 0x80) {
-    ret[0] = (char)c;
-    return 1;
-  }
-  size_t more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-  static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
-  for (size_t i = more; i > 0; i--, c >>= 6) ret[i] = (char)(0x80 | (c & 0x3f));
-  ret[0] = (char)(lead[more] | c);
-  return more + 1;
+  } else if (!meaning)
+    refuse(s, SCAN_SYNTAX);
+  else if (s->high)
+    refuse(s, SCAN_SURROGATE);
+  else
+    string_text(s, &meaning, 1, true);
 }
 
 static void code_point(struct scan *s, uint32_t c) {
   char text[4];
-  size_t len = utf_write(c, text);
+  size_t len = scan_utf_write(c, text);
   string_text(s, text, len, len == 1);
 }
 
@@ -199,15 +203,23 @@ static void unit_end(struct scan *s) {
   bool first = unit >= 0xd800 && unit < 0xdc00, second = unit >= 0xdc00 && unit < 0xe000;
   s->state = S_STRING;
   s->high = 0;
-  if (s->lenient) code_point(s, unit);
-  else if (unit == 0) refuse(s, SCAN_NUL);
-  else if (second != (high != 0)) refuse(s, SCAN_SURROGATE);
-  else if (first) s->high = (uint16_t)unit;
-  else code_point(s, high ? 0x10000 + ((high - 0xd800) << 10) + (unit - 0xdc00) : unit);
+  if (s->lenient)
+    code_point(s, unit);
+  else if (unit == 0)
+    refuse(s, SCAN_NUL);
+  else if (second != (high != 0))
+    refuse(s, SCAN_SURROGATE);
+  else if (first)
+    s->high = (uint16_t)unit;
+  else
+    code_point(s, high ? 0x10000 + ((high - 0xd800) << 10) + (unit - 0xdc00) : unit);
 }
 
 static void hex_step(struct scan *s, char c) {
-  int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  int digit = c >= '0' && c <= '9'   ? c - '0'
+              : c >= 'a' && c <= 'f' ? c - 'a' + 10
+              : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                     : -1;
   if (digit < 0) {
     refuse(s, SCAN_SYNTAX);
     return;
@@ -222,14 +234,22 @@ static void hex_step(struct scan *s, char c) {
 static int number_next(enum number n, char c) {
   bool digit = c >= '0' && c <= '9', e = c == 'e' || c == 'E';
   switch (n) {
-  case N_MINUS: return c == '0' ? N_ZERO : digit ? N_DIGITS : -1;
-  case N_ZERO: return c == '.' ? N_POINT : e ? N_E : -1;
-  case N_DIGITS: return digit ? N_DIGITS : c == '.' ? N_POINT : e ? N_E : -1;
-  case N_POINT: return digit ? N_FRACTION : -1;
-  case N_FRACTION: return digit ? N_FRACTION : e ? N_E : -1;
-  case N_E: return c == '+' || c == '-' ? N_SIGN : digit ? N_POWER : -1;
-  case N_SIGN: return digit ? N_POWER : -1;
-  case N_POWER: return digit ? N_POWER : -1;
+  case N_MINUS:
+    return c == '0' ? N_ZERO : digit ? N_DIGITS : -1;
+  case N_ZERO:
+    return c == '.' ? N_POINT : e ? N_E : -1;
+  case N_DIGITS:
+    return digit ? N_DIGITS : c == '.' ? N_POINT : e ? N_E : -1;
+  case N_POINT:
+    return digit ? N_FRACTION : -1;
+  case N_FRACTION:
+    return digit ? N_FRACTION : e ? N_E : -1;
+  case N_E:
+    return c == '+' || c == '-' ? N_SIGN : digit ? N_POWER : -1;
+  case N_SIGN:
+    return digit ? N_POWER : -1;
+  case N_POWER:
+    return digit ? N_POWER : -1;
   }
   return -1;
 }
@@ -243,8 +263,10 @@ static const char *number_step(struct scan *s, const char *p, const char *end) {
   for (int next; p < end && (next = number_next((enum number)s->number, *p)) >= 0; p++) s->number = (uint8_t)next;
   scan_text_count(s, (uint64_t)(p - run), 0);
   if (p == end) return p;
-  if (number_whole(s)) scan_value_end(s, s->here, p);
-  else refuse(s, SCAN_SYNTAX);
+  if (number_whole(s))
+    scan_value_end(s, s->here, p);
+  else
+    refuse(s, SCAN_SYNTAX);
   return p;
 }
 
@@ -289,23 +311,36 @@ static void value_step(struct scan *s, const char *at) {
   }
   if (s->state == S_FIRST) s->next = s->below[s->depth - 1] ? scan_match_elements(s) : 0;
   switch (*at) {
-  case '{': container_open(s, SCAN_OBJECT, at); break;
-  case '[': container_open(s, SCAN_ARRAY, at); break;
-  case '"': string_begin(s, false, at); break;
-  default: scalar_begin(s, at); break;
+  case '{':
+    container_open(s, SCAN_OBJECT, at);
+    break;
+  case '[':
+    container_open(s, SCAN_ARRAY, at);
+    break;
+  case '"':
+    string_begin(s, false, at);
+    break;
+  default:
+    scalar_begin(s, at);
+    break;
   }
 }
 
 static void name_step(struct scan *s, const char *at) {
-  if (*at == '"') string_begin(s, true, at);
-  else if (*at == '}' && s->state == S_NAME) container_close(s, *at, at + 1);
-  else refuse(s, SCAN_SYNTAX);
+  if (*at == '"')
+    string_begin(s, true, at);
+  else if (*at == '}' && s->state == S_NAME)
+    container_close(s, *at, at + 1);
+  else
+    refuse(s, SCAN_SYNTAX);
 }
 
 static void after_step(struct scan *s, const char *at) {
   if (*at != ',') {
-    if (*at == '}' || *at == ']') container_close(s, *at, at + 1);
-    else refuse(s, SCAN_SYNTAX);
+    if (*at == '}' || *at == ']')
+      container_close(s, *at, at + 1);
+    else
+      refuse(s, SCAN_SYNTAX);
     return;
   }
   scan_text_count(s, 1, 0);
@@ -326,28 +361,46 @@ static void structure_step(struct scan *s, const char *at) {
   if (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') return;
   switch ((enum scan_state)s->state) {
   case S_VALUE:
-  case S_FIRST: value_step(s, at); break;
+  case S_FIRST:
+    value_step(s, at);
+    break;
   case S_NAME:
-  case S_MEMBER: name_step(s, at); break;
-  case S_COLON: colon_step(s, *at); break;
-  case S_AFTER: after_step(s, at); break;
+  case S_MEMBER:
+    name_step(s, at);
+    break;
+  case S_COLON:
+    colon_step(s, *at);
+    break;
+  case S_AFTER:
+    after_step(s, at);
+    break;
   case S_END:
   case S_STRING:
   case S_ESCAPE:
   case S_HEX:
   case S_LITERAL:
   case S_NUMBER:
-  case S_BAD: refuse(s, SCAN_SYNTAX); break;
+  case S_BAD:
+    refuse(s, SCAN_SYNTAX);
+    break;
   }
 }
 
 static const char *step(struct scan *s, const char *p, const char *end) {
   switch ((enum scan_state)s->state) {
-  case S_STRING: return string_step(s, p, end);
-  case S_NUMBER: return number_step(s, p, end);
-  case S_ESCAPE: escape_step(s, *p); break;
-  case S_HEX: hex_step(s, *p); break;
-  case S_LITERAL: literal_step(s, p); break;
+  case S_STRING:
+    return string_step(s, p, end);
+  case S_NUMBER:
+    return number_step(s, p, end);
+  case S_ESCAPE:
+    escape_step(s, *p);
+    break;
+  case S_HEX:
+    hex_step(s, *p);
+    break;
+  case S_LITERAL:
+    literal_step(s, p);
+    break;
   case S_VALUE:
   case S_FIRST:
   case S_NAME:
@@ -355,7 +408,9 @@ static const char *step(struct scan *s, const char *p, const char *end) {
   case S_COLON:
   case S_AFTER:
   case S_END:
-  case S_BAD: structure_step(s, p); break;
+  case S_BAD:
+    structure_step(s, p);
+    break;
   }
   return p + 1;
 }
@@ -379,16 +434,4 @@ enum scan_answer scan_finish(struct scan *s) {
   if (s->state == S_END) return SCAN_DONE;
   refuse(s, s->fault ? (enum scan_fault)s->fault : SCAN_SYNTAX);
   return SCAN_BAD;
-}
-
-const char *scan_fault_text(enum scan_fault fault) {
-  switch (fault) {
-  case SCAN_FINE: return "fine";
-  case SCAN_SYNTAX: return "not valid JSON";
-  case SCAN_TOO_DEEP: return "nested too deeply";
-  case SCAN_NOT_UTF8: return "not valid UTF-8";
-  case SCAN_NUL: return "a NUL character in a string";
-  case SCAN_SURROGATE: return "half of a surrogate pair in a string";
-  }
-  return "not valid JSON";
 }

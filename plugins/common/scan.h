@@ -90,3 +90,5 @@ enum scan_answer scan_push(struct scan *s, const char *bytes, size_t len);
 // No more bytes come: a number at the top ends here. SCAN_DONE or SCAN_BAD.
 enum scan_answer scan_finish(struct scan *s);
 const char *scan_fault_text(enum scan_fault fault);
+// A character in UTF-8: how many bytes it is. Half of a surrogate pair is written like any other.
+size_t scan_utf_write(uint32_t c, char ret[4]);

@@ -1,5 +1,5 @@
-// One line at a time: a field's name, an optional blank behind its colon, its value. Names longer than any known one and
-// comments are passed over.
+// One line at a time: a field's name, an optional blank behind its colon, its value. Names longer than any known one
+// and comments are passed over.
 #include "common/sse.h"
 #include <string.h>
 
@@ -58,7 +58,8 @@ static const char *run_end(const char *p, const char *end) {
 }
 
 // At *at there is neither the end of a line nor of the input.
-static enum sse_token line_step(struct sse *s, const char **at, const char *end, const char **ret_bytes, size_t *ret_len) {
+static enum sse_token line_step(struct sse *s, const char **at, const char *end, const char **ret_bytes,
+                                size_t *ret_len) {
   const char *p = *at;
   if (s->state == L_NAME) {
     *at = p + 1;

@@ -1,20 +1,23 @@
-// The answer as it comes. A plain one is scanned and passed on. Of a stream each event is kept back until its end, so that
-// the one that only carries the usage which the caller did not ask for can be left out, and the terminator can wait for the
-// end; an event larger than what can be kept is neither, and is passed on as it comes.
+// The answer as it comes. A plain one is scanned and passed on. Of a stream each event is kept back until its end, so
+// that the one that only carries the usage which the caller did not ask for can be left out, and the terminator can
+// wait for the end; an event larger than what can be kept is neither, and is passed on as it comes.
 #include "openai/openai.h"
 #include <string.h>
 #include <strings.h>
 
 #define DONE_TEXT "[DONE]"
 #define DONE_LEN 6
-#define NAME_AT(i) (uint16_t)(offsetof(struct kept, names) + (size_t)(i) * NAME_MAX_RAW)
+#define NAME_AT(i) (uint16_t)(offsetof(struct kept, names) + (size_t)(i)*NAME_MAX_RAW)
 
 static const struct scan_watch watches[SEEN_COUNT] = {
     [SEEN_USAGE] = {.path = {"usage"}, .flags = SCAN_KEEP, .at = offsetof(struct kept, usage), .room = USAGE_MAX},
     [SEEN_MODEL] = {.path = {"model"}, .flags = SCAN_KEEP, .at = NAME_AT(0), .room = NAME_MAX_RAW},
     [SEEN_ID] = {.path = {"id"}, .flags = SCAN_KEEP, .at = NAME_AT(1), .room = NAME_MAX_RAW},
     [SEEN_TIER] = {.path = {"service_tier"}, .flags = SCAN_KEEP, .at = NAME_AT(2), .room = NAME_MAX_RAW},
-    [SEEN_AUDIO_ID] = {.path = {"choices", "[]", "*", "audio", "id"}, .flags = SCAN_KEEP, .at = NAME_AT(3), .room = NAME_MAX_RAW},
+    [SEEN_AUDIO_ID] = {.path = {"choices", "[]", "*", "audio", "id"},
+                       .flags = SCAN_KEEP,
+                       .at = NAME_AT(3),
+                       .room = NAME_MAX_RAW},
     [SEEN_CHOICES] = {.path = {"choices"}},
     [SEEN_DATA] = {.path = {"data"}},
     [SEEN_ERROR] = {.path = {"error"}},
@@ -54,7 +57,8 @@ static bool is_event_stream(const struct tollgate_answer *a, bool ret_default) {
 
 static bool asks_to_store(const struct tollgate_request *q) {
   struct pick members;
-  return pick_read(&members, q->body.ptr, q->body.len) == PICK_OK && pick_kind(pick_find(&members, "store")) == SCAN_TRUE;
+  return pick_read(&members, q->body.ptr, q->body.len) == PICK_OK &&
+         pick_kind(pick_find(&members, "store")) == SCAN_TRUE;
 }
 
 enum tollgate_result answer_begin(void *state, const struct tollgate_request *q, const struct tollgate_facts *facts,
@@ -153,8 +157,11 @@ static void event_end(struct state *st, const char *from, size_t len, struct tol
     held_flush(st, relay);
     out_add(relay, from, len);
     break;
-  case EVENT_WAITS: held_add(st, from, len); return;
-  case EVENT_IS_DROPPED: break;
+  case EVENT_WAITS:
+    held_add(st, from, len);
+    return;
+  case EVENT_IS_DROPPED:
+    break;
   }
   event_reset(st);
 }
@@ -223,8 +230,8 @@ static void stream_last(struct state *st, enum tollgate_ending ending, struct to
   event_end(st, "\n\n", 2, relay);
 }
 
-// The proper end is the terminator. Where it is missing, a transfer that ended in good order behind the usage or behind the
-// provider's own error lacks nothing else; the terminator is then made up for, but not behind an error.
+// The proper end is the terminator. Where it is missing, a transfer that ended in good order behind the usage or behind
+// the provider's own error lacks nothing else; the terminator is then made up for, but not behind an error.
 static bool stream_end(struct state *st, enum tollgate_ending ending, struct tollgate_out *relay) {
   stream_last(st, ending, relay);
   if (st->done) {
@@ -248,9 +255,12 @@ enum tollgate_result answer_end(void *state, enum tollgate_ending ending, struct
   struct state *st = state;
   bool served = st->status >= 200 && st->status <= 299;
   if (!out_room(relay, (size_t)st->held_len + 32)) return TOLLGATE_ROOM;
-  if (!served) st->complete = ending == TOLLGATE_ENDED;
-  else if (st->sse) st->complete = stream_end(st, ending, relay);
-  else st->complete = plain_end(st, ending);
+  if (!served)
+    st->complete = ending == TOLLGATE_ENDED;
+  else if (st->sse)
+    st->complete = stream_end(st, ending, relay);
+  else
+    st->complete = plain_end(st, ending);
   st->ended = true;
   st->cancelled = ending == TOLLGATE_CANCELLED;
   return st->broken ? TOLLGATE_BROKEN : TOLLGATE_OK;

@@ -1,5 +1,5 @@
-// The request as the provider gets it: the caller's bytes, but for the model's name where it differs, the usage of a stream,
-// which has to be asked for, and a cap that the server lowered.
+// The request as the provider gets it: the caller's bytes, but for the model's name where it differs, the usage of a
+// stream, which has to be asked for, and a cap that the server lowered.
 #include "openai/openai.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -90,8 +90,10 @@ static void usage_ask(struct pick_edits *edits, const struct pick *members, stru
     return;
   }
   struct pick_span asked = pick_find(options, "include_usage");
-  if (asked.len) pick_replace(edits, asked, yes);
-  else pick_append(edits, options, "include_usage", yes);
+  if (asked.len)
+    pick_replace(edits, asked, yes);
+  else
+    pick_append(edits, options, "include_usage", yes);
 }
 
 // Where the caller's own cap stands; models that take only one of the two names have been told in the right one.
@@ -99,8 +101,10 @@ static void cap_write(struct pick_edits *edits, const struct pick *members, stru
   struct pick_span legacy = pick_find(members, "max_tokens"), present = pick_find(members, "max_completion_tokens");
   bool has_legacy = legacy.len && pick_kind(legacy) != SCAN_NULL;
   if (has_legacy) pick_replace(edits, legacy, cap);
-  if (present.len && (!has_legacy || pick_kind(present) != SCAN_NULL)) pick_replace(edits, present, cap);
-  else if (!has_legacy) pick_append(edits, members, "max_completion_tokens", cap);
+  if (present.len && (!has_legacy || pick_kind(present) != SCAN_NULL))
+    pick_replace(edits, present, cap);
+  else if (!has_legacy)
+    pick_append(edits, members, "max_completion_tokens", cap);
 }
 
 static enum tollgate_result body_write(const struct tollgate_request *q, const struct tollgate_facts *facts,
@@ -109,7 +113,8 @@ static enum tollgate_result body_write(const struct tollgate_request *q, const s
   struct pick members, options;
   char model[MODEL_JSON_MAX], cap[24];
   struct tollgate_out text = {.ptr = model, .cap = sizeof model};
-  if (pick_read(&members, q->body.ptr, q->body.len) != PICK_OK || u->model.len > MODEL_JSON_MAX / 6 - 1) return TOLLGATE_BROKEN;
+  if (pick_read(&members, q->body.ptr, q->body.len) != PICK_OK || u->model.len > MODEL_JSON_MAX / 6 - 1)
+    return TOLLGATE_BROKEN;
   struct pick_span asked = pick_find(&members, "model");
   if (u->model.len > 0 && !slice_same(u->model, facts->model)) {
     out_json(&text, u->model);

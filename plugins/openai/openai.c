@@ -1,6 +1,6 @@
-// The OpenAI API: chat completions, plain and streamed, and embeddings. This file is the table; request.c reads what the
-// caller asks for and bounds it, build.c writes it for the provider, answer.c follows the answer and usage.c counts it. How
-// estimates are made is documented in plugins/README.md.
+// The OpenAI API: chat completions, plain and streamed, and embeddings. This file is the table; request.c reads what
+// the caller asks for and bounds it, build.c writes it for the provider, answer.c follows the answer and usage.c counts
+// it. How estimates are made is documented in plugins/README.md.
 #include "openai/openai.h"
 
 static const struct tollgate_endpoint endpoints[] = {

@@ -1,5 +1,5 @@
-// What a request asks for, and how much it can cause. Only what matters for the bill and for the customer's isolation is
-// looked at and held to its type; everything else is the provider's business and passes unread.
+// What a request asks for, and how much it can cause. Only what matters for the bill and for the customer's isolation
+// is looked at and held to its type; everything else is the provider's business and passes unread.
 #include "openai/openai.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -74,8 +74,8 @@ struct reading {
   bool objects; // more than one upstream object is named
 };
 
-__attribute__((format(printf, 3, 4))) static enum tollgate_result refuse(struct tollgate_facts *facts, const char *param,
-                                                                         const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static enum tollgate_result refuse(struct tollgate_facts *facts,
+                                                                         const char *param, const char *format, ...) {
   va_list args;
   va_start(args, format);
   (void)vsnprintf(facts->error, sizeof facts->error, format, args);
@@ -100,8 +100,8 @@ static bool name_unescape(const struct reading *r, struct pick_span inner, bool 
 
 // ---- upstream objects
 
-// The conversation may be an object with an id: then its raw text stands for it, which matches no recorded id. Nor does a
-// name with escapes.
+// The conversation may be an object with an id: then its raw text stands for it, which matches no recorded id. Nor does
+// a name with escapes.
 static void object_seen(void *context, size_t watch, uint64_t start, uint64_t end) {
   struct reading *r = context;
   struct pick_span raw = {r->request->body.ptr + start, (size_t)(end - start)}, name;
@@ -111,8 +111,10 @@ static void object_seen(void *context, size_t watch, uint64_t start, uint64_t en
   if (!pick_string(raw, &name, &escaped)) name = raw;
   if (name.len == 0) name = raw;
   struct pick_span known = {r->facts->object.ptr, r->facts->object.len};
-  if (known.len == 0) r->facts->object = slice_of(name);
-  else if (!pick_same(known, name)) r->objects = true;
+  if (known.len == 0)
+    r->facts->object = slice_of(name);
+  else if (!pick_same(known, name))
+    r->objects = true;
 }
 
 // ---- reading the members
@@ -125,8 +127,10 @@ static enum tollgate_result text_refuse(struct reading *r) {
 static enum tollgate_result body_read(struct reading *r) {
   bool chat = r->request->endpoint == ENDPOINT_CHAT;
   struct tollgate_slice body = r->request->body;
-  if (chat) scan_init(&r->scan, chat_watches, ASKS_COUNT, r->hits, NULL);
-  else scan_init(&r->scan, embeddings_watches, sizeof embeddings_watches / sizeof embeddings_watches[0], r->hits, NULL);
+  if (chat)
+    scan_init(&r->scan, chat_watches, ASKS_COUNT, r->hits, NULL);
+  else
+    scan_init(&r->scan, embeddings_watches, sizeof embeddings_watches / sizeof embeddings_watches[0], r->hits, NULL);
   r->scan.each = object_seen;
   r->scan.context = r;
   (void)scan_push(&r->scan, body.ptr, body.len);
@@ -191,10 +195,13 @@ static enum tollgate_result stream_read(struct reading *r) {
   enum tollgate_result result = bool_read(r, pick_find(&r->members, "stream"), "stream", &r->facts->stream);
   if (result != TOLLGATE_OK || pick_kind(value) == SCAN_NOTHING || pick_kind(value) == SCAN_NULL) return result;
   switch (pick_read(&options, value.ptr, value.len)) {
-  case PICK_OK: break;
-  case PICK_NOT_OBJECT: return refuse(r->facts, "stream_options", "\"stream_options\" must be an object.");
+  case PICK_OK:
+    break;
+  case PICK_NOT_OBJECT:
+    return refuse(r->facts, "stream_options", "\"stream_options\" must be an object.");
   case PICK_DUPLICATE:
-  case PICK_TOO_MANY: return refuse(r->facts, "stream_options", "\"stream_options\" has a member twice, or too many.");
+  case PICK_TOO_MANY:
+    return refuse(r->facts, "stream_options", "\"stream_options\" has a member twice, or too many.");
   }
   return bool_read(r, pick_find(&options, "include_usage"), "stream_options.include_usage", &r->facts->wants_usage);
 }
@@ -224,7 +231,8 @@ static bool contains(struct tollgate_slice s, const char *part) {
 
 static void chat_measure(const struct reading *r) {
   const struct scan_hit *hits = r->hits;
-  uint64_t ascii = 0, wide = 0, audio = hits[ASKS_AUDIO].ascii, file = hits[ASKS_FILE].ascii, images = hits[ASKS_IMAGE].count;
+  uint64_t ascii = 0, wide = 0, audio = hits[ASKS_AUDIO].ascii, file = hits[ASKS_FILE].ascii,
+           images = hits[ASKS_IMAGE].count;
   bool mini = contains(r->facts->model, "4o-mini");
   for (size_t i = ASKS_TEXT; i < ASKS_COUNT; i++) {
     ascii += hits[i].ascii;
@@ -233,7 +241,8 @@ static void chat_measure(const struct reading *r) {
   uint64_t likely = tokens_likely(ascii, wide) + LIKELY_REQUEST + LIKELY_MESSAGE * (uint64_t)hits[ASKS_MESSAGE].count;
   uint64_t upper = upper_text(ascii + hits[ASKS_REST].ascii, wide + hits[ASKS_REST].wide) + UPPER_REQUEST;
   likely += images * (mini ? IMAGE_LIKELY_MINI : IMAGE_LIKELY) + audio / 2000 + file / 40;
-  upper += images * (mini ? IMAGE_UPPER_MINI : IMAGE_UPPER) + audio / 64 + 10 * (uint64_t)hits[ASKS_AUDIO].count + file / 2;
+  upper +=
+      images * (mini ? IMAGE_UPPER_MINI : IMAGE_UPPER) + audio / 64 + 10 * (uint64_t)hits[ASKS_AUDIO].count + file / 2;
   r->facts->input_units = clamp(upper);
   r->facts->input_likely = clamp(likely < upper ? likely : upper);
 }

@@ -1,6 +1,6 @@
-// From the provider's usage object to disjoint meters. Its totals are inclusive: cached, written, audio and image tokens are
-// parts of the prompt, reasoning and audio parts of the completion. What does not fit together is clamped and flagged; what
-// is missing or no count at all is estimated from what was seen, and flagged.
+// From the provider's usage object to disjoint meters. Its totals are inclusive: cached, written, audio and image
+// tokens are parts of the prompt, reasoning and audio parts of the completion. What does not fit together is clamped
+// and flagged; what is missing or no count at all is estimated from what was seen, and flagged.
 #include "openai/openai.h"
 #include <string.h>
 
@@ -13,7 +13,18 @@ struct count {
   int64_t n; // 0 unless GOOD
 };
 
-enum usage_watch { U_PROMPT, U_COMPLETION, U_TOTAL, U_CACHED, U_WRITE, U_AUDIO_IN, U_IMAGE_IN, U_REASONING, U_AUDIO_OUT, U_COUNT };
+enum usage_watch {
+  U_PROMPT,
+  U_COMPLETION,
+  U_TOTAL,
+  U_CACHED,
+  U_WRITE,
+  U_AUDIO_IN,
+  U_IMAGE_IN,
+  U_REASONING,
+  U_AUDIO_OUT,
+  U_COUNT
+};
 
 static const struct scan_watch watches[U_COUNT] = {
     [U_PROMPT] = {.path = {"prompt_tokens"}},
@@ -88,7 +99,8 @@ static void estimate_all(const struct state *st, struct reading *r) {
 
 // One of them may follow from the sum of both, which is a number of its own only when nothing else is missing.
 static void totals_find(const struct state *st, struct reading *r) {
-  const struct count *prompt = &r->counts[U_PROMPT], *completion = &r->counts[U_COMPLETION], *total = &r->counts[U_TOTAL];
+  const struct count *prompt = &r->counts[U_PROMPT], *completion = &r->counts[U_COMPLETION],
+                     *total = &r->counts[U_TOTAL];
   bool sum = total->state == GOOD;
   r->input = prompt->n;
   r->output = completion->n;
@@ -109,9 +121,12 @@ static void sum_check(struct reading *r) {
   if (r->counts[U_TOTAL].state != GOOD || r->estimated) return;
   int64_t rest = r->counts[U_TOTAL].n - r->input - r->output;
   if (rest == 0) return;
-  if (rest > 0 && rest == r->counts[U_REASONING].n) r->output += rest;
-  else if (rest > 0 && rest == r->counts[U_AUDIO_IN].n) r->input += rest;
-  else r->inconsistent = true;
+  if (rest > 0 && rest == r->counts[U_REASONING].n)
+    r->output += rest;
+  else if (rest > 0 && rest == r->counts[U_AUDIO_IN].n)
+    r->input += rest;
+  else
+    r->inconsistent = true;
 }
 
 // ---- disjoint meters
@@ -128,8 +143,9 @@ static int64_t part(struct reading *r, enum usage_watch w, int64_t whole) {
 }
 
 static void input_split(struct reading *r, struct tollgate_usage *u) {
-  int64_t cached = part(r, U_CACHED, r->input), written = part(r, U_WRITE, r->input), audio = part(r, U_AUDIO_IN, r->input),
-          image = part(r, U_IMAGE_IN, r->input), plain = r->input - cached - written - audio - image;
+  int64_t cached = part(r, U_CACHED, r->input), written = part(r, U_WRITE, r->input),
+          audio = part(r, U_AUDIO_IN, r->input), image = part(r, U_IMAGE_IN, r->input),
+          plain = r->input - cached - written - audio - image;
   if (plain < 0) { // the sets overlap
     r->inconsistent = true;
     plain += min_of(cached, written);
@@ -170,8 +186,8 @@ static void names_tell(const struct state *st, struct tollgate_usage *u) {
   if (u->object.len == 0 && st->stores) u->object = u->provider_id;
 }
 
-// Nothing that was generated: an error, bytes that are no answer, or a connection that broke before. Who cancels pays for
-// what was asked; a whole answer without usage is estimated.
+// Nothing that was generated: an error, bytes that are no answer, or a connection that broke before. Who cancels pays
+// for what was asked; a whole answer without usage is estimated.
 static bool is_free(const struct state *st) {
   if (st->status < 200 || st->status > 299) return true;
   if (st->usage_seen || st->output_seen) return false;
@@ -186,8 +202,10 @@ static void usage_count(const struct state *st, struct tollgate_usage *u) {
     r.inconsistent = true;
   } else {
     for (size_t i = 0; i < U_COUNT; i++) nothing = nothing && r.counts[i].state == MISSING;
-    if (nothing) estimate_all(st, &r);
-    else totals_find(st, &r);
+    if (nothing)
+      estimate_all(st, &r);
+    else
+      totals_find(st, &r);
   }
   sum_check(&r);
   input_split(&r, u);
@@ -213,7 +231,9 @@ enum tollgate_result usage_totals(const void *state, struct tollgate_usage *ret)
   names_tell(st, ret);
   raw_tell(st, ret);
   if (st->complete) ret->flags |= TOLLGATE_USAGE_COMPLETE;
-  if (is_free(st)) ret->flags |= TOLLGATE_USAGE_FREE;
-  else usage_count(st, ret);
+  if (is_free(st))
+    ret->flags |= TOLLGATE_USAGE_FREE;
+  else
+    usage_count(st, ret);
   return TOLLGATE_OK;
 }

@@ -2,7 +2,8 @@
 //
 //   POST /v1/scans   {"model": "m", "pages": 3}   ->   {"id": "s_1", "result": …, "usage": {"pages": 3}}
 //
-// Copy the folder, change the names, add a plugin(...) line to plugins/CMakeLists.txt. plugins/README.md explains the rest.
+// Copy the folder, change the names, add a plugin(...) line to plugins/CMakeLists.txt. plugins/README.md explains the
+// rest.
 #include "common/pick.h"
 #include "tollgate/plugin.h"
 #include <stdio.h>
@@ -16,8 +17,8 @@ static const struct tollgate_endpoint endpoints[] = {{"POST", "/v1/scans", "scan
 enum { METER_PAGES };
 static const struct tollgate_meter meters[] = {[METER_PAGES] = {"pages", NULL, TOLLGATE_TOTAL_NONE}};
 
-// All that is remembered of an answer, lent by the server and zeroed. Bytes come in any split, so nothing here may depend
-// on where they were cut; the scanner keeps its place.
+// All that is remembered of an answer, lent by the server and zeroed. Bytes come in any split, so nothing here may
+// depend on where they were cut; the scanner keeps its place.
 enum { SEEN_PAGES, SEEN_ID, SEEN_COUNT };
 struct state {
   int32_t status;
@@ -72,8 +73,10 @@ static enum tollgate_result skeleton_bound(const struct tollgate_request *q, con
 static bool append(struct tollgate_out *o, const char *bytes, size_t len) {
   bool fits = o->need == 0 && len <= o->cap - o->len;
   if (fits && len) memcpy(o->ptr + o->len, bytes, len);
-  if (fits) o->len += len;
-  else o->need = (o->need ? o->need : o->len) + len;
+  if (fits)
+    o->len += len;
+  else
+    o->need = (o->need ? o->need : o->len) + len;
   return fits;
 }
 
@@ -93,8 +96,8 @@ static enum tollgate_result skeleton_build(const struct tollgate_request *q, con
 
 // ---- the answer
 
-static enum tollgate_result skeleton_begin(void *state, const struct tollgate_request *q, const struct tollgate_facts *facts,
-                                           const struct tollgate_answer *answer) {
+static enum tollgate_result skeleton_begin(void *state, const struct tollgate_request *q,
+                                           const struct tollgate_facts *facts, const struct tollgate_answer *answer) {
   struct state *st = state;
   (void)q, (void)facts;
   st->status = answer->status;
@@ -128,7 +131,8 @@ static enum tollgate_result skeleton_totals(const void *state, struct tollgate_u
   bool escaped = false;
   *ret = (struct tollgate_usage){.size = ret->size, .totals = {-1, -1, -1}};
   if (st->whole) ret->flags |= TOLLGATE_USAGE_COMPLETE;
-  bool known = pages->end > pages->start && pick_int((struct pick_span){st->store, pages->kept}, &n) == PICK_INTEGER && n >= 0;
+  bool known =
+      pages->end > pages->start && pick_int((struct pick_span){st->store, pages->kept}, &n) == PICK_INTEGER && n >= 0;
   if (st->status != 200 || !known) {
     ret->flags |= TOLLGATE_USAGE_FREE;
     return TOLLGATE_OK;

@@ -103,13 +103,14 @@ static int command_missing(int argc, char **argv) {
     return EXIT_USAGE;
   }
   char typed[96];
-  bool second = argc > 1 && argv[1][0] != '-' && is_group(argv[0]);
+  bool second = argc > 1 && argv[1][0] != '-';
   (void)snprintf(typed, sizeof typed, "%.40s%s%.40s", argv[0], second ? " " : "", second ? argv[1] : "");
   const char *names[128];
   size_t count = 0;
   for (size_t i = 0; i < command_count && count + 2 < ARRAY_LEN(names); i++) names[count++] = command_table[i].name;
   const char *nearest = suggest_word(typed, names, count);
-  if (!nearest && !second)
+  if (!nearest && second && !is_group(argv[0])) nearest = suggest_word(argv[0], names, count);
+  if (!nearest && !is_group(argv[0]))
     for (size_t i = 0; i < command_count && !nearest; i++) {
       char group[32];
       (void)snprintf(group, sizeof group, "%.*s", STR_ARG(group_of(&command_table[i])));

@@ -22,6 +22,7 @@ void ledger_destroy(struct ledger *l);
 // The database's clock, in microseconds since 1970: this machine's, corrected by what the last commit told. Ids of calls
 // and the choice of prices go by it.
 int64_t ledger_now(const struct ledger *l);
+int64_t ledger_lease_us(const struct ledger *l);
 bool ledger_up(const struct ledger *l); // the last transaction worked and the lease stands
 // A call's id: UUIDv7 of that clock whose last four bytes are the customer's, so that an operator finds it by id alone.
 struct uuid ledger_call_id(const struct ledger *l, struct uuid customer);

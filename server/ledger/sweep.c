@@ -69,7 +69,11 @@ static int collect(struct ledger *l, struct db *db, enum statement_id statement,
 
 int ledger_sweep(struct ledger *l, struct db *db) {
   // A writer that is frozen between its trips holds its row: the update waits until the database has ended that session.
-  int result = db_run(db, STATEMENT_LEDGER_FENCE_DEAD, NULL, NULL);
+  struct db_params p;
+  db_params_init(&p);
+  db_param_i64(&p, ledger_lease_us(l));
+  int result = db_run(db, STATEMENT_LEDGER_FENCE_DEAD, &p, NULL);
+  db_params_finish(&p);
   if (result != 0) return FAULT_DB;
   int total = 0, done = 0;
   while ((done = collect(l, db, STATEMENT_LEDGER_ORPHANS, LEDGER_SWEEP)) > 0) total += done;

@@ -1,8 +1,10 @@
 -- Housekeeping: finds work, which then goes through the writer like everything else.
 
+-- Nobody could renew a lease while the database was away: after its start each writer has a whole lease to come back.
 -- name: ledger_fence_dead
 UPDATE writers SET epoch = epoch + 1
 WHERE id IN (SELECT w.id FROM writers w WHERE w.lease_until < clock_timestamp()
+             AND pg_postmaster_start_time() + $1::bigint * interval '1 microsecond' < clock_timestamp()
              AND EXISTS (SELECT 1 FROM holds h WHERE h.writer_id = w.id AND h.writer_epoch = w.epoch)
              ORDER BY w.id FOR NO KEY UPDATE)
   AND lease_until < clock_timestamp()

@@ -400,6 +400,10 @@ int64_t ledger_now(const struct ledger *l) {
   return clock_wall_us() + atomic_load(&l->clock_offset);
 }
 
+int64_t ledger_lease_us(const struct ledger *l) {
+  return l->writer.lease_us;
+}
+
 bool ledger_up(const struct ledger *l) {
   return atomic_load(&l->up);
 }

@@ -1,5 +1,5 @@
-// A table is believed only after all of it was looked at: what the server later indexes, calls or compares is there. The
-// version stands first and is read first; nothing beyond the size that the plugin states is touched.
+// A table is believed only after all of it was looked at: what the server later indexes, calls or compares is there.
+// The version stands first and is read first; nothing beyond the size that the plugin states is touched.
 #include "plugin/check.h"
 #include <string.h>
 
@@ -44,11 +44,14 @@ static const char *meters_check(const struct tollgate_plugin *p) {
 }
 
 static const char *endpoints_check(const struct tollgate_plugin *p) {
-  if (!p->endpoints || p->endpoint_count == 0 || p->endpoint_count > ENDPOINTS_MAX) return "it declares no endpoints, or too many";
+  if (!p->endpoints || p->endpoint_count == 0 || p->endpoint_count > ENDPOINTS_MAX)
+    return "it declares no endpoints, or too many";
   for (size_t i = 0; i < p->endpoint_count; i++) {
     const struct tollgate_endpoint *e = &p->endpoints[i];
-    if (!e->method || !e->path || !e->operation || e->path[0] != '/') return "an endpoint lacks its method, path or operation";
-    if ((e->flags & TOLLGATE_ENDPOINT_LATER) && !p->follow) return "an endpoint's usage comes later, but the function follow is missing";
+    if (!e->method || !e->path || !e->operation || e->path[0] != '/')
+      return "an endpoint lacks its method, path or operation";
+    if ((e->flags & TOLLGATE_ENDPOINT_LATER) && !p->follow)
+      return "an endpoint's usage comes later, but the function follow is missing";
   }
   return NULL;
 }

@@ -1,8 +1,8 @@
 // Loading. A library's constructors run inside dlopen, so whatever can be known of a file is looked at before: it is a
-// regular file, in a folder and with rights that nobody but its owner can change, and the owner is root or ourselves. The
-// folder is opened once and kept, and dlopen gets a path through it, so that no one can put another folder in its place.
-// (A path through the file's own descriptor would not do: the dynamic linker knows libraries by path, and the next file may
-// get the same number.)
+// regular file, in a folder and with rights that nobody but its owner can change, and the owner is root or ourselves.
+// The folder is opened once and kept, and dlopen gets a path through it, so that no one can put another folder in its
+// place. (A path through the file's own descriptor would not do: the dynamic linker knows libraries by path, and the
+// next file may get the same number.)
 #include "plugin/registry.h"
 #include "base/fault.h"
 #include "base/mem.h"
@@ -53,8 +53,8 @@ static void loader_said(const char *path, char *ret_why, size_t why_size) {
   (void)snprintf(ret_why, why_size, "it cannot be loaded: %s", said ? said + skip : "no reason was given");
 }
 
-// The table of a file of the folder, or NULL with the reason. The process is named by its number, so that tools which look
-// on from outside can follow the path too.
+// The table of a file of the folder, or NULL with the reason. The process is named by its number, so that tools which
+// look on from outside can follow the path too.
 static const struct tollgate_plugin *table_open(int dir, const char *file, char *ret_why, size_t why_size) {
   char path[PATH_MAX];
   (void)snprintf(path, sizeof path, "/proc/%d/fd/%d/%s", (int)getpid(), dir, file);
@@ -73,7 +73,8 @@ static const char *open_problem(void) {
 }
 
 // What is wrong with the file, or NULL: then the registry has one plugin more.
-static const char *plugin_load(struct plugin_registry *r, const char *file, const char *name, char *why, size_t why_size) {
+static const char *plugin_load(struct plugin_registry *r, const char *file, const char *name, char *why,
+                               size_t why_size) {
   int fd = openat(r->dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return open_problem();
   const char *problem = file_check(fd);
@@ -129,8 +130,10 @@ int plugin_registry_load(const char *dir, struct plugin_registry **ret, struct b
   struct plugin_registry *r = mem_alloc(sizeof *r);
   r->dir = fd;
   const char *problem = rights_check(&st);
-  if (problem) problem_add(ret_problems, dir, problem);
-  else folder_load(r, entries, count, ret_problems);
+  if (problem)
+    problem_add(ret_problems, dir, problem);
+  else
+    folder_load(r, entries, count, ret_problems);
   entries_free(entries, count);
   *ret = r;
   return (int)r->count;

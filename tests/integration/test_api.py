@@ -3,6 +3,7 @@ import concurrent.futures
 import csv
 import datetime
 import io
+import re
 import types
 import uuid
 from decimal import Decimal
@@ -47,10 +48,8 @@ def test_a_customer_is_found_by_its_id_and_by_the_operators_own(world):
     customer = made(a.post("/api/v1/customers", {"external_id": own, "name": "Acme", "time_zone": "Europe/Berlin", "credit_limit": "1.5"}))
     assert (customer["external_id"], customer["time_zone"], customer["status"]) == (own, "Europe/Berlin", "active")
     assert customer["balance"] == {"balance": "0", "held": "0", "available": "1.5", "debt": "0", "credit_limit": "1.5"}
-    assert made(a.get(f"/api/v1/customers/{customer['id']}"), 200) == customer
-    assert made(a.get(f"/api/v1/customers/ext:{own}"), 200) == customer
+    assert made(a.get(f"/api/v1/customers/{customer['id']}"), 200) == made(a.get(f"/api/v1/customers/ext:{own}"), 200) == customer
     assert made(a.get(f"/api/v1/customers?external_id={own}"), 200)["data"] == [customer]
-    assert made(a.get(f"/api/v1/balance?customer=ext:{own}"), 200)["customer"] == customer["id"]
 
 
 def test_ext_ids_stand_for_the_customer_wherever_one_is_named(world):
@@ -63,8 +62,8 @@ def test_ext_ids_stand_for_the_customer_wherever_one_is_named(world):
     assert made(a.patch(f"/api/v1/limits/{limit['id']}", {"customer": ext, "amount": "2"}), 200)["amount"] == "2"
     for path in ("keys", "grants", "limits"):
         assert [o["customer"] for o in made(a.get(f"/api/v1/{path}?customer={ext}"), 200)["data"]] == [customer]
-    assert made(a.get(f"/api/v1/calls?customer={ext}"), 200)["data"] == []
-    assert made(a.get(f"/api/v1/reports/usage?customer={ext}"), 200)["customer"] == customer
+    for path in ("balance", "reports/usage"):
+        assert made(a.get(f"/api/v1/{path}?customer={ext}"), 200)["customer"] == customer
 
 
 def test_two_customers_never_share_an_external_id(world):
@@ -86,14 +85,6 @@ def test_a_patch_changes_what_it_names_and_merges_metadata(world):
     assert made(a.patch(path, {"status": "suspended"}), 200)["status"] == "suspended"
     assert made(a.patch(path, {"status": "active", "external_id": None}), 200)["external_id"] is None
     assert made(a.get(path), 200)["updated_at"] > changed["created_at"]
-
-
-@pytest.mark.parametrize("body, param", [
-    ({"nmae": "x"}, "nmae"), ({"name": 5}, "name"), ({"credit_limit": 0.1}, "credit_limit"), ({"credit_limit": "-1"}, "credit_limit"),
-    ({"credit_limit": "0.0000000001"}, "credit_limit"), ({"time_zone": "Mars/Base"}, "time_zone"), ({"status": "active"}, "status"),
-    ({"short_policy": "pray"}, "short_policy"), ({"external_id": ""}, "external_id"), ({"name": "x" * 201}, "name")])
-def test_a_refusal_names_the_member_that_is_wrong(world, body, param):
-    refused(world.admin.post("/api/v1/customers", body), 400, "invalid_request", param)
 
 
 @pytest.mark.parametrize("query, param", [("limt=3", "limt"), ("limit=zero", "limit"), ("limit=0", "limit"), ("cursor=x", "cursor"),
@@ -123,7 +114,7 @@ def test_a_revoked_key_stays_listed_and_opens_nothing(world):
     assert own.get("/api/v1/balance").status == 200
     revoked = made(a.delete(f"/api/v1/keys/{key['id']}"), 200)
     assert revoked["revoked_at"] and made(a.delete(f"/api/v1/keys/{key['id']}"), 200) == revoked
-    refused(own.get("/api/v1/balance"), 401, "invalid_api_key")
+    wait_for(lambda: own.get("/api/v1/balance").status == 401, 2.5, "reading being closed")
     assert revoked in made(a.get(f"/api/v1/keys?customer={customer}"), 200)["data"]
 
 
@@ -137,14 +128,14 @@ def test_a_key_ends_when_it_expires(world):
 
 
 def test_an_operators_key_is_of_no_customer_and_may_do_everything_until_revoked(world):
-    refused(world.admin.post("/api/v1/keys", {}), 400, "invalid_request")
-    refused(world.admin.post("/api/v1/keys", {"operator": True, "customer": world.customer("0")[0]}), 400, "invalid_request")
+    for neither_nor_both in ({}, {"operator": True, "customer": world.customer("0")[0]}):
+        refused(world.admin.post("/api/v1/keys", neither_nor_both), 400, "invalid_request")
     key = made(world.admin.post("/api/v1/keys", {"operator": True, "name": "ops"}))
     assert key["secret"].startswith("tlgad_live_") and key["operator"] and key["customer"] is None
     other = world.servers[0].client(key["secret"])
     assert other.get("/api/v1/customers").status == 200
     assert world.admin.delete(f"/api/v1/keys/{key['id']}").status == 200
-    refused(other.get("/api/v1/customers"), 401, "invalid_api_key")
+    refused(other.get("/api/v1/customers"), 401, "invalid_api_key")  # at once: an operator's key is not cached
 
 
 # ---- grants and calls
@@ -162,18 +153,12 @@ def test_grants_burn_by_priority_then_expiry_then_age(world):
 
 def test_what_is_left_of_a_grant_is_taken_back_when_it_expires(world):
     customer, key = world.customer("3")
-    refused(world.admin.post("/api/v1/grants", {"customer": customer, "amount": "1", "expires_at": "2001-01-01"}), 400, "invalid_request", "expires_at")
     grant = made(world.admin.post("/api/v1/grants", {"customer": customer, "amount": "5", "expires_at": ahead(1.5)}))
     assert world.servers[0].client(key).chat(model="per-request", max_tokens=1).status == 200
     assert world.balance(customer)["available"] == "7"
     wait_for(lambda: world.balance(customer)["balance"] == "3", 15, "the expiry")
     after = made(world.admin.get(f"/api/v1/grants/{grant['id']}?customer={customer}"), 200)
     assert (after["left"], after["consumed"], after["expired"]) == ("0", "1", "4")
-
-
-@pytest.mark.parametrize("more", [{}, {"amount": "0"}, {"amount": "-1"}, {"amount": 5}, {"amount": "1", "priority": -1}, {"amount": "1", "source": "gift"}])
-def test_a_grant_that_makes_no_sense_is_refused(world, more):
-    refused(world.admin.post("/api/v1/grants", {"customer": world.customer("0")[0], **more}), 400, "invalid_request")
 
 
 def test_a_voided_call_gives_its_charge_back_once(world):
@@ -224,13 +209,6 @@ def test_a_limit_tells_what_is_left_and_what_was_used_stays_used(world):
     refused(a.delete(f"{path}?customer={customer}"), 404, "not_found")
 
 
-@pytest.mark.parametrize("body", [{"measure": "requests", "period": "day", "amount": 1}, {"measure": "spend", "period": "minute", "amount": "1"},
-                                  {"measure": "spend", "period": "day", "amount": 1}, {"measure": "requests", "period": "minute", "amount": "1"},
-                                  {"measure": "spend", "period": "day", "amount": "-1"}, {"measure": "luck", "period": "day", "amount": "1"}])
-def test_a_limit_that_makes_no_sense_is_refused(world, body):
-    refused(world.admin.post("/api/v1/limits", {"customer": world.customer("0")[0], **body}), 400, "invalid_request")
-
-
 # ---- the catalogue
 
 def test_a_providers_secret_is_never_shown(world):
@@ -244,19 +222,12 @@ def test_a_providers_secret_is_never_shown(world):
     refused(a.post("/api/v1/providers", {"name": name, "plugin": "openai"}), 409, "conflict")
 
 
-@pytest.mark.parametrize("body", [{"name": "A/b", "plugin": "openai"}, {"name": "x", "plugin": "nope"}, {"plugin": "openai"}, {"name": "x"},
-                                  {"name": "x", "plugin": "openai", "base_url": "ftp://x"}, {"name": "x", "plugin": "openai", "models": {"a": 1}}])
-def test_a_provider_that_cannot_be_used_is_refused(world, body):
-    refused(world.admin.post("/api/v1/providers", body), 400, "invalid_request")
-
-
 def test_the_first_price_holds_at_once_and_a_new_one_ends_the_one_before(world):
     a, model = world.admin, "m-" + uuid.uuid4().hex[:8]
     body = {"provider": "openai", "model": model, "rates": RATES, "max_output_tokens": 100}
     first = made(a.post("/api/v1/prices", body))
     assert when(first["valid_from"]) <= datetime.datetime.now(datetime.timezone.utc) and first["valid_until"] is None
-    soon = a.post("/api/v1/prices", {**body, "valid_from": ahead(1)})
-    refused(soon, 400, "invalid_request", "valid_from")
+    refused(a.post("/api/v1/prices", {**body, "valid_from": ahead(1)}), 400, "invalid_request", "valid_from")
     second = made(a.post("/api/v1/prices", {**body, "rates": [{**rate, "charge": "7"} for rate in RATES]}))
     assert when(second["valid_from"]) - when(second["created_at"]) > datetime.timedelta(seconds=1.99)
     assert made(a.get(f"/api/v1/prices/{first['id']}"), 200)["valid_until"] == second["valid_from"]
@@ -269,12 +240,6 @@ def test_the_first_price_holds_at_once_and_a_new_one_ends_the_one_before(world):
     _, key = world.customer("1")
     call = world.call(wait_for(lambda: world.servers[0].client(key).chat(model=model).headers.get("x-tollgate-call"), 5, "a call"))
     assert call["price"]["id"] == second["id"] and {line["rate"] for line in call["lines"]} == {"7"}
-
-
-@pytest.mark.parametrize("rates", [[], {}, [1], [{"meter": "input_tokens"}], [{"meter": "nope", "charge": "1"}], RATES + RATES[:1],
-                                   [{"meter": "input_tokens", "charge": "1", "per": 7}], [{"meter": "input_tokens", "charge": "-1"}]])
-def test_a_price_that_cannot_be_computed_with_is_refused(world, rates):
-    refused(world.admin.post("/api/v1/prices", {"provider": "openai", "model": "m", "rates": rates}), 400, "invalid_request")
 
 
 # ---- reports
@@ -351,6 +316,30 @@ def test_the_same_idempotency_key_makes_one_thing_however_often_it_is_sent(world
     refused(world.admin.post(f"/api/v1/{kind}", other, headers={"Idempotency-Key": "x" * 201}), 400, "invalid_request", "Idempotency-Key")
 
 
+# ---- what makes no sense
+
+NONSENSE = [  # what is made, sound members, and for each refusal the members that are put over them
+    ("customers", {}, [{"nmae": "x"}, {"name": 5}, {"name": "x" * 201}, {"credit_limit": 0.1}, {"credit_limit": "-1"}, {"credit_limit": "0.0000000001"},
+                       {"time_zone": "Mars/Base"}, {"status": "active"}, {"short_policy": "pray"}, {"external_id": ""}]),
+    ("grants", {"amount": "1"}, [{"amount": "0"}, {"amount": "-1"}, {"amount": 5}, {"priority": -1}, {"source": "gift"}, {"expires_at": "2001-01-01"}]),
+    ("limits", {"measure": "spend", "period": "day", "amount": "1"}, [
+        {"period": "minute"}, {"amount": 1}, {"amount": "-1"}, {"measure": "luck"}, {"measure": "requests"},
+        {"measure": "requests", "period": "minute"}, {"measure": "requests", "amount": 1}]),
+    ("providers", {"name": "x", "plugin": "openai"}, [{"name": "A/b"}, {"plugin": "nope"}, {"base_url": "ftp://x"}, {"models": {"a": 1}}]),
+    ("prices", {"provider": "openai", "model": "m"}, [{"rates": rates} for rates in (
+        [], {}, [1], [{"meter": "input_tokens"}], [{"meter": "nope", "charge": "1"}], RATES + RATES[:1],
+        [{"meter": "input_tokens", "charge": "1", "per": 7}], [{"meter": "input_tokens", "charge": "-1"}])]),
+]
+
+
+@pytest.mark.parametrize("kind, sound, over", [(kind, sound, over) for kind, sound, overs in NONSENSE for over in overs])
+def test_what_makes_no_sense_is_refused_and_the_member_named(world, kind, sound, over):
+    named = {"customer": world.customer("0")[0]} if kind in ("grants", "limits") else {}
+    answer = world.admin.post(f"/api/v1/{kind}", {**named, **sound, **over})
+    refused(answer, 400, "invalid_request")
+    assert re.split(r"[.\[]", answer.json["error"]["param"])[0] in set(over) | set(sound)
+
+
 # ---- who may do what
 
 OPEN, OPERATORS, OWN = (200,) * 5, (401, 401, 403, 403), (401, 401, 403, 200, 200)
@@ -364,33 +353,27 @@ ROLES = {  # no key, garbage, another customer's key, the customer's own, an ope
     "listCalls": OWN, "getCall": (401, 401, 404, 200, 200), "voidCall": (*OPERATORS, 200), "reportUsage": OWN,
     "healthz": OPEN, "readyz": OPEN, "openapi": OPEN, "metrics": (*OPERATORS, 200),
     "createChatCompletion": (401, 401, 200, 200, 403), "createEmbedding": (401, 401, 200, 200, 403),
-    "listModels": (401, 401, 200, 200, 200), "getModel": (401, 401, 200, 200, 200),
+    "listModels": (401, 401, 200, 200, 403), "getModel": (401, 401, 200, 200, 403),
 }
 
 
 @pytest.fixture(scope="module")
 def subject(world):
     """A customer with one of everything, and another customer."""
-    a = world.admin
-    s = types.SimpleNamespace(admin=a)
-    s.customer, s.own = world.customer("10")
-    _, s.stranger = world.customer("10")
-    s.key = world.key(s.customer)["id"]
-    s.grant = made(a.post("/api/v1/grants", {"customer": s.customer, "amount": "1"}))["id"]
-    s.limit = made(a.post("/api/v1/limits", {"customer": s.customer, "measure": "spend", "period": "day", "amount": "5"}))["id"]
-    s.provider = world.provider["id"]
-    s.price = made(a.get("/api/v1/prices?current=true"), 200)["data"][0]["id"]
-    s.call = world.servers[0].client(s.own).chat().headers["x-tollgate-call"]
-    world.call(s.call)
-    return s
+    (customer, own), (_, stranger) = world.customer("10"), world.customer("10")
+    call = world.servers[0].client(own).chat().headers["x-tollgate-call"]
+    limit = made(world.admin.post("/api/v1/limits", {"customer": customer, "measure": "spend", "period": "day", "amount": "5"}))["id"]
+    grant = made(world.admin.get(f"/api/v1/grants?customer={customer}"), 200)["data"][0]["id"]
+    price = made(world.admin.get("/api/v1/prices?current=true"), 200)["data"][0]["id"]
+    return types.SimpleNamespace(customer=customer, own=own, stranger=stranger, key=world.key(customer)["id"], grant=grant, limit=limit,
+                                 provider=world.provider["id"], price=price, call=world.call(call)["id"])
 
 
 def request_of(s, method, path, op):
     """A sound request for the operation: (path, body)."""
     segment = path.split("/")[3].rstrip("s") if path.startswith("/api/") else ""
     target = path.replace("{id}", getattr(s, segment, "")).replace("{model}", "gpt-4o-mini")
-    parameters = [contract._resolve(p) for p in op.get("parameters", [])]
-    if any(p["name"] == "customer" for p in parameters):
+    if any(contract._resolve(p)["name"] == "customer" for p in op.get("parameters", [])):
         target += f"?customer={s.customer}"
     making = bodies(s.customer).get(path.split("/")[-1], (None,))[0] if method == "POST" else None
     body = {"updateCustomer": {"name": "x"}, "updateLimit": {"customer": s.customer, "amount": "6"}, "updateProvider": {"priority": 100},
@@ -418,7 +401,7 @@ def test_a_customers_key_sees_only_its_own_where_it_names_nobody(world, subject)
     assert "cost" not in made(world.servers[0].client(subject.own).get(f"/api/v1/calls/{subject.call}"), 200)
 
 
-# ---- HTTP
+# ---- HTTP and operations
 
 def test_head_is_get_without_a_body(world):
     for path in ("/healthz", "/readyz", "/openapi.yaml", "/api/v1/customers", "/metrics"):
@@ -443,12 +426,9 @@ def test_a_body_is_json_and_says_so(world):
         assert answer.status == 400 and answer.code in ("invalid_json", "invalid_request"), body
 
 
-# ---- operations
-
 def test_the_service_tells_how_it_is(world):
     anyone = world.servers[0].client()
-    assert made(anyone.get("/healthz"), 200) == {"status": "ok"}
-    assert set(made(anyone.get("/readyz"), 200)["checks"].values()) == {True}
+    assert made(anyone.get("/healthz"), 200)["status"] == "ok" and set(made(anyone.get("/readyz"), 200)["checks"].values()) == {True}
     assert yaml.safe_load(anyone.get("/openapi.yaml").body) == contract.SPEC
     lines = world.admin.get("/metrics").body.decode().splitlines()
     assert any(line.startswith("# TYPE tollgate_") for line in lines)

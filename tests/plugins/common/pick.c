@@ -54,7 +54,8 @@ static void there_are_so_many_members(void **state) {
   (void)state;
   for (size_t count = PICK_MEMBERS; count <= PICK_MEMBERS + 1; count++) {
     size_t len = 0;
-    for (size_t i = 0; i < count; i++) len += (size_t)snprintf(text + len, sizeof text - len, "%s\"m%zu\":%zu", i ? "," : "{", i, i);
+    for (size_t i = 0; i < count; i++)
+      len += (size_t)snprintf(text + len, sizeof text - len, "%s\"m%zu\":%zu", i ? "," : "{", i, i);
     (void)snprintf(text + len, sizeof text - len, "}");
     assert_int_equal(read_text(&p, text), count <= PICK_MEMBERS ? PICK_OK : PICK_TOO_MANY);
   }
@@ -95,12 +96,24 @@ static void integers_are_exact_or_refused(void **state) {
     const char *text;
     enum pick_number answer;
     int64_t n;
-  } cases[] = {{"0", PICK_INTEGER, 0}, {"-0", PICK_INTEGER, 0}, {"42", PICK_INTEGER, 42}, {"-7", PICK_INTEGER, -7},
-               {"9223372036854775807", PICK_INTEGER, INT64_MAX}, {"-9223372036854775808", PICK_INTEGER, INT64_MIN},
-               {"9223372036854775808", PICK_OUT_OF_RANGE, 0}, {"-9223372036854775809", PICK_OUT_OF_RANGE, 0},
-               {"99999999999999999999999999", PICK_OUT_OF_RANGE, 0}, {"1.0", PICK_NOT_INTEGER, 0}, {"1e3", PICK_NOT_INTEGER, 0},
-               {"99999999999999999999.5", PICK_NOT_INTEGER, 0}, {"\"1\"", PICK_NOT_INTEGER, 0}, {"null", PICK_NOT_INTEGER, 0},
-               {"true", PICK_NOT_INTEGER, 0}, {"", PICK_NOT_INTEGER, 0}, {"-", PICK_NOT_INTEGER, 0}, {"[1]", PICK_NOT_INTEGER, 0}};
+  } cases[] = {{"0", PICK_INTEGER, 0},
+               {"-0", PICK_INTEGER, 0},
+               {"42", PICK_INTEGER, 42},
+               {"-7", PICK_INTEGER, -7},
+               {"9223372036854775807", PICK_INTEGER, INT64_MAX},
+               {"-9223372036854775808", PICK_INTEGER, INT64_MIN},
+               {"9223372036854775808", PICK_OUT_OF_RANGE, 0},
+               {"-9223372036854775809", PICK_OUT_OF_RANGE, 0},
+               {"99999999999999999999999999", PICK_OUT_OF_RANGE, 0},
+               {"1.0", PICK_NOT_INTEGER, 0},
+               {"1e3", PICK_NOT_INTEGER, 0},
+               {"99999999999999999999.5", PICK_NOT_INTEGER, 0},
+               {"\"1\"", PICK_NOT_INTEGER, 0},
+               {"null", PICK_NOT_INTEGER, 0},
+               {"true", PICK_NOT_INTEGER, 0},
+               {"", PICK_NOT_INTEGER, 0},
+               {"-", PICK_NOT_INTEGER, 0},
+               {"[1]", PICK_NOT_INTEGER, 0}};
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     int64_t n = 0;

@@ -36,19 +36,44 @@ static enum scan_fault fault_in(const char *text) {
 }
 
 static void every_kind_of_value_is_read(void **state) {
-  static const char *const good[] = {
-      "null", "true", "false", "0", "-0", "12", "-1.5", "1e5", "1E+5", "0.5e-10", "\"\"", "\"a\"", "[]", "{}", " [ 1 , 2 ] ",
-      "{\"a\":{\"b\":[1,{\"c\":null}]}}", "\n\t\r 7 \n", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\"", "\"\\ud83d\\ude00\"",
-      "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", "{\"\":1}", "[[],{},\"\",0,null]", "\"\x7f\""};
+  static const char *const good[] = {"null",
+                                     "true",
+                                     "false",
+                                     "0",
+                                     "-0",
+                                     "12",
+                                     "-1.5",
+                                     "1e5",
+                                     "1E+5",
+                                     "0.5e-10",
+                                     "\"\"",
+                                     "\"a\"",
+                                     "[]",
+                                     "{}",
+                                     " [ 1 , 2 ] ",
+                                     "{\"a\":{\"b\":[1,{\"c\":null}]}}",
+                                     "\n\t\r 7 \n",
+                                     "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\"",
+                                     "\"\\ud83d\\ude00\"",
+                                     "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"",
+                                     "{\"\":1}",
+                                     "[[],{},\"\",0,null]",
+                                     "\"\x7f\""};
   (void)state;
   for (size_t i = 0; i < LEN(good); i++) assert_int_equal(fault_in(good[i]), SCAN_FINE);
 }
 
 static void what_is_not_json_is_refused(void **state) {
-  static const char *const bad[] = {
-      "", " ", "nul", "nulll", "True", "+1", "01", "1.", ".5", "1e", "1e+", "-", "--1", "0x10", "NaN", "Infinity", "[", "]", "[1,]", "[,1]",
-      "[1 2]", "{", "}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{a:1}", "{1:1}", "{\"a\" 1}", "[1}", "{\"a\":1]", "\"", "\"\\\"",
-      "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "'a'", "1 2", "{}{}", "\"a\nb\"", "\"\x01\"", "/*c*/1", "1//c", "\xef\xbb\xbf{}", "tru e", "[1],"};
+  static const char *const bad[] = {"",           " ",           "nul",    "nulll",   "True",
+                                    "+1",         "01",          "1.",     ".5",      "1e",
+                                    "1e+",        "-",           "--1",    "0x10",    "NaN",
+                                    "Infinity",   "[",           "]",      "[1,]",    "[,1]",
+                                    "[1 2]",      "{",           "}",      "{\"a\"}", "{\"a\":}",
+                                    "{\"a\":1,}", "{,}",         "{a:1}",  "{1:1}",   "{\"a\" 1}",
+                                    "[1}",        "{\"a\":1]",   "\"",     "\"\\\"",  "\"\\x\"",
+                                    "\"\\u12\"",  "\"\\u12g4\"", "'a'",    "1 2",     "{}{}",
+                                    "\"a\nb\"",   "\"\x01\"",    "/*c*/1", "1//c",    "\xef\xbb\xbf{}",
+                                    "tru e",      "[1],"};
   (void)state;
   for (size_t i = 0; i < LEN(bad); i++) assert_int_equal(fault_in(bad[i]), SCAN_SYNTAX);
   assert_int_equal(fault_of("1\0", 2, false), SCAN_SYNTAX);
@@ -56,9 +81,20 @@ static void what_is_not_json_is_refused(void **state) {
 }
 
 static void text_must_be_utf8(void **state) {
-  static const char *const bad[] = {"\"\x80\"", "\"\xc0\xaf\"", "\"\xc1\xbf\"", "\"\xe0\x9f\xbf\"", "\"\xed\xa0\x80\"", "\"\xf0\x8f\xbf\xbf\"",
-                                    "\"\xf4\x90\x80\x80\"", "\"\xf5\x80\x80\x80\"", "\"\xc3\"", "\"\xe2\x82\"", "\"\xc3(\"", "\"\xff\"",
-                                    "{\"\xc3\":1}", "\"\xe2\x82\\n\""};
+  static const char *const bad[] = {"\"\x80\"",
+                                    "\"\xc0\xaf\"",
+                                    "\"\xc1\xbf\"",
+                                    "\"\xe0\x9f\xbf\"",
+                                    "\"\xed\xa0\x80\"",
+                                    "\"\xf0\x8f\xbf\xbf\"",
+                                    "\"\xf4\x90\x80\x80\"",
+                                    "\"\xf5\x80\x80\x80\"",
+                                    "\"\xc3\"",
+                                    "\"\xe2\x82\"",
+                                    "\"\xc3(\"",
+                                    "\"\xff\"",
+                                    "{\"\xc3\":1}",
+                                    "\"\xe2\x82\\n\""};
   (void)state;
   for (size_t i = 0; i < LEN(bad); i++) {
     assert_int_equal(fault_in(bad[i]), SCAN_NOT_UTF8);
@@ -67,8 +103,8 @@ static void text_must_be_utf8(void **state) {
 }
 
 static void nul_and_half_pairs_are_refused_unless_lenient(void **state) {
-  static const char *const half[] = {"\"\\ud83d\"", "\"\\ud83dx\"", "\"\\ud83d\\n\"", "\"\\ud83d\\u0041\"", "\"\\ude00\"", "\"\\ud83d\\ud83d\"",
-                                     "\"\\ud83d\xc3\xa9\""};
+  static const char *const half[] = {"\"\\ud83d\"", "\"\\ud83dx\"",       "\"\\ud83d\\n\"",     "\"\\ud83d\\u0041\"",
+                                     "\"\\ude00\"", "\"\\ud83d\\ud83d\"", "\"\\ud83d\xc3\xa9\""};
   (void)state;
   assert_int_equal(fault_in("\"\\u0000\""), SCAN_NUL);
   assert_int_equal(fault_in("{\"a\\u0000\":1}"), SCAN_NUL);
@@ -106,10 +142,11 @@ static const struct scan_watch watches[W_COUNT] = {
     [W_ALL] = {.path = {NULL}},
 };
 
-static const char example[] =
-    " {\"id\":\"a\\u00e9b\",\"choices\":[{\"delta\":{\"content\":\"he\\\"llo \xc3\xa9\\ud83d\\ude00\",\"id\":1}},{\"delta\":{\"content\":\"\",\"id\":\"x\"},"
-    "\"content\":\"no\"},{\"delta\":{\"content\":[\"no\"]}}],\"x\":{\"usage\":1,\"choices\":[1]},\"tools\":[{\"na\xc3\xa9\":true, \"n\":-1.5}],"
-    "\"us\\u0061ge\":{\"a\":[1, 2],\"b\":\"}\"},\"tight\":12345,\"[]\":{\"id\":3}}";
+static const char example[] = " {\"id\":\"a\\u00e9b\",\"choices\":[{\"delta\":{\"content\":\"he\\\"llo "
+                              "\xc3\xa9\\ud83d\\ude00\",\"id\":1}},{\"delta\":{\"content\":\"\",\"id\":\"x\"},"
+                              "\"content\":\"no\"},{\"delta\":{\"content\":[\"no\"]}}],\"x\":{\"usage\":1,\"choices\":["
+                              "1]},\"tools\":[{\"na\xc3\xa9\":true, \"n\":-1.5}],"
+                              "\"us\\u0061ge\":{\"a\":[1, 2],\"b\":\"}\"},\"tight\":12345,\"[]\":{\"id\":3}}";
 
 struct outcome {
   struct scan_hit hits[W_COUNT];
@@ -169,7 +206,7 @@ static void text_is_counted_decoded(void **state) {
   (void)state;
   outcome_of(&o, NULL, 0);
   assert_int_equal(o.hits[W_CONTENT].count, 3);
-  assert_int_equal(o.hits[W_CONTENT].ascii, 7);  // he"llo and a blank
+  assert_int_equal(o.hits[W_CONTENT].ascii, 7);    // he"llo and a blank
   assert_int_equal(o.hits[W_CONTENT].wide, 2 + 4); // two characters
   assert_int_equal(o.hits[W_CONTENT].filled, 1);
   assert_int_equal(o.hits[W_DEEP].ascii, strlen("[{na:true,n:-1.5}]"));

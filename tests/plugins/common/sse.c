@@ -27,7 +27,8 @@ static void tell(struct log *l, enum sse_token token, const char *bytes, size_t 
     memcpy(l->data + l->data_len, bytes, len);
     l->data_len += len;
   } else {
-    l->len += (size_t)snprintf(l->text + l->len, sizeof l->text - l->len, "%.*s|%.*s;", (int)l->name_len, l->name, (int)l->data_len, l->data);
+    l->len += (size_t)snprintf(l->text + l->len, sizeof l->text - l->len, "%.*s|%.*s;", (int)l->name_len, l->name,
+                               (int)l->data_len, l->data);
     l->name_len = l->data_len = 0;
   }
 }
@@ -109,8 +110,12 @@ static void names_comments_and_unknown_fields(void **state) {
 
 static void a_byte_order_mark_is_passed_over(void **state) {
   (void)state;
-  events_are("\xef\xbb\xbf" "data: a\n\ndata: b\n\n", "|a;|b;");
-  events_are("data: a\n\n\xef\xbb\xbf" "data: b\n\n", "|a;|;");
+  events_are("\xef\xbb\xbf"
+             "data: a\n\ndata: b\n\n",
+             "|a;|b;");
+  events_are("data: a\n\n\xef\xbb\xbf"
+             "data: b\n\n",
+             "|a;|;");
 }
 
 static void the_end_of_a_crlf_event_lies_behind_its_lf(void **state) {

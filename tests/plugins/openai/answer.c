@@ -1,15 +1,19 @@
-// What the plugin makes of plain answers that were written for it: what the client sees, what is counted, and how sure it is.
+// What the plugin makes of plain answers that were written for it: what the client sees, what is counted, and how sure
+// it is.
 #include "verdict.h"
 
-#define PLAIN(usage_text) \
-  "{\"id\":\"chatcmpl-1\",\"model\":\"m-2\",\"service_tier\":\"flex\",\"choices\":[{\"index\":0,\"message\":{\"content\":\"Good day to you\"}}]," \
+#define PLAIN(usage_text)                                                                                              \
+  "{\"id\":\"chatcmpl-1\",\"model\":\"m-2\",\"service_tier\":\"flex\",\"choices\":[{\"index\":0,\"message\":{"         \
+  "\"content\":\"Good day to you\"}}],"                                                                                \
   "\"usage\":" usage_text "}"
 
 static void the_providers_numbers_are_the_usage(void **state) {
   (void)state;
   answered(PLAIN_REQUEST, false,
-           " \n " PLAIN("{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,\"prompt_tokens_details\":{\"cached_tokens\":60,"
-                        "\"cache_write_tokens\":10,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":20}}") "\n");
+           " \n " PLAIN("{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,\"prompt_tokens_"
+                        "details\":{\"cached_tokens\":60,"
+                        "\"cache_write_tokens\":10,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_"
+                        "tokens\":20}}") "\n");
   counts_are(30, 60, 10, 30, 20);
   is(TOLLGATE_USAGE_KNOWN, true);
   assert_int_equal(usage.totals[TOLLGATE_TOTAL_INPUT], 100);
@@ -25,7 +29,8 @@ static void the_providers_numbers_are_the_usage(void **state) {
 static void sounds_and_pictures_are_parts_of_their_own(void **state) {
   (void)state;
   answered(PLAIN_REQUEST, false,
-           PLAIN("{\"prompt_tokens\":30,\"completion_tokens\":20,\"prompt_tokens_details\":{\"audio_tokens\":5,\"image_tokens\":7,\"text_tokens\":18},"
+           PLAIN("{\"prompt_tokens\":30,\"completion_tokens\":20,\"prompt_tokens_details\":{\"audio_tokens\":5,\"image_"
+                 "tokens\":7,\"text_tokens\":18},"
                  "\"completion_tokens_details\":{\"audio_tokens\":15,\"text_tokens\":5}}"));
   counts_are(18, 0, 0, 5, 0);
   assert_int_equal(quantity(&usage, "audio_input_tokens"), 5);
@@ -42,7 +47,8 @@ static void zero_is_a_number(void **state) {
 }
 
 static void missing_usage_is_estimated_from_what_was_seen(void **state) {
-  static const char *const none[] = {PLAIN("null"), PLAIN("{}"), PLAIN("{\"prompt_tokens\":null,\"completion_tokens\":null}")};
+  static const char *const none[] = {PLAIN("null"), PLAIN("{}"),
+                                     PLAIN("{\"prompt_tokens\":null,\"completion_tokens\":null}")};
   (void)state;
   for (size_t i = 0; i < 3; i++) {
     answered(PLAIN_REQUEST, false, none[i]);
@@ -61,15 +67,16 @@ static void missing_usage_is_estimated_from_what_was_seen(void **state) {
 }
 
 static void what_is_no_count_is_estimated_and_flagged(void **state) {
-  static const char *const bad[] = {PLAIN("{\"prompt_tokens\":-1,\"completion_tokens\":5}"),
-                                    PLAIN("{\"prompt_tokens\":1.5,\"completion_tokens\":5}"),
-                                    PLAIN("{\"prompt_tokens\":\"9\",\"completion_tokens\":5}"),
-                                    PLAIN("{\"prompt_tokens\":9,\"completion_tokens\":99999999999999999999999999}"),
-                                    PLAIN("{\"prompt_tokens\":9223372036854775807,\"completion_tokens\":9223372036854775807}"),
-                                    PLAIN("{\"prompt_tokens\":{},\"completion_tokens\":1e3}"),
-                                    PLAIN("\"none\""),
-                                    PLAIN("[1,2]"),
-                                    PLAIN("7")};
+  static const char *const bad[] = {
+      PLAIN("{\"prompt_tokens\":-1,\"completion_tokens\":5}"),
+      PLAIN("{\"prompt_tokens\":1.5,\"completion_tokens\":5}"),
+      PLAIN("{\"prompt_tokens\":\"9\",\"completion_tokens\":5}"),
+      PLAIN("{\"prompt_tokens\":9,\"completion_tokens\":99999999999999999999999999}"),
+      PLAIN("{\"prompt_tokens\":9223372036854775807,\"completion_tokens\":9223372036854775807}"),
+      PLAIN("{\"prompt_tokens\":{},\"completion_tokens\":1e3}"),
+      PLAIN("\"none\""),
+      PLAIN("[1,2]"),
+      PLAIN("7")};
   (void)state;
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     answered(PLAIN_REQUEST, false, bad[i]);
@@ -83,22 +90,26 @@ static void what_is_no_count_is_estimated_and_flagged(void **state) {
 
 static void parts_that_exceed_their_whole_are_clamped_and_flagged(void **state) {
   (void)state;
-  answered(PLAIN_REQUEST, false, PLAIN("{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":12}}"));
+  answered(PLAIN_REQUEST, false,
+           PLAIN("{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":12}}"));
   counts_are(0, 10, 0, 5, 0);
   is(TOLLGATE_USAGE_KNOWN | TOLLGATE_USAGE_INCONSISTENT, true);
   answering_finish(&a);
   answered(PLAIN_REQUEST, false,
-           PLAIN("{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":6,\"cache_write_tokens\":8}}"));
+           PLAIN("{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":6,\"cache_"
+                 "write_tokens\":8}}"));
   counts_are(2, 6, 8, 5, 0); // the sets overlap
   is(TOLLGATE_USAGE_KNOWN | TOLLGATE_USAGE_INCONSISTENT, true);
   answering_finish(&a);
   answered(PLAIN_REQUEST, false,
-           PLAIN("{\"prompt_tokens\":10,\"completion_tokens\":5,\"completion_tokens_details\":{\"reasoning_tokens\":9,\"audio_tokens\":2}}"));
+           PLAIN("{\"prompt_tokens\":10,\"completion_tokens\":5,\"completion_tokens_details\":{\"reasoning_tokens\":9,"
+                 "\"audio_tokens\":2}}"));
   counts_are(10, 0, 0, 0, 3);
   assert_int_equal(quantity(&usage, "audio_output_tokens"), 2);
   is(TOLLGATE_USAGE_KNOWN | TOLLGATE_USAGE_INCONSISTENT, true);
   answering_finish(&a);
-  answered(PLAIN_REQUEST, false, PLAIN("{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":-3}}"));
+  answered(PLAIN_REQUEST, false,
+           PLAIN("{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":-3}}"));
   counts_are(10, 0, 0, 5, 0);
   is(TOLLGATE_USAGE_KNOWN | TOLLGATE_USAGE_INCONSISTENT, true);
 }
@@ -106,7 +117,8 @@ static void parts_that_exceed_their_whole_are_clamped_and_flagged(void **state) 
 static void the_sum_tells_what_stands_beside_the_totals(void **state) {
   (void)state;
   answered(PLAIN_REQUEST, false,
-           PLAIN("{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":45,\"completion_tokens_details\":{\"reasoning_tokens\":30}}"));
+           PLAIN("{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":45,\"completion_tokens_details\":{"
+                 "\"reasoning_tokens\":30}}"));
   counts_are(10, 0, 0, 5, 30);
   is(TOLLGATE_USAGE_KNOWN, true);
   answering_finish(&a);
@@ -121,7 +133,8 @@ static void the_sum_tells_what_stands_beside_the_totals(void **state) {
 static void embeddings_have_input_only(void **state) {
   (void)state;
   answered("{\"model\":\"m\",\"input\":\"hello world\"}", false,
-           "{\"object\":\"list\",\"data\":[{\"embedding\":[0.25,-1e-3]}],\"model\":\"m\",\"usage\":{\"prompt_tokens\":2,\"total_tokens\":2}}");
+           "{\"object\":\"list\",\"data\":[{\"embedding\":[0.25,-1e-3]}],\"model\":\"m\",\"usage\":{\"prompt_tokens\":"
+           "2,\"total_tokens\":2}}");
   counts_are(2, 0, 0, 0, 0);
   assert_int_equal(usage.count, 1);
   is(TOLLGATE_USAGE_KNOWN, true);
@@ -192,7 +205,8 @@ static void what_an_answer_leaves_upstream_is_named(void **state) {
   answered("{\"model\":\"m\",\"messages\":[],\"store\":true}", false, PLAIN("null"));
   assert_true(slice_is(usage.object, "chatcmpl-1"));
   answering_finish(&a);
-  answered(PLAIN_REQUEST, false, "{\"id\":\"c\",\"choices\":[{\"message\":{\"audio\":{\"id\":\"audio_1\",\"data\":\"AAAA\"}}}]}");
+  answered(PLAIN_REQUEST, false,
+           "{\"id\":\"c\",\"choices\":[{\"message\":{\"audio\":{\"id\":\"audio_1\",\"data\":\"AAAA\"}}}]}");
   assert_true(slice_is(usage.object, "audio_1"));
 }
 

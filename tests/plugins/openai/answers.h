@@ -1,4 +1,5 @@
-// One answer run through the plugin as the server does it: begin, pieces, end, with room that is given when it is asked for.
+// One answer run through the plugin as the server does it: begin, pieces, end, with room that is given when it is asked
+// for.
 #pragma once
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,12 +37,13 @@ struct answering {
   void *state;
   char *relayed; // everything that the client was given
   size_t relayed_len;
-  size_t held_at_end; // of it what was given only by end
+  size_t held_at_end;          // of it what was given only by end
   enum tollgate_result result; // the last that was not OK
 };
 
 static inline void request_init(struct tollgate_request *q, uint32_t endpoint, struct tollgate_slice body) {
-  *q = (struct tollgate_request){.size = sizeof *q, .endpoint = endpoint, .path = slice(plugin->endpoints[endpoint].path), .body = body};
+  *q = (struct tollgate_request){
+      .size = sizeof *q, .endpoint = endpoint, .path = slice(plugin->endpoints[endpoint].path), .body = body};
 }
 
 static inline enum tollgate_result inspect(uint32_t endpoint, struct tollgate_slice body, struct tollgate_request *q,
@@ -51,7 +53,8 @@ static inline enum tollgate_result inspect(uint32_t endpoint, struct tollgate_sl
   return plugin->inspect(q, facts);
 }
 
-static inline void answering_init(struct answering *a, uint32_t endpoint, struct tollgate_slice body, int status, const char *type) {
+static inline void answering_init(struct answering *a, uint32_t endpoint, struct tollgate_slice body, int status,
+                                  const char *type) {
   struct tollgate_header header = {slice("Content-Type"), slice(type)};
   struct tollgate_answer answer = {.size = sizeof answer, .status = status, .headers = &header, .header_count = 1};
   *a = (struct answering){.state = calloc(1, plugin->state_size), .relayed = relay_memory};

@@ -1,6 +1,6 @@
-// Recorded answers of the real API, where the folder with them lies beside the checkout: whole, cut in two at every byte, and
-// broken off at every byte. What is metered must be what the recording's own description says; what is relayed must be
-// the recorded bytes, without the usage that was not asked for.
+// Recorded answers of the real API, where the folder with them lies beside the checkout: whole, cut in two at every
+// byte, and broken off at every byte. What is metered must be what the recording's own description says; what is
+// relayed must be the recorded bytes, without the usage that was not asked for.
 #include "answers.h"
 #include "common/pick.h"
 #include <dirent.h>
@@ -42,7 +42,8 @@ static struct pick_span member(struct pick_span object, const char *name) {
 }
 
 static bool recording_read(const char *folder, uint32_t endpoint, struct recording *r) {
-  *r = (struct recording){.request = file_read(folder, "request.json"), .meta = file_read(folder, "meta.json"), .endpoint = endpoint};
+  *r = (struct recording){
+      .request = file_read(folder, "request.json"), .meta = file_read(folder, "meta.json"), .endpoint = endpoint};
   r->answer = file_read(folder, "response.json");
   if (!r->answer.bytes) {
     r->answer = file_read(folder, "response.sse");
@@ -85,7 +86,9 @@ static void usage_is_expected(const struct recording *r, const struct answering 
     told++;
   }
   assert_int_equal(u.count, told);
-  if (served) assert_int_equal(u.flags & (TOLLGATE_USAGE_KNOWN | TOLLGATE_USAGE_ESTIMATED | TOLLGATE_USAGE_INCONSISTENT), TOLLGATE_USAGE_KNOWN);
+  if (served)
+    assert_int_equal(u.flags & (TOLLGATE_USAGE_KNOWN | TOLLGATE_USAGE_ESTIMATED | TOLLGATE_USAGE_INCONSISTENT),
+                     TOLLGATE_USAGE_KNOWN);
   assert_true(u.flags & TOLLGATE_USAGE_COMPLETE);
 }
 
@@ -144,7 +147,8 @@ static void break_off(const struct recording *r, size_t cut) {
   if (u.flags & TOLLGATE_USAGE_KNOWN) {
     struct recording whole = *r;
     int64_t n = 0;
-    if (pick_int(member(whole.expected, "input_tokens"), &n) == PICK_INTEGER) assert_int_equal(quantity(&u, "input_tokens"), n);
+    if (pick_int(member(whole.expected, "input_tokens"), &n) == PICK_INTEGER)
+      assert_int_equal(quantity(&u, "input_tokens"), n);
   }
   answering_finish(&a);
 }

@@ -1,6 +1,6 @@
-// What the plugin reads from requests, what it refuses and in which words, how it bounds them, and what it sends upstream.
+// What the plugin reads from requests, what it refuses and in which words, how it bounds them, and what it sends
+// upstream.
 #include "answers.h"
-
 
 #define CHAT 0
 #define EMBEDDINGS 1
@@ -30,7 +30,9 @@ static void what_the_caller_asks_for_is_read(void **state) {
   assert_int_equal(facts.output_cap, 0);
   assert_int_equal(facts.choices, 1);
   assert_int_equal(facts.object.len, 0);
-  accepted(CHAT, ASK(",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"max_tokens\":7,\"n\":3,\"user\":\"u1\""));
+  accepted(
+      CHAT,
+      ASK(",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"max_tokens\":7,\"n\":3,\"user\":\"u1\""));
   assert_true(facts.stream && facts.wants_usage && facts.stoppable);
   assert_int_equal(facts.output_cap, 7);
   assert_int_equal(facts.choices, 3);
@@ -39,7 +41,8 @@ static void what_the_caller_asks_for_is_read(void **state) {
 
 static void null_is_the_same_as_absent(void **state) {
   (void)state;
-  accepted(CHAT, ASK(",\"stream\":null,\"stream_options\":null,\"max_tokens\":null,\"max_completion_tokens\":null,\"n\":null,\"user\":null"));
+  accepted(CHAT, ASK(",\"stream\":null,\"stream_options\":null,\"max_tokens\":null,\"max_completion_tokens\":null,"
+                     "\"n\":null,\"user\":null"));
   assert_false(facts.stream || facts.wants_usage);
   assert_int_equal(facts.output_cap, 0);
   assert_int_equal(facts.choices, 1);
@@ -68,11 +71,13 @@ static void of_two_caps_the_larger_binds(void **state) {
 }
 
 static void hidden_reasoning_cannot_be_stopped(void **state) {
-  static const char *const hidden[] = {"o1", "o3-mini", "gpt-5", "gpt-5-mini-2025-08-07", "openai/o4-mini"}, *const open[] = {"gpt-4o", "gpt-4.1", "opal", "o"};
+  static const char *const hidden[] = {"o1", "o3-mini", "gpt-5", "gpt-5-mini-2025-08-07", "openai/o4-mini"},
+                           *const open[] = {"gpt-4o", "gpt-4.1", "opal", "o"};
   char body[256];
   (void)state;
   for (size_t i = 0; i < 9; i++) {
-    (void)snprintf(body, sizeof body, "{\"model\":\"%s\",\"messages\":[],\"stream\":true}", i < 5 ? hidden[i] : open[i - 5]);
+    (void)snprintf(body, sizeof body, "{\"model\":\"%s\",\"messages\":[],\"stream\":true}",
+                   i < 5 ? hidden[i] : open[i - 5]);
     accepted(CHAT, body);
     assert_int_equal(facts.stoppable, i >= 5);
   }
@@ -146,8 +151,11 @@ static void what_is_kept_upstream_is_named(void **state) {
       {ASK(",\"conversation\":{\"id\":\"conv_1\"}"), "{\"id\":\"conv_1\"}"},
       {ASK(",\"previous_response_id\":null"), ""},
       {"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"audio\":{\"id\":\"audio_1\"}}]}", "audio_1"},
-      {"{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"file\",\"file\":{\"file_id\":\"file-1\"}}]}]}", "file-1"},
-      {"{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"file\",\"f\\u0069le\":{\"file_\\u0069d\":\"file-1\"}}]}]}", "file-1"},
+      {"{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"file\",\"file\":{\"file_id\":\"file-1\"}}]}]}",
+       "file-1"},
+      {"{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"file\",\"f\\u0069le\":{\"file_\\u0069d\":\"file-1\"}}]"
+       "}]}",
+       "file-1"},
       {"{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"input_file\",\"file_id\":\"file-1\"}]}]}", "file-1"},
       {"{\"model\":\"m\",\"messages\":[{\"audio\":{\"id\":\"a\"}},{\"audio\":{\"id\":\"a\"}}]}", "a"},
   };
@@ -156,7 +164,8 @@ static void what_is_kept_upstream_is_named(void **state) {
     accepted(CHAT, cases[i].body);
     assert_true(slice_is(facts.object, cases[i].object));
   }
-  refused(CHAT, "{\"model\":\"m\",\"messages\":[{\"audio\":{\"id\":\"a\"}},{\"audio\":{\"id\":\"b\"}}]}", "messages", "more than one");
+  refused(CHAT, "{\"model\":\"m\",\"messages\":[{\"audio\":{\"id\":\"a\"}},{\"audio\":{\"id\":\"b\"}}]}", "messages",
+          "more than one");
 }
 
 // ---- bounds
@@ -173,11 +182,14 @@ static void text_is_bounded_by_its_length(void **state) {
   int64_t least = units(CHAT, ASK(""));
   memset(text, 'a', 3000);
   text[3000] = '\0';
-  (void)snprintf(body, sizeof body, "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}", text);
+  (void)snprintf(body, sizeof body, "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
+                 text);
   int64_t more = units(CHAT, body);
   assert_in_range(more - least, 998, 1000);
   assert_in_range(facts.input_likely, 750, 770);
-  (void)snprintf(body, sizeof body, "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"\xe4\xbd\xa0\xe5\xa5\xbd\\u4f60\"}]}");
+  (void)snprintf(
+      body, sizeof body,
+      "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"\xe4\xbd\xa0\xe5\xa5\xbd\\u4f60\"}]}");
   assert_in_range(units(CHAT, body) - least, 8, 9); // nine bytes beyond ASCII, in place of "Hi"
 }
 
@@ -185,7 +197,9 @@ static void tools_count_and_settings_are_covered(void **state) {
   (void)state;
   int64_t least = units(CHAT, ASK(""));
   int64_t likely = facts.input_likely;
-  assert_true(units(CHAT, ASK(",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{}}}]")) > least + 20);
+  assert_true(
+      units(CHAT, ASK(",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{}}}]")) >
+      least + 20);
   assert_true(facts.input_likely > likely + 12);
   units(CHAT, ASK(",\"temperature\":0.5"));
   assert_int_equal(facts.input_likely, likely);
@@ -195,11 +209,17 @@ static void pictures_and_sounds_are_not_text(void **state) {
   static char body[60000], data[40001];
   (void)state;
   memset(data, 'A', 40000);
-  (void)snprintf(body, sizeof body, "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":"
-                                    "{\"url\":\"data:image/png;base64,%s\"}}]}]}", data);
+  (void)snprintf(
+      body, sizeof body,
+      "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":"
+      "{\"url\":\"data:image/png;base64,%s\"}}]}]}",
+      data);
   assert_in_range(units(CHAT, body), 4096, 4200);
-  (void)snprintf(body, sizeof body, "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":"
-                                    "{\"data\":\"%s\"}}]}]}", data);
+  (void)snprintf(
+      body, sizeof body,
+      "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":"
+      "{\"data\":\"%s\"}}]}]}",
+      data);
   assert_in_range(units(CHAT, body), 625, 700);
 }
 
@@ -252,7 +272,9 @@ static void build(const char *model, int64_t cap) {
   if (!upstream.secret.len) upstream.secret = slice("sk-1");
   assert_int_equal(plugin->build(&request, &facts, &upstream, &b), TOLLGATE_ROOM);
   assert_true(b.url.need < sizeof url && b.headers.need < sizeof headers && b.body.need < sizeof sent);
-  b = (struct tollgate_built){.size = sizeof b, .url = {.ptr = url, .cap = b.url.need}, .headers = {.ptr = headers, .cap = b.headers.need},
+  b = (struct tollgate_built){.size = sizeof b,
+                              .url = {.ptr = url, .cap = b.url.need},
+                              .headers = {.ptr = headers, .cap = b.headers.need},
                               .body = {.ptr = sent, .cap = b.body.need}};
   assert_int_equal(plugin->build(&request, &facts, &upstream, &b), TOLLGATE_OK);
   url[b.url.len] = headers[b.headers.len] = sent[b.body.len] = '\0';
@@ -274,7 +296,8 @@ static void an_unchanged_request_goes_on_byte_for_byte(void **state) {
 
 static void the_models_name_is_replaced(void **state) {
   (void)state;
-  sends("{\"model\" : \"m\",\"messages\":[{\"model\":\"m\"}]}", "up/m\"1", 0, "{\"model\" : \"up/m\\\"1\",\"messages\":[{\"model\":\"m\"}]}");
+  sends("{\"model\" : \"m\",\"messages\":[{\"model\":\"m\"}]}", "up/m\"1", 0,
+        "{\"model\" : \"up/m\\\"1\",\"messages\":[{\"model\":\"m\"}]}");
 }
 
 static void a_stream_is_asked_for_its_usage(void **state) {
@@ -284,7 +307,8 @@ static void a_stream_is_asked_for_its_usage(void **state) {
   sends("{\"model\":\"m\",\"messages\":[],\"stream\":true,\"stream_options\":null}", "m", 0,
         "{\"model\":\"m\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
   sends("{\"model\":\"m\",\"messages\":[],\"stream_options\":{\"include_obfuscation\":false},\"stream\":true}", "m", 0,
-        "{\"model\":\"m\",\"messages\":[],\"stream_options\":{\"include_obfuscation\":false,\"include_usage\":true},\"stream\":true}");
+        "{\"model\":\"m\",\"messages\":[],\"stream_options\":{\"include_obfuscation\":false,\"include_usage\":true},"
+        "\"stream\":true}");
   sends("{\"model\":\"m\",\"messages\":[],\"stream_options\":{\"include_usage\":false},\"stream\":true}", "m", 0,
         "{\"model\":\"m\",\"messages\":[],\"stream_options\":{\"include_usage\":true},\"stream\":true}");
   sends("{\"model\":\"m\",\"messages\":[],\"stream_options\":{},\"stream\":true}", "m", 0,
@@ -293,13 +317,18 @@ static void a_stream_is_asked_for_its_usage(void **state) {
 
 static void a_lowered_cap_is_written_where_the_callers_stands(void **state) {
   (void)state;
-  sends("{\"model\":\"m\",\"messages\":[],\"max_tokens\":100}", "m", 9, "{\"model\":\"m\",\"messages\":[],\"max_tokens\":9}");
-  sends("{\"model\":\"m\",\"messages\":[],\"max_completion_tokens\":100}", "m", 9, "{\"model\":\"m\",\"messages\":[],\"max_completion_tokens\":9}");
+  sends("{\"model\":\"m\",\"messages\":[],\"max_tokens\":100}", "m", 9,
+        "{\"model\":\"m\",\"messages\":[],\"max_tokens\":9}");
+  sends("{\"model\":\"m\",\"messages\":[],\"max_completion_tokens\":100}", "m", 9,
+        "{\"model\":\"m\",\"messages\":[],\"max_completion_tokens\":9}");
   sends("{\"model\":\"m\",\"messages\":[]}", "m", 9, "{\"model\":\"m\",\"messages\":[],\"max_completion_tokens\":9}");
-  sends("{\"model\":\"m\",\"messages\":[],\"max_tokens\":null}", "m", 9, "{\"model\":\"m\",\"messages\":[],\"max_tokens\":null,\"max_completion_tokens\":9}");
-  sends("{\"model\":\"m\",\"messages\":[],\"max_completion_tokens\":null}", "m", 9, "{\"model\":\"m\",\"messages\":[],\"max_completion_tokens\":9}");
-  sends("{\"model\":\"a\",\"messages\":[],\"stream\":true,\"max_tokens\":5}", "b", 9,
-        "{\"model\":\"b\",\"messages\":[],\"stream\":true,\"max_tokens\":9,\"stream_options\":{\"include_usage\":true}}");
+  sends("{\"model\":\"m\",\"messages\":[],\"max_tokens\":null}", "m", 9,
+        "{\"model\":\"m\",\"messages\":[],\"max_tokens\":null,\"max_completion_tokens\":9}");
+  sends("{\"model\":\"m\",\"messages\":[],\"max_completion_tokens\":null}", "m", 9,
+        "{\"model\":\"m\",\"messages\":[],\"max_completion_tokens\":9}");
+  sends(
+      "{\"model\":\"a\",\"messages\":[],\"stream\":true,\"max_tokens\":5}", "b", 9,
+      "{\"model\":\"b\",\"messages\":[],\"stream\":true,\"max_tokens\":9,\"stream_options\":{\"include_usage\":true}}");
 }
 
 static void the_address_may_name_the_version_or_not(void **state) {
@@ -317,7 +346,9 @@ static void the_address_may_name_the_version_or_not(void **state) {
 }
 
 static void the_secret_is_in_one_header(void **state) {
-  struct tollgate_built b = {.size = sizeof b, .url = {.ptr = url, .cap = sizeof url}, .headers = {.ptr = headers, .cap = sizeof headers},
+  struct tollgate_built b = {.size = sizeof b,
+                             .url = {.ptr = url, .cap = sizeof url},
+                             .headers = {.ptr = headers, .cap = sizeof headers},
                              .body = {.ptr = sent, .cap = sizeof sent}};
   (void)state;
   accepted(CHAT, ASK(""));
@@ -325,7 +356,9 @@ static void the_secret_is_in_one_header(void **state) {
   assert_string_equal(headers, "Content-Type: application/json\nAuthorization: Bearer sk-1\n");
   upstream.settings = slice("{\"organization\":\"org-1\",\"project\":\"p-1\",\"other\":true}");
   build("gpt-4o", 0);
-  assert_string_equal(headers, "Content-Type: application/json\nAuthorization: Bearer sk-1\nOpenAI-Organization: org-1\nOpenAI-Project: p-1\n");
+  assert_string_equal(
+      headers,
+      "Content-Type: application/json\nAuthorization: Bearer sk-1\nOpenAI-Organization: org-1\nOpenAI-Project: p-1\n");
   upstream.settings.len = 0;
   upstream.secret = slice("sk\nX-Forged: 1");
   assert_int_equal(plugin->build(&request, &facts, &upstream, &b), TOLLGATE_BROKEN);

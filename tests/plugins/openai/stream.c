@@ -1,8 +1,9 @@
-// What the plugin makes of streams that were written for it: what the client sees of them and when, what is counted, and how
-// they end.
+// What the plugin makes of streams that were written for it: what the client sees of them and when, what is counted,
+// and how they end.
 #include "verdict.h"
 
-#define CHUNK(delta, rest) "data: {\"id\":\"c1\",\"model\":\"m-2\",\"choices\":[{\"index\":0,\"delta\":" delta "}]" rest "}\n\n"
+#define CHUNK(delta, rest)                                                                                             \
+  "data: {\"id\":\"c1\",\"model\":\"m-2\",\"choices\":[{\"index\":0,\"delta\":" delta "}]" rest "}\n\n"
 #define ONE CHUNK("{\"role\":\"assistant\",\"content\":\"\"}", ",\"usage\":null")
 #define TWO CHUNK("{\"content\":\"Good\"}", ",\"usage\":null")
 #define THREE CHUNK("{\"content\":\" day\"}", ",\"usage\":null")
@@ -48,7 +49,8 @@ static void events_are_passed_on_as_soon_as_they_end(void **state) {
 }
 
 static void only_usage_alone_is_left_out(void **state) {
-  static const char first[] = "data: {\"choices\":[],\"prompt_filter_results\":[{}]}\n\n", moderation[] = "data: {\"choices\":[],\"usage\":null,\"m\":{}}\n\n";
+  static const char first[] = "data: {\"choices\":[],\"prompt_filter_results\":[{}]}\n\n",
+                    moderation[] = "data: {\"choices\":[],\"usage\":null,\"m\":{}}\n\n";
   char text[2048];
   (void)state;
   (void)snprintf(text, sizeof text, "%s%s%s%s%s", first, CHUNK("{}", ",\"usage\":" COUNTS), USAGE, moderation, DONE);
@@ -67,7 +69,8 @@ static void the_last_usage_wins(void **state) {
 static void other_line_ends_comments_and_joined_data_are_read(void **state) {
   static const char text[] = ": hello\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r\n\r\n"
                              "data:{\"choices\":[],\r\ndata:\"usage\":" COUNTS "}\r\n\r\ndata: [DONE]\r\n\r\n";
-  static const char seen[] = ": hello\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r\n\r\ndata: [DONE]\r\n\r\n";
+  static const char seen[] =
+      ": hello\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r\n\r\ndata: [DONE]\r\n\r\n";
   (void)state;
   answered(STREAM_REQUEST, true, text);
   assert_true(relayed_is(&a, seen));
@@ -80,13 +83,14 @@ static void a_stream_without_usage_is_estimated(void **state) {
   counts_are(INPUT_LIKELY, 0, 0, 2, 0); // eight bytes, two deltas
   is(TOLLGATE_USAGE_ESTIMATED, true);
   answering_finish(&a);
-  answered(STREAM_REQUEST, true, CHUNK("{\"content\":\"a\"}", "") CHUNK("{\"content\":\"b\"}", "") CHUNK("{\"content\":\"c\"}", "") DONE);
+  answered(STREAM_REQUEST, true,
+           CHUNK("{\"content\":\"a\"}", "") CHUNK("{\"content\":\"b\"}", "") CHUNK("{\"content\":\"c\"}", "") DONE);
   counts_are(INPUT_LIKELY, 0, 0, 3, 0); // no delta is less than a token
   answering_finish(&a);
   answered(STREAM_REQUEST, true,
-           CHUNK("{\"reasoning_content\":\"0123456789abcdef\"}", "")
-           CHUNK("{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"look\",\"arguments\":\"{\\\"a\\\":1}\"}}]}", "")
-           CHUNK("{\"refusal\":\"no, I will not\"}", "") DONE);
+           CHUNK("{\"reasoning_content\":\"0123456789abcdef\"}", "") CHUNK(
+               "{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"look\",\"arguments\":\"{\\\"a\\\":1}\"}}]}", "")
+               CHUNK("{\"refusal\":\"no, I will not\"}", "") DONE);
   counts_are(INPUT_LIKELY, 0, 0, 11, 0); // 16 + 4 + 7 + 14 bytes
 }
 
@@ -95,7 +99,8 @@ static void a_cut_stream_is_never_complete_and_shows_whole_events(void **state) 
   (void)state;
   for (size_t cut = 0; cut < sizeof text; cut++) {
     answer(STREAM_REQUEST, true, 200, text, cut, cut / 2, TOLLGATE_CUT);
-    bool first = cut >= strlen(ONE), known = cut >= strlen(ONE TWO THREE USAGE), done = cut >= strlen(ONE TWO THREE USAGE) + strlen(DONE) - 2;
+    bool first = cut >= strlen(ONE), known = cut >= strlen(ONE TWO THREE USAGE),
+         done = cut >= strlen(ONE TWO THREE USAGE) + strlen(DONE) - 2;
     is(known ? TOLLGATE_USAGE_KNOWN : first ? TOLLGATE_USAGE_ESTIMATED : TOLLGATE_USAGE_FREE, done);
     if (known) counts_are(9, 0, 0, 4, 0);
     assert_true(quantity(&usage, "output_tokens") <= 4);
@@ -166,7 +171,8 @@ static void an_event_too_large_to_keep_is_passed_on_as_it_comes(void **state) {
 static void usage_too_large_to_keep_is_estimated(void **state) {
   char text[8192];
   (void)state;
-  (void)snprintf(text, sizeof text, "%sdata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"pad\":\"%0*d\"}}\n\n%s", TWO, 4000, 0, DONE);
+  (void)snprintf(text, sizeof text, "%sdata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"pad\":\"%0*d\"}}\n\n%s",
+                 TWO, 4000, 0, DONE);
   answer(STREAM_REQUEST, true, 200, text, strlen(text), 50, TOLLGATE_ENDED);
   is(TOLLGATE_USAGE_ESTIMATED | TOLLGATE_USAGE_INCONSISTENT, true);
   assert_int_equal(usage.raw.len, 0);
@@ -191,7 +197,8 @@ static void an_error_instead_of_a_stream_is_passed_on(void **state) {
 // ---- ended early
 
 static enum tollgate_result end_early(struct tollgate_out *out) {
-  return (plugin->fail)(a.state, slice("billing_error"), slice("credits_exhausted"), slice("No \"credits\"\nleft\xc3\xa9"), out);
+  return (plugin->fail)(a.state, slice("billing_error"), slice("credits_exhausted"),
+                        slice("No \"credits\"\nleft\xc3\xa9"), out);
 }
 
 static void ended(const char *seen, const char *expected) {
@@ -206,8 +213,10 @@ static void ended(const char *seen, const char *expected) {
   assert_true(relayed_is(&a, expected));
 }
 
-#define FAILURE \
-  "data: {\"error\":{\"message\":\"No \\\"credits\\\"\\u000aleft\xc3\xa9\",\"type\":\"billing_error\",\"code\":\"credits_exhausted\",\"param\":null}}\n\n" DONE
+#define FAILURE                                                                                                        \
+  "data: {\"error\":{\"message\":\"No "                                                                                \
+  "\\\"credits\\\"\\u000aleft\xc3\xa9\",\"type\":\"billing_error\",\"code\":\"credits_exhausted\",\"param\":null}}"    \
+  "\n\n" DONE
 
 static void a_stream_is_ended_early_with_an_event(void **state) {
   (void)state;

@@ -4,17 +4,21 @@
 
 #define CHAT 0
 #define EMBEDDINGS 1
-#define PLAIN_REQUEST "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello there\"}],\"max_tokens\":50}"
-#define STREAM_REQUEST "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello there\"}],\"stream\":true}"
-#define ASKING_REQUEST \
-  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello there\"}],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"
+#define PLAIN_REQUEST                                                                                                  \
+  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello there\"}],\"max_tokens\":50}"
+#define STREAM_REQUEST                                                                                                 \
+  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello there\"}],\"stream\":true}"
+#define ASKING_REQUEST                                                                                                 \
+  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello "                                             \
+  "there\"}],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"
 #define INPUT_LIKELY (3 + 3 + 4) // "Hello there", the request, the message
 #define CERTAINTY (TOLLGATE_USAGE_KNOWN | TOLLGATE_USAGE_ESTIMATED | TOLLGATE_USAGE_FREE | TOLLGATE_USAGE_INCONSISTENT)
 
 static struct answering a;
 static struct tollgate_usage usage;
 
-static inline void answer(const char *request, bool stream, int status, const char *text, size_t len, size_t cut, enum tollgate_ending ending) {
+static inline void answer(const char *request, bool stream, int status, const char *text, size_t len, size_t cut,
+                          enum tollgate_ending ending) {
   uint32_t endpoint = strstr(request, "\"input\"") ? EMBEDDINGS : CHAT;
   answering_init(&a, endpoint, slice(request), status, stream ? "text/event-stream" : "application/json");
   answering_bytes(&a, text, cut);

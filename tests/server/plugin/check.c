@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct tollgate_endpoint endpoints[] = {{"POST", "/v1/x", "x", 0}, {"POST", "/v1/later", "x", TOLLGATE_ENDPOINT_LATER}};
+static const struct tollgate_endpoint endpoints[] = {{"POST", "/v1/x", "x", 0},
+                                                     {"POST", "/v1/later", "x", TOLLGATE_ENDPOINT_LATER}};
 static const struct tollgate_meter meters[] = {{"input_tokens", NULL, TOLLGATE_TOTAL_INPUT},
                                                {"cached_input_tokens", "input_tokens", TOLLGATE_TOTAL_INPUT}};
 
@@ -18,17 +19,18 @@ static enum tollgate_result inspect(const struct tollgate_request *q, struct tol
   (void)q, (void)ret;
   return TOLLGATE_OK;
 }
-static enum tollgate_result bound(const struct tollgate_request *q, const struct tollgate_facts *f, const struct tollgate_model *m,
-                                  struct tollgate_bound *ret) {
+static enum tollgate_result bound(const struct tollgate_request *q, const struct tollgate_facts *f,
+                                  const struct tollgate_model *m, struct tollgate_bound *ret) {
   (void)q, (void)f, (void)m, (void)ret;
   return TOLLGATE_OK;
 }
-static enum tollgate_result build(const struct tollgate_request *q, const struct tollgate_facts *f, const struct tollgate_upstream *u,
-                                  struct tollgate_built *ret) {
+static enum tollgate_result build(const struct tollgate_request *q, const struct tollgate_facts *f,
+                                  const struct tollgate_upstream *u, struct tollgate_built *ret) {
   (void)q, (void)f, (void)u, (void)ret;
   return TOLLGATE_OK;
 }
-static enum tollgate_result begin(void *s, const struct tollgate_request *q, const struct tollgate_facts *f, const struct tollgate_answer *a) {
+static enum tollgate_result begin(void *s, const struct tollgate_request *q, const struct tollgate_facts *f,
+                                  const struct tollgate_answer *a) {
   (void)s, (void)q, (void)f, (void)a;
   return TOLLGATE_OK;
 }
@@ -44,21 +46,37 @@ static enum tollgate_result totals(const void *s, struct tollgate_usage *ret) {
   (void)s, (void)ret;
   return TOLLGATE_OK;
 }
-static enum tollgate_result failing(const void *s, struct tollgate_slice type, struct tollgate_slice code, struct tollgate_slice message,
-                                    struct tollgate_out *relay) {
+static enum tollgate_result failing(const void *s, struct tollgate_slice type, struct tollgate_slice code,
+                                    struct tollgate_slice message, struct tollgate_out *relay) {
   (void)s, (void)type, (void)code, (void)message, (void)relay;
   return TOLLGATE_OK;
 }
-static enum tollgate_result follow(struct tollgate_slice handle, const struct tollgate_upstream *u, struct tollgate_built *ret, uint32_t *ms) {
+static enum tollgate_result follow(struct tollgate_slice handle, const struct tollgate_upstream *u,
+                                   struct tollgate_built *ret, uint32_t *ms) {
   (void)handle, (void)u, (void)ret, (void)ms;
   return TOLLGATE_OK;
 }
 
 static struct tollgate_plugin good(void) {
-  struct tollgate_plugin p = {.abi_major = TOLLGATE_ABI_MAJOR, .abi_minor = TOLLGATE_ABI_MINOR, .size = sizeof p, .name = "good",
-                              .version = "1", .description = "d", .base_url = "", .endpoints = endpoints, .endpoint_count = 1,
-                              .meters = meters, .meter_count = 2, .state_size = 8, .inspect = inspect, .bound = bound, .build = build,
-                              .begin = begin, .bytes = bytes, .end = end, .totals = totals};
+  struct tollgate_plugin p = {.abi_major = TOLLGATE_ABI_MAJOR,
+                              .abi_minor = TOLLGATE_ABI_MINOR,
+                              .size = sizeof p,
+                              .name = "good",
+                              .version = "1",
+                              .description = "d",
+                              .base_url = "",
+                              .endpoints = endpoints,
+                              .endpoint_count = 1,
+                              .meters = meters,
+                              .meter_count = 2,
+                              .state_size = 8,
+                              .inspect = inspect,
+                              .bound = bound,
+                              .build = build,
+                              .begin = begin,
+                              .bytes = bytes,
+                              .end = end,
+                              .totals = totals};
   p.fail = failing;
   return p;
 }
@@ -135,13 +153,15 @@ static void usage_that_comes_later_needs_follow(void **state) {
 }
 
 static void meters_have_names_and_parents(void **state) {
-  static const struct tollgate_meter twice[] = {{"a", NULL, 0}, {"a", NULL, 0}}, orphan[] = {{"a", "b", 0}}, circle[] = {{"a", "b", 0}, {"b", "a", 0}},
-                                     named[] = {{"Input-Tokens", NULL, 0}}, total[] = {{"a", NULL, TOLLGATE_TOTALS}};
+  static const struct tollgate_meter twice[] = {{"a", NULL, 0}, {"a", NULL, 0}}, orphan[] = {{"a", "b", 0}},
+                                     circle[] = {{"a", "b", 0}, {"b", "a", 0}}, named[] = {{"Input-Tokens", NULL, 0}},
+                                     total[] = {{"a", NULL, TOLLGATE_TOTALS}};
   static const struct {
     const struct tollgate_meter *meters;
     size_t count;
     const char *why;
-  } cases[] = {{twice, 2, "twice"}, {orphan, 1, "parent"}, {circle, 2, "parent"}, {named, 1, "lower case"}, {total, 1, "unknown total"}, {NULL, 0, "no meters"}};
+  } cases[] = {{twice, 2, "twice"},      {orphan, 1, "parent"},       {circle, 2, "parent"},
+               {named, 1, "lower case"}, {total, 1, "unknown total"}, {NULL, 0, "no meters"}};
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct tollgate_plugin p = good();

@@ -14,9 +14,12 @@ static const struct tollgate_meter meters[] = {{"input_tokens", NULL, TOLLGATE_T
                                                {"images", NULL, TOLLGATE_TOTAL_NONE}};
 static const struct tollgate_plugin plugin = {.meters = meters, .meter_count = 4};
 
-static struct tollgate_usage usage_of(int64_t input, int64_t cached, int64_t output, int64_t total_in, int64_t total_out) {
-  return (struct tollgate_usage){.size = sizeof(struct tollgate_usage), .count = 4,
-                                 .counts = {{0, input}, {1, cached}, {2, output}, {3, 5}}, .totals = {-1, total_in, total_out}};
+static struct tollgate_usage usage_of(int64_t input, int64_t cached, int64_t output, int64_t total_in,
+                                      int64_t total_out) {
+  return (struct tollgate_usage){.size = sizeof(struct tollgate_usage),
+                                 .count = 4,
+                                 .counts = {{0, input}, {1, cached}, {2, output}, {3, 5}},
+                                 .totals = {-1, total_in, total_out}};
 }
 
 static void parts_must_make_up_the_stated_totals(void **state) {
