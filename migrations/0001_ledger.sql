@@ -108,6 +108,7 @@ CREATE TABLE idempotency (
   created_at   timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (customer_id, key)
 );
+CREATE INDEX idempotency_age ON idempotency USING brin (created_at);
 
 -- Limits and buckets ----------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ static int chore_confirm(struct keeper *k, struct db *db);
 static int chore_sweep(struct keeper *k, struct db *db);
 static int chore_expire(struct keeper *k, struct db *db);
 static int chore_partitions(struct keeper *k, struct db *db);
+static int chore_forget(struct keeper *k, struct db *db);
 
 //  id, name, period in milliseconds (0: half of the lease), function
 #define CHORES(X)                                                                                                      \
@@ -24,7 +25,8 @@ static int chore_partitions(struct keeper *k, struct db *db);
   X(CONFIRM, "confirm", 500, chore_confirm)                                                                            \
   X(SWEEP, "sweep", 0, chore_sweep)                                                                                    \
   X(EXPIRE, "expire", 1000, chore_expire)                                                                              \
-  X(PARTITIONS, "partitions", 3600000, chore_partitions)
+  X(PARTITIONS, "partitions", 3600000, chore_partitions)                                                                 \
+  X(FORGET, "forget", 60000, chore_forget)
 
 enum chore_id {
 #define X(id, name, period, run) CHORE_##id,
@@ -97,6 +99,11 @@ static int chore_expire(struct keeper *k, struct db *db) {
 static int chore_partitions(struct keeper *k, struct db *db) {
   (void)k;
   return ledger_partitions(db);
+}
+
+static int chore_forget(struct keeper *k, struct db *db) {
+  (void)k;
+  return ledger_forget(db);
 }
 
 // ---- when

@@ -115,3 +115,4 @@ struct db;
 int ledger_sweep(struct ledger *l, struct db *db);
 int ledger_expire(struct ledger *l, struct db *db);
 int ledger_partitions(struct db *db);
+int ledger_forget(struct db *db); // idempotency keys older than a week, some thousands at a time

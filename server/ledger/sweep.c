@@ -121,3 +121,11 @@ int ledger_partitions(struct db *db) {
   db_result_finish(rows);
   return made;
 }
+
+int ledger_forget(struct db *db) {
+  struct db_result *r = NULL;
+  int result = db_run(db, STATEMENT_LEDGER_FORGET, NULL, &r);
+  int gone = result == 0 ? (int)db_affected(r) : FAULT_DB;
+  db_result_finish(r);
+  return gone;
+}

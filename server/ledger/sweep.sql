@@ -27,3 +27,6 @@ SELECT d.day, (extract(epoch FROM d.day) * 1000000)::bigint, (extract(epoch FROM
 FROM generate_series(0, 2) AS n
 CROSS JOIN LATERAL (SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + n * interval '1 month') AT TIME ZONE 'UTC' AS day) d
 ORDER BY n
+
+-- name: ledger_forget
+DELETE FROM idempotency WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency WHERE created_at < now() - interval '7 days' LIMIT 5000))

@@ -452,6 +452,14 @@ static void a_lock_that_does_not_come_costs_neither_the_lease_nor_the_others(voi
   ledger_destroy(l);
 }
 
+static void idempotency_keys_are_forgotten_after_a_week(void **state) {
+  (void)state;
+  assert_int_equal(db_exec(db, "INSERT INTO idempotency SELECT gen_random_uuid(), 'k', '', gen_random_uuid(), now() - d * interval '1 day' FROM unnest(ARRAY[1, 6, 8, 30]) d"), 0);
+  assert_int_equal(ledger_forget(db), 2);
+  assert_int_equal(ledger_forget(db), 0);
+  assert_int_equal(number("SELECT count(*) FROM idempotency WHERE key = 'k'"), 2);
+}
+
 static int setup(void **state) {
   (void)state;
   log_open(LOG_ERROR + 1, false);
@@ -485,6 +493,7 @@ int main(void) {
       cmocka_unit_test(a_writer_that_was_taken_for_dead_takes_its_holds_over),
       cmocka_unit_test(a_lock_that_does_not_come_costs_neither_the_lease_nor_the_others),
       cmocka_unit_test(partitions_are_made_ahead_once),
+      cmocka_unit_test(idempotency_keys_are_forgotten_after_a_week),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
