@@ -186,7 +186,7 @@ void relay_finish(struct gateway_call *c, enum tollgate_ending ending) {
   struct str rest = {0};
   if (!c->begun) return;
   bool fine = ask(c, &(struct ask){.question = ASK_END, .ending = ending}, &rest) == TOLLGATE_OK;
-  if (!fine || c->broken || ending != TOLLGATE_ENDED || rest.len == 0) return;
+  if (!fine || c->broken || ending == TOLLGATE_CANCELLED || rest.len == 0) return;
   if (c->mode == RELAY_STREAM)
     (void)buf_add_str(&c->held, rest);
   else

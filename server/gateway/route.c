@@ -20,6 +20,8 @@ static struct tollgate_slice slice(struct str s) {
   return (struct tollgate_slice){s.ptr, s.len};
 }
 
+#define NAMES_LENT 1024 // for a model's name and the like, where the request spells them with escapes
+
 static struct tollgate_request request_lend(struct gateway_call *c) {
   struct tollgate_request q = {.size = sizeof q,
                                .path = slice(http_path(c->request)),
@@ -33,6 +35,8 @@ static struct tollgate_request request_lend(struct gateway_call *c) {
     headers[q.header_count++] = (struct tollgate_header){slice(h.name), slice(h.value)};
   }
   q.headers = headers;
+  q.text = arena_alloc(http_arena(c->request), sizeof *q.text);
+  *q.text = (struct tollgate_out){.ptr = arena_alloc(http_arena(c->request), NAMES_LENT), .cap = NAMES_LENT};
   return q;
 }
 

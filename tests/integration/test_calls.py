@@ -50,6 +50,13 @@ def test_a_stream_that_asks_for_usage_gets_it(world):
     assert call["usage"]["input_tokens"] == usage["prompt_tokens"] and call["usage"]["output_tokens"] == usage["completion_tokens"]
 
 
+def test_a_model_is_known_however_its_name_is_escaped(world):
+    _, key = world.customer("10")
+    body = b'{"model":"openai\\/gpt-4o\\u002dmini","messages":[{"role":"user","content":"hi"}]}'
+    answer = world.servers[0].client(key).request("POST", "/v1/chat/completions", body)
+    assert answer.status == 200 and answer.json["model"] == "gpt-4o-mini"
+
+
 def test_a_receipt_stands_before_done_where_it_is_asked_for(world):
     _, key = world.customer("10")
     answer = world.servers[0].client(key).chat(stream=True, headers={"X-Tollgate-Receipt": "stream"})
