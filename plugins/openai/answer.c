@@ -231,7 +231,7 @@ static void stream_last(struct state *st, enum tollgate_ending ending, struct to
 }
 
 // The proper end is the terminator. Where it is missing, a transfer that ended in good order behind the usage or behind
-// the provider's own error lacks nothing else; the terminator is then made up for, but not behind an error.
+// the provider's own error lacks nothing else: the terminator is then made up for, so that no client waits for more.
 static bool stream_end(struct state *st, enum tollgate_ending ending, struct tollgate_out *relay) {
   stream_last(st, ending, relay);
   if (st->done) {
@@ -239,9 +239,9 @@ static bool stream_end(struct state *st, enum tollgate_ending ending, struct tol
     return true;
   }
   if (ending != TOLLGATE_ENDED || st->event_len > 0) return false;
-  if (st->error_seen) return true;
-  if (st->usage_seen) out_text(relay, "data: " DONE_TEXT "\n\n");
-  return st->usage_seen;
+  bool whole = st->usage_seen || st->error_seen;
+  if (whole) out_text(relay, "data: " DONE_TEXT "\n\n");
+  return whole;
 }
 
 static bool plain_end(struct state *st, enum tollgate_ending ending) {

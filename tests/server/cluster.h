@@ -109,7 +109,7 @@ static inline void cluster_launch(struct cluster *c) {
   ASSERT(c->server >= 0);
   if (c->server == 0) {
     cluster_drop(c);
-    execl(program, "postgres", "-D", data, "-c", "listen_addresses=", "-c", sockets, "-c", "fsync=off", "-c",
+    execl(program, program, "-D", data, "-c", "listen_addresses=", "-c", sockets, "-c", "fsync=off", "-c",
           "shared_buffers=32MB", (char *)NULL);
     _exit(127);
   }
@@ -124,7 +124,7 @@ static inline void cluster_initdb(const struct cluster *c) {
   ASSERT(child >= 0);
   if (child == 0) {
     cluster_drop(c);
-    execl(program, "initdb", "-D", data, "-U", "tollgate", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8",
+    execl(program, program, "-D", data, "-U", "tollgate", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8",
           (char *)NULL);
     _exit(127);
   }
