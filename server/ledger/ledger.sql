@@ -24,6 +24,9 @@ RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 SELECT id, config_version, balance, held, debt, credit_limit, status = 2
 FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 
+-- name: ledger_lockable
+SELECT id FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+
 -- name: ledger_holds
 SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws
 FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)

@@ -24,6 +24,14 @@
 #define TRIES 3
 #define LOCK_NOT_HAD "55P03"
 
+// Customers whose row somebody holds: for a while their operations are answered at once instead of stalling everybody's.
+#define STUCK_MAX 16
+#define STUCK_US INT64_C(3000000)
+struct stuck {
+  struct uuid customer;
+  int64_t until; // monotonic microseconds
+};
+
 struct ledger {
   char *url, *instance;
   pthread_t thread;
@@ -41,6 +49,8 @@ struct ledger {
   struct batch batch;
   int backoff_ms;
   int64_t renew_at; // monotonic microseconds
+  struct stuck stuck[STUCK_MAX];
+  size_t stuck_next;
 };
 
 // ---- the connection and the writer's row
@@ -236,6 +246,50 @@ static void halve(struct ledger *l, struct ledger_op **ops, size_t count) {
   run(l, ops + count / 2, count - count / 2);
 }
 
+// ---- rows that somebody does not let go of
+
+static bool is_stuck(const struct ledger *l, struct uuid customer) {
+  for (size_t i = 0; i < STUCK_MAX; i++)
+    if (l->stuck[i].until > clock_mono_us() && uuid_eq(l->stuck[i].customer, customer)) return true;
+  return false;
+}
+
+static void stuck_add(struct ledger *l, struct uuid customer) {
+  if (is_stuck(l, customer)) return;
+  l->stuck[l->stuck_next++ % STUCK_MAX] = (struct stuck){customer, clock_mono_us() + STUCK_US};
+  log_warn("ledger.locked", "a session holds a customer's row for over %d ms; that customer waits, the others go on", LOCK_MS);
+}
+
+static bool is_listed(const struct db_result *ids, struct uuid id) {
+  for (size_t i = 0; i < db_rows(ids); i++)
+    if (uuid_eq(db_uuid(ids, i, 0), id)) return true;
+  return false;
+}
+
+// Answers the operations of the customers whose rows are locked, and says how many are left.
+static size_t set_apart(struct ledger *l, struct ledger_op **ops, size_t count) {
+  struct db_params p;
+  struct db_result *free_ones = NULL;
+  db_params_init(&p);
+  db_array_begin(&p, DB_UUID);
+  for (size_t i = 0; i < count; i++) db_array_uuid(&p, ops[i]->customer);
+  db_array_end(&p);
+  size_t kept = 0;
+  if (db_run(l->db, STATEMENT_LEDGER_LOCKABLE, &p, &free_ones) == 0) {
+    for (size_t i = 0; i < count; i++) {
+      if (is_listed(free_ones, ops[i]->customer)) {
+        ops[kept++] = ops[i];
+        continue;
+      }
+      stuck_add(l, ops[i]->customer);
+      answer_fault(&ops[i], 1, FAULT_DB);
+    }
+  } else kept = count;
+  db_result_finish(free_ones);
+  db_params_finish(&p);
+  return kept;
+}
+
 // A batch that failed has not renewed the lease: one that waited for a lock must not make this instance look dead.
 static void renew(struct ledger *l, struct ledger_op **ops) {
   int r = ready(l) ? batch_run(&l->batch, l->db, &l->writer, ops, 0) : FAULT_DB;
@@ -274,8 +328,13 @@ static void run(struct ledger *l, struct ledger_op **ops, size_t count) {
         back_off(l);
         continue;
       }
-      if (r == BATCH_BAD && count > 1) halve(l, ops, count); // a lock that does not come: find whose
-      else answer_fault(ops, count, FAULT_DB);
+      size_t left = locked_out && ready(l) ? set_apart(l, ops, count) : count;
+      if (left > 0 && left < count) {
+        count = left;
+        continue;
+      }
+      if (left > 0 && r == BATCH_BAD && count > 1) halve(l, ops, count);
+      else answer_fault(ops, left, FAULT_DB);
       return;
     }
   }
@@ -295,12 +354,12 @@ static size_t take(struct ledger *l, struct ledger_op *ret_ops[LIMIT_LEDGER_BATC
   return n;
 }
 
-// What has waited too long is answered now; it was not begun, so nothing of it was written.
-static size_t drop_overdue(struct ledger_op **ops, size_t count) {
+// What has waited too long, or would wait for a row that does not come, is answered now: nothing of it was written.
+static size_t drop_overdue(const struct ledger *l, struct ledger_op **ops, size_t count) {
   int64_t oldest = clock_mono_us() - LIMIT_LEDGER_WAIT_MS * INT64_C(1000);
   size_t kept = 0;
   for (size_t i = 0; i < count; i++) {
-    if (ops[i]->queued_at >= oldest) ops[kept++] = ops[i];
+    if (ops[i]->queued_at >= oldest && !is_stuck(l, ops[i]->customer)) ops[kept++] = ops[i];
     else answer_fault(&ops[i], 1, FAULT_DB);
   }
   return kept;
@@ -331,7 +390,7 @@ static void *work(void *arg) {
   while (wait_for_work(l)) {
     size_t count = take(l, ops);
     pthread_mutex_unlock(&l->mutex);
-    size_t kept = drop_overdue(ops, count);
+    size_t kept = drop_overdue(l, ops, count);
     if (kept || !count) run(l, ops, kept);
     if (!count) l->renew_at = clock_mono_us() + l->writer.lease_us / 3;
     pthread_mutex_lock(&l->mutex);

@@ -445,6 +445,9 @@ static void a_lock_that_does_not_come_costs_neither_the_lease_nor_the_others(voi
   for (; atomic_load(&answered) < 2; usleep(20000))
     assert_int_equal(number("SELECT count(*) FROM writers w JOIN holds h ON h.writer_id = w.id "
                             "WHERE w.lease_until < clock_timestamp() AND h.call_id = (SELECT max(call_id::text)::uuid FROM holds)"), 0);
+  struct ledger_op again = admit(l, locked, 0), next = admit(l, c, 10); // known by now: it stalls nobody any more
+  assert_int_equal(ledger_run(l, &again), FAULT_DB);
+  assert_int_equal(ledger_run(l, &next), LEDGER_DONE);
   db_rollback(db);
   assert_int_equal(stuck.result, FAULT_DB);
   assert_int_equal(other.result, LEDGER_DONE);
