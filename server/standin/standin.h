@@ -12,8 +12,7 @@
 // Usage is a function of the request, so that tests can say it beforehand:
 //   prompt_tokens      chat: 8 + words in all texts of all messages + 85 for each part that is not text.
 //                      embeddings: words in all inputs; an input of token numbers counts its numbers. At least 1.
-//   completion_tokens  one for each word of each choice. The answer has 12 words; max_tokens cuts it (finish_reason
-//   "length").
+//   completion_tokens  one for each word of each choice. The answer has 12 words; max_tokens cuts it ("length").
 //                      A call to a tool costs 9. It comes when tools are given, tool_choice is not "none", and the last
 //                      message is the user's and has "weather" in it.
 // A word is a run of characters other than space, \n, \r and \t, as they stand in the JSON text.
@@ -26,8 +25,9 @@
 //   stand-in:reset            TCP reset instead of an answer
 //   stand-in:reset-mid        TCP reset after three words (plain: after half of the body)
 //   stand-in:cut              the connection is closed there instead, the last HTTP chunk missing
-//   stand-in:truncate         the stream ends well formed after its words: no finish_reason, usage or [DONE]; plain: as
-//   cut stand-in:garbage          200 with a body that is no JSON stand-in:html-error       502 with an HTML page
+//   stand-in:truncate         the stream ends after its words: no finish_reason, usage or [DONE]; plain: as cut
+//   stand-in:garbage          200 with a body that is no JSON
+//   stand-in:html-error       502 with an HTML page
 //   stand-in:error-<n>        OpenAI's error for that status (400, 401, 403, 404, 429 with retry-after, 500, 503, ...)
 //   stand-in:error-mid        an error event after three words, then the end (plain: 500)
 //   stand-in:line-100mb       one word of 100 MiB: one line of a stream
@@ -36,12 +36,10 @@
 //   stand-in:bomb             Content-Encoding: gzip, 256 KiB that inflate to 269 MB
 //   stand-in:no-usage         no usage, asked for or not
 //   stand-in:usage-twice      usage twice; the first has half of the completion tokens
-//   stand-in:bad-usage        completion_tokens is no count; bad-usage-<n>: 0 negative, 1 a string, 2 1e400, 3 2^63, 4
-//   null,
-//                             5 a fraction, 6 an object, 7 a list
+//   stand-in:bad-usage        completion_tokens is no count; bad-usage-<n>: 0 negative, 1 a string, 2 1e400, 3 2^63,
+//                             4 null, 5 a fraction, 6 an object, 7 a list
 //   stand-in:long-<n>         n words
-//   replay:<endpoint>/<name>  on any POST: the recording in DIR/<endpoint>/<name> (meta.json: status, content type,
-//   file);
+//   replay:<endpoint>/<name>  on any POST: the recording in DIR/<endpoint>/<name> (meta.json tells status, type, file);
 //                             @<offset> sends the body in two pieces split there, !<offset> closes the connection there
 // Every other model answers ordinarily.
 //
