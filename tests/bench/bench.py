@@ -86,7 +86,7 @@ def proxied(world, nginx, key, seconds, rows):
     """Closed loop, the best of a few connection counts for each side, in turn so that both meet the same machine."""
     best = {"tollgate": None, "nginx": None}
     server = world.servers[0]
-    for connections in (16, 64, 128):
+    for connections in (32, 128, 256):
         for name, port in (("nginx", nginx.proxy), ("tollgate", server.port)):
             before = cpu_seconds(server.process.pid), cluster_cpu(world.cluster.process.pid)
             r = wrk(port, key, connections, seconds, world.folder)
