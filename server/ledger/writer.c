@@ -250,7 +250,7 @@ static void halve(struct ledger *l, struct ledger_op **ops, size_t count) {
 
 static bool is_stuck(const struct ledger *l, struct uuid customer) {
   for (size_t i = 0; i < STUCK_MAX; i++)
-    if (l->stuck[i].until > clock_mono_us() && uuid_eq(l->stuck[i].customer, customer)) return true;
+    if (l->stuck[i].until && uuid_eq(l->stuck[i].customer, customer) && l->stuck[i].until > clock_mono_us()) return true;
   return false;
 }
 
