@@ -2,6 +2,7 @@
 // and once more when it works again.
 #include "app/keeper.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include <errno.h>
@@ -10,7 +11,7 @@
 
 #define KEEPER_THREADS 2
 #define KEEPER_QUEUE 32
-#define WATCHED_MAX 4096
+#define WATCHED_MAX LIMIT_RUNNING_CALLS // each may be another customer's
 
 static int chore_book(struct keeper *k, struct db *db);
 static int chore_confirm(struct keeper *k, struct db *db);

@@ -133,7 +133,7 @@ static void give_up(struct gateway_call *c, const char *why) {
 }
 
 static void try_later(struct gateway_call *c, int fault) {
-  if (fault == FAULT_CLOSED || atomic_load(&c->gateway->stopping)) {
+  if (fault == FAULT_CLOSED) { // else it is tried again, also while stopping: the drain has a bound of its own
     give_up(c, fault_name(fault));
     return;
   }

@@ -96,8 +96,8 @@ static int take_amount(field f, struct json *value, void *out, struct json_error
 static int take_time(field f, struct json *value, void *out, struct json_error *error) {
   struct str text;
   int64_t wall_us;
-  if (!json_text(value, &text) || !clock_parse(text.ptr, text.len, &wall_us))
-    return refuse(f, error, "Must be a time as in RFC 3339, such as \"2026-11-21T08:00:00Z\".");
+  if (!json_text(value, &text) || !clock_parse(text.ptr, text.len, &wall_us) || wall_us <= 0) // 0 stands for no time
+    return refuse(f, error, "Must be a time after 1970 as in RFC 3339, such as \"2026-11-21T08:00:00Z\".");
   memcpy(out, &wall_us, sizeof wall_us);
   return 0;
 }

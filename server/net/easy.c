@@ -124,6 +124,7 @@ CURL *easy_create(struct net_exchange *x) {
   ASSERT(easy);
   easy_set_callbacks(easy, x);
   SET(easy, CURLOPT_NOSIGNAL, 1L);
+  SET(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L); // the least it takes
   SET(easy, CURLOPT_BUFFERSIZE, 8192L); // one for each running call; twice as much is twice the memory of idle streams
   SET(easy, CURLOPT_NOPROGRESS, 1L);
   SET(easy, CURLOPT_QUICK_EXIT, 1L); // a cancelled look-up of a name must not hold up the loop

@@ -259,6 +259,28 @@ def test_a_report_adds_up_to_the_balance_and_shows_costs_to_operators_only(world
         refused(own.get(f"/api/v1/reports/usage?{query}"), 400, "invalid_request")
 
 
+def test_a_report_finds_the_hour_that_clocks_repeat_over_midnight_and_counts_what_settled_late_once(world):
+    customer, key = world.customer("10", time_zone="America/Havana")
+    assert world.servers[0].client(key).chat(model="per-request", max_tokens=2).status == 200
+    world.quiet()
+    own = world.cluster.sql("SELECT customer_id FROM calls ORDER BY id DESC LIMIT 1")[0][0]
+    # 2026-11-01T04:30Z is half past midnight in Havana for the first time that night; it expired, then settled late.
+    call = (hex(1793507400000)[2:].zfill(12) + "7000").ljust(32, "0")
+    try:
+        for revision, state in ((0, 4), (1, 2), (2, 2)):
+            world.cluster.sql(
+                "INSERT INTO calls (customer_id, id, key_id, price_id, charge, cost, place, seq, writer_id, revision, state, usage)"
+                " SELECT customer_id, %s::uuid, key_id, price_id, 0, 0, 0, seq, writer_id, %s, %s, '{\"requests\": 1}'"
+                " FROM calls WHERE customer_id = %s ORDER BY id DESC LIMIT 1", call, revision, state, own)
+        bounds = "from=2026-11-01T04:30:00Z&to=2026-11-01T04:59:00Z"
+        whole = made(world.admin.get(f"/api/v1/reports/usage?customer={customer}&{bounds}"), 200)
+        daily = made(world.admin.get(f"/api/v1/reports/usage?customer={customer}&{bounds}&group_by=day"), 200)
+        assert whole["totals"]["calls"] == daily["totals"]["calls"] == 1
+        assert [row["day"] for row in daily["rows"]] == ["2026-10-31"]
+    finally:
+        world.cluster.sql("DELETE FROM calls WHERE id = %s::uuid", call)
+
+
 # ---- pages
 
 def walk(client, path, limit):
