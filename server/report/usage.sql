@@ -20,6 +20,7 @@ WITH days AS (
         FROM generate_series(date_trunc('day', $2::timestamptz AT TIME ZONE $4::text) - interval '1 day', $3::timestamptz AT TIME ZONE $4::text, interval '1 day') g
         WHERE $5::integer & 1 <> 0
         UNION ALL SELECT NULL, $2::timestamptz, $3::timestamptz WHERE $5::integer & 1 = 0) b
+  WHERE b.begins < b.ends
 )
 SELECT a.day, CASE WHEN $5::integer & 2 <> 0 THEN r.model END AS model, a.key_id, a.meter, sum(a.calls)::bigint, sum(a.charge)::bigint,
        sum(a.cost)::bigint, sum(a.quantity)::bigint
