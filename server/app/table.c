@@ -28,6 +28,10 @@
       {"short-policy", OPTION_TEXT, "POLICY", "short_policy", false,                                                   \
        "where credits do not cover a call's bound: refuse, lower_cap or allow_debt"},                                  \
       {"short-debt", OPTION_TEXT, "AMOUNT", "short_debt", false, "the most debt of one call under allow_debt"},        \
+      {"abort-charge", OPTION_TEXT, "POLICY", "abort_charge", false,                                                   \
+       "where the client leaves: generated, delivered, input, or first_token (nothing before it)"},                    \
+      {"abort-upstream", OPTION_TEXT, "POLICY", "abort_upstream", false,                                               \
+       "where the client leaves: cancel the provider's answer, or drain it to its end"},                               \
       {"metadata", OPTION_JSON, "JSON", "metadata", false, "an object of your own"}
 #define PROVIDER                                                                                                       \
   {"base-url", OPTION_TEXT, "URL", "base_url", false, "https://api.openai.com"},                                       \

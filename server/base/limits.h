@@ -32,6 +32,8 @@
 #define LIMIT_CONNECT_MS 5000
 #define LIMIT_RUNNING_CALLS 8192
 #define LIMIT_EVIDENCE (64 * 1024)
+#define LIMIT_USUAL_KINDS 4096               // keys and models whose usual output a lane remembers
+#define LIMIT_RETRY_WINDOW_MS 60000          // how long a charged answer that was lost blocks the client's own retry of it
 
 // Ledger
 #define LIMIT_LEDGER_QUEUE 16384

@@ -19,6 +19,7 @@
   X(DENIED_LIMIT, "tollgate_authorization_denied_total", "counter", "reason=\"limit\"", "")                           \
   X(DENIED_KEY, "tollgate_authorization_denied_total", "counter", "reason=\"key\"", "")                               \
   X(DENIED_PRICE, "tollgate_authorization_denied_total", "counter", "reason=\"price\"", "")                           \
+  X(HOLDS_EXTENDED, "tollgate_holds_extended_total", "counter", "", "Extensions of streams' holds.")                   \
   X(UPSTREAM_FAILED, "tollgate_upstream_failures_total", "counter", "", "Upstream requests that broke or timed out.") \
   X(LEDGER_BATCHES, "tollgate_ledger_batches_total", "counter", "", "Ledger transactions committed.")                 \
   X(LEDGER_OPS, "tollgate_ledger_operations_total", "counter", "", "Operations in committed ledger transactions.")    \

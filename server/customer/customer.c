@@ -63,6 +63,8 @@ static int profile_insert(struct db *db, const struct customer *c) {
   db_param_i16(&p, (int16_t)c->short_policy);
   db_param_i64(&p, c->short_debt);
   db_param_json(&p, c->metadata);
+  db_param_i16(&p, (int16_t)c->abort_charge);
+  db_param_i16(&p, (int16_t)c->abort_upstream);
   return run(db, STATEMENT_CUSTOMER_INSERT_PROFILE, &p);
 }
 
@@ -88,6 +90,8 @@ static int profile_update(struct db *db, unsigned members, const struct customer
   db_param_json(&p, c->metadata.len ? c->metadata : STR("{}"));
   db_param_i16(&p, (int16_t)c->short_policy);
   db_param_i64(&p, c->short_debt);
+  db_param_i16(&p, (int16_t)c->abort_charge);
+  db_param_i16(&p, (int16_t)c->abort_upstream);
   return run(db, STATEMENT_CUSTOMER_UPDATE_PROFILE, &p);
 }
 
@@ -139,6 +143,8 @@ static void row_read(const struct db_result *r, size_t row, struct arena *arena,
       .credit_limit = db_i64(r, row, 11),
       .created_at = db_time(r, row, 12),
       .updated_at = db_time(r, row, 13),
+      .abort_charge = (enum customer_abort_charge)db_i64(r, row, 14),
+      .abort_upstream = (enum customer_abort_upstream)db_i64(r, row, 15),
   };
 }
 

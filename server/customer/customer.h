@@ -10,6 +10,11 @@ struct db;
 
 enum customer_status { CUSTOMER_ACTIVE = 1, CUSTOMER_SUSPENDED = 2 };
 enum customer_short { CUSTOMER_REFUSE = 1, CUSTOMER_LOWER_CAP = 2, CUSTOMER_ALLOW_DEBT = 3 };
+// The client of a running call leaves: what is charged of it, and whether upstream is cancelled or read to its end.
+enum customer_abort_charge { CUSTOMER_GENERATED = 1, CUSTOMER_DELIVERED = 2, CUSTOMER_INPUT = 3, CUSTOMER_FIRST_TOKEN = 4 };
+enum customer_abort_upstream { CUSTOMER_CANCEL = 1, CUSTOMER_DRAIN = 2 };
+#define CUSTOMER_ABORT_CHARGES "generated|delivered|input|first_token"
+#define CUSTOMER_ABORT_UPSTREAMS "cancel|drain"
 #define CUSTOMER_STATUSES "active|suspended"
 #define CUSTOMER_SHORTS "refuse|lower_cap|allow_debt"
 
@@ -20,6 +25,8 @@ struct customer {
   enum customer_status status;
   enum customer_short short_policy;
   amount short_debt;
+  enum customer_abort_charge abort_charge;
+  enum customer_abort_upstream abort_upstream;
   amount balance, held, debt, credit_limit;
   int64_t created_at, updated_at; // microseconds
 };
@@ -34,7 +41,8 @@ enum customer_answer {
   CUSTOMER_UNKNOWN = 1,
   CUSTOMER_NAME_TAKEN = 2, // another customer has this external id; the transaction is lost
 };
-// In a transaction. Reads id, external_id, name, time_zone, metadata, short_policy, short_debt, credit_limit.
+// In a transaction. Reads id, external_id, name, time_zone, metadata, short_policy, short_debt, abort_charge, abort_upstream,
+// credit_limit.
 int customer_create(struct db *db, const struct customer *c);
 
 // In a transaction, after customer_lock. Members whose bit is not set are left as they are; metadata is merged, a
@@ -48,6 +56,8 @@ enum customer_member {
   CUSTOMER_SHORT_POLICY = 1 << 5,
   CUSTOMER_SHORT_DEBT = 1 << 6,
   CUSTOMER_CREDIT_LIMIT = 1 << 7,
+  CUSTOMER_ABORT_CHARGE = 1 << 8,
+  CUSTOMER_ABORT_UPSTREAM = 1 << 9,
 };
 int customer_update(struct db *db, unsigned members, const struct customer *c);
 

@@ -5,8 +5,8 @@ SELECT now() AT TIME ZONE $1::text
 INSERT INTO customers (id, credit_limit) VALUES ($1::uuid, $2::bigint)
 
 -- name: customer_insert_profile
-INSERT INTO customer_profiles (customer_id, external_id, name, time_zone, short_policy, short_debt, metadata)
-VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::smallint, $6::bigint, $7::jsonb)
+INSERT INTO customer_profiles (customer_id, external_id, name, time_zone, short_policy, short_debt, metadata, abort_charge, abort_upstream)
+VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::smallint, $6::bigint, $7::jsonb, $8::smallint, $9::smallint)
 
 -- name: customer_insert_name
 INSERT INTO customer_names (external_id, customer_id) VALUES ($1::text, $2::uuid)
@@ -36,23 +36,25 @@ UPDATE customer_profiles SET
   metadata = CASE WHEN $1::integer & 8 <> 0 THEN jsonb_strip_nulls(metadata || $6::jsonb) ELSE metadata END,
   short_policy = CASE WHEN $1::integer & 32 <> 0 THEN $7::smallint ELSE short_policy END,
   short_debt = CASE WHEN $1::integer & 64 <> 0 THEN $8::bigint ELSE short_debt END,
+  abort_charge = CASE WHEN $1::integer & 256 <> 0 THEN $9::smallint ELSE abort_charge END,
+  abort_upstream = CASE WHEN $1::integer & 512 <> 0 THEN $10::smallint ELSE abort_upstream END,
   updated_at = now()
 WHERE customer_id = $2::uuid
 
 -- name: customer_read
 SELECT c.id, p.external_id, p.name, p.time_zone, p.metadata, c.status, p.short_policy, p.short_debt,
-       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at
+       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at, p.abort_charge, p.abort_upstream
 FROM customers c JOIN customer_profiles p ON p.customer_id = c.id WHERE c.id = $1::uuid
 
 -- name: customer_list
 SELECT c.id, p.external_id, p.name, p.time_zone, p.metadata, c.status, p.short_policy, p.short_debt,
-       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at
+       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at, p.abort_charge, p.abort_upstream
 FROM customers c JOIN customer_profiles p ON p.customer_id = c.id
 WHERE c.id < coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') ORDER BY c.id DESC LIMIT $2::bigint
 
 -- name: customer_list_named
 SELECT c.id, p.external_id, p.name, p.time_zone, p.metadata, c.status, p.short_policy, p.short_debt,
-       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at
+       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at, p.abort_charge, p.abort_upstream
 FROM customer_names n JOIN customers c ON c.id = n.customer_id JOIN customer_profiles p ON p.customer_id = c.id
 WHERE n.external_id = $3::text AND c.id < coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') LIMIT $2::bigint
 

@@ -6,6 +6,8 @@
 #define ABOUT_MAX (16 * 1024)
 #define LOWERED_MAX 3 // the balance moved away under a lowered cap so often: short
 #define IDEMPOTENCY_KEY_MAX 255
+#define ONCE_MAX (ID_TEXT_MAX + 1 + IDEMPOTENCY_KEY_MAX + 1)
+#define DERIVED_BYTES 16
 
 // What of the bound's likely usage is input: what a call costs of which nothing more is known.
 static void price_input(struct gateway_call *c) {
@@ -50,6 +52,7 @@ static struct str about_write(struct gateway_call *c) {
   json_member_bool(&w, "stream", first->facts.stream);
   json_member_amount(&w, "hold", c->hold);
   if (c->output_cap) json_member_int(&w, "output_cap", c->output_cap);
+  if (c->grow) json_member_bool(&w, "grows", true);
   bound_write(&w, first);
   json_object_end(&w);
   ASSERT(!out.full);
@@ -58,18 +61,43 @@ static struct str about_write(struct gateway_call *c) {
   return about;
 }
 
-// "<key id>:<header>", and what makes a request another one: its path and its body.
-static bool idempotency(struct gateway_call *c, struct ledger_op *op) {
-  struct str header = str_trim(http_header(c->request, "Idempotency-Key")), body = http_body(c->request);
-  unsigned char both[64];
-  if (header.len == 0) return true;
+// ---- the same request again
+
+// What makes a request another one: who asks, its path and its body.
+static void fingerprint(const struct gateway_call *c, const char *key, unsigned char ret[32]) {
+  unsigned char parts[3][32];
+  crypto_hash(str_from(key), parts[0]);
+  crypto_hash(http_path(c->request), parts[1]);
+  crypto_hash(http_body(c->request), parts[2]);
+  crypto_hash((struct str){(const char *)parts, sizeof parts}, ret);
+}
+
+// The clients of OpenAI and Anthropic count the tries of a request in this header; the first has 0.
+static bool says_retry(const struct gateway_call *c) {
+  int64_t tries = 0;
+  return str_to_i64(str_trim(http_header(c->request, "x-stainless-retry-count")), &tries) && tries > 0;
+}
+
+static void derive(char out[ONCE_MAX], const unsigned char hash[32]) {
+  out[0] = LEDGER_DERIVED;
+  for (size_t i = 0; i < DERIVED_BYTES; i++) (void)snprintf(out + 1 + 2 * i, 3, "%02x", hash[i]);
+}
+
+// The caller's own key, "<key id>:<header>"; where there is none, one that is derived from the request.
+static bool once(struct gateway_call *c, struct ledger_op *op) {
+  struct str header = str_trim(http_header(c->request, "Idempotency-Key"));
+  char key[ID_TEXT_MAX], text[ONCE_MAX];
   if (header.len > IDEMPOTENCY_KEY_MAX || !str_is_utf8(header)) return false;
-  char key[ID_TEXT_MAX];
   id_print("key", c->principal->key_id, key);
-  op->idempotency_key = str_from(arena_printf(http_arena(c->request), "%s:%.*s", key, STR_ARG(header)));
-  crypto_hash(http_path(c->request), both);
-  crypto_hash(body, both + 32);
-  crypto_hash((struct str){(const char *)both, sizeof both}, op->fingerprint);
+  fingerprint(c, key, op->fingerprint);
+  if (header.len > 0)
+    (void)snprintf(text, sizeof text, "%s:%.*s", key, STR_ARG(header));
+  else
+    derive(text, op->fingerprint);
+  mem_free(c->once);
+  c->once = mem_strdup(text);
+  op->idempotency_key = str_from(c->once);
+  op->retry = header.len == 0 && says_retry(c);
   return true;
 }
 
@@ -106,7 +134,7 @@ static void submit(struct gateway_call *c) {
                            .arg = c};
   if (p->short_policy == SHORT_ALLOW_DEBT) op->debt_allowed = p->short_debt;
   for (size_t i = 0; i < p->limit_count && i < LIMIT_DRAWS; i++) op->limits[op->limit_count++] = p->limits[i].id;
-  if (!idempotency(c, op)) {
+  if (!once(c, op)) {
     struct problem_more more = {.param = "Idempotency-Key"};
     respond_problem(c, PROBLEM_INVALID_REQUEST, &more, "Idempotency-Key is text of at most %d bytes.",
                     IDEMPOTENCY_KEY_MAX);
@@ -144,8 +172,10 @@ static bool lower(struct gateway_call *c) {
   if (c->principal->short_policy != SHORT_LOWER_CAP || c->lowered++ >= LOWERED_MAX) return false;
   int64_t cap = cap_lower(cap_now(c), available, hold_of, c);
   if (cap < 1) return false;
+  grow_end(c); // the cap is what is held
   c->output_cap = cap;
   c->hold = hold_of(c, cap);
+  candidates_bind(c->candidates, c->candidate_count, cap);
   return true;
 }
 
@@ -175,6 +205,7 @@ void admit_enter(struct gateway_call *c) {
   if (uuid_is_nil(c->id)) {
     c->id = ledger_call_id(c->gateway->ledger, c->principal->customer_id);
     id_print("call", c->id, c->id_text);
+    grow_begin(c);
   }
   submit(c);
 }

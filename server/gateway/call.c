@@ -21,6 +21,8 @@ void call_unref(struct gateway_call *c) {
   ASSERT(!c->request && !c->exchange && !c->body);
   if (c->key_text) crypto_wipe(c->key_text, c->key_len);
   mem_free(c->key_text);
+  mem_free(c->once);
+  grow_end(c);
   principal_unref(c->principal);
   book_unref(c->book);
   buf_finish(&c->held);
@@ -107,6 +109,12 @@ void call_go(struct gateway_call *c, enum call_step step) {
 
 void call_cancel(struct gateway_call *c, enum call_cancel why) {
   if (c->cancelled != CANCEL_NOT) return;
+  if (why == CANCEL_GONE && !c->left) abort_note(c);
+  if (why == CANCEL_GONE && abort_drains(c)) {
+    c->left = true;
+    relay_pause(c, PAUSED_CLIENT, false);
+    return;
+  }
   c->cancelled = why;
   if (steps[c->step].cancel) steps[c->step].cancel(c);
 }

@@ -9,6 +9,8 @@
 #include "gateway/gateway.h"
 #include "http/problem.h"
 #include "meter/call.h"
+#include "meter/slices.h"
+#include "meter/usual.h"
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -30,6 +32,8 @@ enum call_step {
   CALL_STEPS(X)
 #undef X
 };
+
+enum call_paused { PAUSED_CLIENT = 1, PAUSED_HOLD = 2 }; // why upstream is paused
 
 enum call_cancel { CANCEL_NOT, CANCEL_GONE, CANCEL_STOPPING, CANCEL_REVOKED, CANCEL_SUSPENDED };
 
@@ -70,6 +74,7 @@ struct gateway_lane {
   pthread_mutex_t lock; // guards the list, and of each call in it `principal`; changed on the loop's thread only
   struct gateway_call *calls;
   struct tollgate_out scratch; // where plugins write
+  struct usual *usual;         // what its calls usually produced
   bool ticking;
 };
 
@@ -81,6 +86,7 @@ struct gateway_call {
   _Atomic int refs; // the steps' own, and one for each thing posted or asked from outside of them
   enum call_step step;
   enum call_cancel cancelled;
+  bool left;    // the client is gone, and upstream is read to its end
   struct http_request
       *request; // NULL once it is answered. Its arena is the call's: what ends with the answer lives there
   char request_id[ID_TEXT_MAX];
@@ -107,6 +113,8 @@ struct gateway_call {
   struct tollgate_usage input; // what of the bound's likely usage is input: the last resort of an estimate
   int64_t output_cap;          // lowered to; 0: as the caller wrote it
   unsigned lowered;
+  struct grow *grow;    // NULL: the hold is the whole bound
+  char *once;           // the idempotency key, the caller's or derived; NULL: none
   struct ledger_op op;
 
   // upstream
@@ -121,8 +129,10 @@ struct gateway_call {
   bool broken; // the plugin gave up on the bytes
   enum relay_mode mode;
   struct buf held; // the answer kept back; of a stream, its terminator
-  int64_t received, delivered;
-  bool streaming, paused;
+  int64_t received, written, delivered; // bytes: from upstream; meant for the client; handed to its connection
+  int64_t taken;                        // of those, by the client's socket when it was seen to be gone
+  bool streaming;
+  unsigned paused; // enum call_paused
 
   // the end
   enum call_answer answer;
@@ -155,9 +165,12 @@ void call_revisit(struct gateway_call *c);
 
 // route.c
 void route_enter(struct gateway_call *c);
-// The hold for the dearest candidate at an output cap (0: the caller's own). False: `ret_meter` has no rate (NULL:
+// The hold for the dearest candidate at an output cap for one choice (0: the caller's own). False: `ret_meter` has no rate (NULL:
 // another reason, or the plugin knows no bound).
-bool candidates_hold(struct candidate *candidates, size_t count, int64_t cap, amount *ret_hold, const char **ret_meter);
+bool candidates_hold(const struct candidate *candidates, size_t count, int64_t cap, amount *ret_hold, const char **ret_meter);
+
+// What the candidates are bounded by from now on, at that cap.
+void candidates_bind(struct candidate *candidates, size_t count, int64_t cap);
 
 // cap.c
 // The largest cap in [1, below) whose hold is within `available`; 0: none. hold_of grows with the cap; -1: no hold.
@@ -171,6 +184,30 @@ static inline amount op_available(const struct ledger_op *op) {
   amount_wide available = (amount_wide)op->balance - op->held + op->credit_limit;
   return available > INT64_MAX ? INT64_MAX : available < INT64_MIN ? INT64_MIN : (amount)available;
 }
+
+// grow.c
+void grow_begin(struct gateway_call *c); // a first, small hold where the call allows it
+void grow_seen(struct gateway_call *c);  // output has come: may ask for more, pause upstream, or end the call
+size_t grow_piece(const struct gateway_call *c, struct str bytes); // how much of it to take at once
+void grow_learn(struct gateway_call *c, const struct tollgate_usage *usage); // a whole answer's
+void grow_end(struct gateway_call *c);   // nothing is asked any more; NULL is fine
+
+// abort.c
+struct json_writer;
+struct abort_figures {
+  enum abort_charge policy;
+  bool drained;
+  int64_t taken, written;
+  struct meter_bill generated, delivered;
+};
+bool abort_drains(const struct gateway_call *c); // the client may leave, the answer is read to its end
+bool abort_happened(const struct gateway_call *c);
+void abort_note(struct gateway_call *c);
+// What of the usage is charged: by the policy, and by how many bytes of the answer were taken of those written.
+void abort_usage(enum abort_charge policy, const struct tollgate_plugin *plugin, struct tollgate_usage *usage, int64_t taken,
+                 int64_t written);
+void abort_share(const struct tollgate_plugin *plugin, struct tollgate_usage *usage, int64_t taken, int64_t written);
+void abort_write(struct json_writer *w, const struct abort_figures *f);
 
 // refuse.c: the answers to what the ledger refuses
 void refuse_admission(struct gateway_call *c);
@@ -197,6 +234,7 @@ void relay_enter(struct gateway_call *c);
 void relay_head(struct gateway_call *c, const struct net_header *headers, size_t count);
 void relay_data(struct gateway_call *c, struct str bytes);
 void relay_drained(struct gateway_call *c);
+void relay_pause(struct gateway_call *c, enum call_paused why, bool on);
 void relay_end(struct gateway_call *c, enum net_end end);
 void relay_finish(struct gateway_call *c, enum tollgate_ending ending); // the plugin's last word, kept in c->held
 // What the plugin says when asked to end a stream early; lent by the lane's scratch.
@@ -216,6 +254,7 @@ struct evidence {
   int status;
   int64_t delivered;
   const struct meter_bill *bill;
+  const struct abort_figures *abort; // NULL: the client stayed
 };
 void evidence_write(struct buf *out, const struct evidence *e);
 

@@ -62,6 +62,7 @@ void evidence_write(struct buf *out, const struct evidence *e) {
   text_member(&w, "tier", e->tier);
   if (e->unrated_meter) json_member_text(&w, "unrated_meter", e->unrated_meter);
   json_member_int(&w, "delivered_bytes", e->delivered);
+  if (e->abort) abort_write(&w, e->abort);
   lines_member(&w, e->bill);
   raw_member(&w, e->raw);
   json_object_end(&w);

@@ -30,6 +30,7 @@ static void lanes_create(struct gateway_context *g) {
   for (size_t i = 0; i < g->loop_count; i++) {
     g->lanes[i].gateway = g;
     g->lanes[i].loop = g->loops[i];
+    g->lanes[i].usual = usual_create();
     ASSERT(pthread_mutex_init(&g->lanes[i].lock, NULL) == 0);
   }
 }
@@ -52,6 +53,7 @@ void gateway_finish(struct gateway_context *g) {
   for (size_t i = 0; g->lanes && i < g->loop_count; i++) {
     ASSERT(!g->lanes[i].calls);
     mem_free(g->lanes[i].scratch.ptr);
+    usual_destroy(g->lanes[i].usual);
     pthread_mutex_destroy(&g->lanes[i].lock);
   }
   mem_free(g->lanes);

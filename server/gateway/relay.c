@@ -136,13 +136,23 @@ void relay_enter(struct gateway_call *c) {
 
 // ---- the body
 
+void relay_pause(struct gateway_call *c, enum call_paused why, bool on) {
+  unsigned before = c->paused;
+  c->paused = on ? before | why : before & ~(unsigned)why;
+  if (!c->exchange || !before == !c->paused) return;
+  if (c->paused)
+    net_pause(c->exchange);
+  else
+    net_resume(c->exchange);
+}
+
 static void write_on(struct gateway_call *c, struct str bytes) {
+  c->written += (int64_t)bytes.len;
+  if (c->left) return;
   if (!c->streaming) respond_stream_start(c);
   if (bytes.len == 0) return;
   if (http_stream_write(c->request, bytes)) c->delivered += (int64_t)bytes.len; // else `gone` is on its way
-  if (c->paused || !c->exchange || http_stream_pending(c->request) <= LIMIT_STREAM_BUFFER) return;
-  c->paused = true;
-  net_pause(c->exchange);
+  if (http_stream_pending(c->request) > LIMIT_STREAM_BUFFER) relay_pause(c, PAUSED_CLIENT, true);
 }
 
 static void pass(struct gateway_call *c, struct str bytes) {
@@ -160,17 +170,15 @@ static void pass(struct gateway_call *c, struct str bytes) {
 }
 
 void relay_drained(struct gateway_call *c) {
-  if (!c->paused || !c->exchange) return;
-  c->paused = false;
-  net_resume(c->exchange);
+  relay_pause(c, PAUSED_CLIENT, false);
 }
 
-void relay_data(struct gateway_call *c, struct str bytes) {
-  struct str relay = bytes;
-  c->received += (int64_t)bytes.len;
-  if (c->begun && !c->broken && ask(c, &(struct ask){.question = ASK_BYTES, .piece = bytes}, &relay) != TOLLGATE_OK) {
+static void piece_relay(struct gateway_call *c, struct str piece) {
+  struct str relay = piece;
+  c->received += (int64_t)piece.len;
+  if (c->begun && !c->broken && ask(c, &(struct ask){.question = ASK_BYTES, .piece = piece}, &relay) != TOLLGATE_OK) {
     c->broken = true;
-    relay = bytes;
+    relay = piece;
   }
   if (c->broken && c->mode == RELAY_STREAM) {
     upstream_drop(c);
@@ -178,6 +186,17 @@ void relay_data(struct gateway_call *c, struct str bytes) {
     return;
   }
   pass(c, relay);
+  grow_seen(c);
+}
+
+// Each piece may be the last: the call may end by it.
+void relay_data(struct gateway_call *c, struct str bytes) {
+  while (bytes.len > 0 && c->exchange) {
+    struct str piece = {bytes.ptr, grow_piece(c, bytes)};
+    bytes.ptr += piece.len;
+    bytes.len -= piece.len;
+    piece_relay(c, piece);
+  }
 }
 
 // ---- the end

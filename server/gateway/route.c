@@ -95,16 +95,16 @@ static bool inspect_first(struct gateway_call *c, struct candidate *ret) {
 
 // ---- what it can cost
 
-static enum tollgate_result bound_at(struct candidate *candidate, int64_t cap) {
+static enum tollgate_result bound_at(const struct candidate *candidate, int64_t cap, struct tollgate_bound *ret) {
   struct tollgate_facts facts = candidate->facts;
   struct tollgate_model model = {
       .size = sizeof model, .max_input = candidate->price->max_input, .max_output = candidate->price->max_output};
   if (cap > 0) facts.output_cap = cap;
-  candidate->bound = (struct tollgate_bound){.size = sizeof candidate->bound};
-  enum tollgate_result result = candidate->plugin->bound(&candidate->request, &facts, &model, &candidate->bound);
-  if (result == TOLLGATE_OK && candidate->bound.count > TOLLGATE_COUNTS_MAX) return TOLLGATE_BROKEN;
-  for (size_t i = 0; result == TOLLGATE_OK && i < candidate->bound.count; i++) {
-    const struct tollgate_count *upper = &candidate->bound.upper[i], *likely = &candidate->bound.likely[i];
+  *ret = (struct tollgate_bound){.size = sizeof *ret};
+  enum tollgate_result result = candidate->plugin->bound(&candidate->request, &facts, &model, ret);
+  if (result == TOLLGATE_OK && ret->count > TOLLGATE_COUNTS_MAX) return TOLLGATE_BROKEN;
+  for (size_t i = 0; result == TOLLGATE_OK && i < ret->count; i++) {
+    const struct tollgate_count *upper = &ret->upper[i], *likely = &ret->likely[i];
     bool sound = upper->meter < candidate->plugin->meter_count && likely->meter == upper->meter &&
                  upper->quantity >= 0 && likely->quantity >= 0;
     if (!sound) return TOLLGATE_BROKEN;
@@ -112,19 +112,27 @@ static enum tollgate_result bound_at(struct candidate *candidate, int64_t cap) {
   return result;
 }
 
-bool candidates_hold(struct candidate *candidates, size_t count, int64_t cap, amount *ret_hold,
+bool candidates_hold(const struct candidate *candidates, size_t count, int64_t cap, amount *ret_hold,
                      const char **ret_meter) {
   amount dearest = 0;
   for (size_t i = 0; i < count; i++) {
+    const struct candidate *one = &candidates[i];
+    struct tollgate_bound bound;
     amount hold = 0;
     *ret_meter = NULL;
-    if (bound_at(&candidates[i], cap) != TOLLGATE_OK) return false;
-    const struct candidate *one = &candidates[i];
-    if (!meter_price_bound(one->plugin, one->price, one->bound.upper, one->bound.count, &hold, ret_meter)) return false;
+    if (bound_at(one, cap, &bound) != TOLLGATE_OK) return false;
+    if (!meter_price_bound(one->plugin, one->price, bound.upper, bound.count, &hold, ret_meter)) return false;
     if (hold > dearest) dearest = hold;
   }
   *ret_hold = dearest;
   return true;
+}
+
+void candidates_bind(struct candidate *candidates, size_t count, int64_t cap) {
+  for (size_t i = 0; i < count; i++) {
+    struct tollgate_bound bound;
+    if (bound_at(&candidates[i], cap, &bound) == TOLLGATE_OK) candidates[i].bound = bound;
+  }
 }
 
 static void refuse_unpriced(struct gateway_call *c, struct str model, const char *meter) {
@@ -172,6 +180,7 @@ static int candidate_add(struct gateway_call *c, const struct candidate *first, 
     *ret_unbounded = *ret_unbounded || !*ret_meter;
     return 1;
   }
+  candidates_bind(candidate, 1, 0);
   if (hold > c->hold) c->hold = hold;
   c->candidate_count++;
   return 0;

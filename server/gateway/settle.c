@@ -11,17 +11,18 @@
 // ---- what is written
 
 static void op_fill(struct gateway_call *c, enum call_state state, unsigned flags, struct uuid price) {
-  bool charged = state == CALL_SETTLED;
   c->op = (struct ledger_op){.kind = LEDGER_SETTLE,
                              .customer = c->principal->customer_id,
                              .id = c->id,
                              .price = price,
-                             .charge = charged ? c->bill.charge : 0,
-                             .cost = charged ? c->bill.cost : 0,
+                             .charge = c->bill.charge,
+                             .cost = c->bill.cost,
                              .usage = buf_str(&c->usage_json),
                              .state = state,
-                             .flags = flags,
+                             .flags = flags | (abort_happened(c) ? CALL_ABORTED : 0u),
                              .evidence = buf_str(&c->evidence),
+                             .idempotency_key = c->once ? str_from(c->once) : (struct str){0},
+                             .undelivered = abort_happened(c),
                              .arg = c};
 }
 
@@ -86,6 +87,28 @@ static const struct book_price *price_served(const struct gateway_call *c, const
   return asked;
 }
 
+// Prices the usage into c->bill. Where the client has left, its policy says what of it is charged; what it cost the
+// operator is all that was generated.
+static int price_usage(struct gateway_call *c, const struct book_price *price, const struct tollgate_usage *usage,
+                       struct abort_figures *ret_abort, const char **ret_unrated) {
+  const struct tollgate_plugin *plugin = call_candidate(c)->plugin;
+  int priced = meter_price_usage(plugin, price, usage, &c->bill, ret_unrated);
+  if (priced != 0 || !abort_happened(c)) return priced;
+  const char *meter = NULL;
+  struct tollgate_usage delivered = *usage, charged = *usage;
+  *ret_abort = (struct abort_figures){.policy = c->principal->abort_charge,
+                                      .drained = c->left && c->cancelled == CANCEL_NOT,
+                                      .taken = c->taken,
+                                      .written = c->written,
+                                      .generated = c->bill};
+  abort_share(plugin, &delivered, c->taken, c->written);
+  (void)meter_price_usage(plugin, price, &delivered, &ret_abort->delivered, &meter);
+  abort_usage(c->principal->abort_charge, plugin, &charged, c->taken, c->written);
+  (void)meter_price_usage(plugin, price, &charged, &c->bill, &meter);
+  c->bill.cost = ret_abort->generated.cost;
+  return 0;
+}
+
 // The alarm of a call that was used and cannot be priced: it waits for a rate.
 static void unrated_tell(const struct gateway_call *c, const char *meter) {
   log_context(c->request_id);
@@ -94,7 +117,6 @@ static void unrated_tell(const struct gateway_call *c, const char *meter) {
 }
 
 void settle_usage(struct gateway_call *c, enum tollgate_ending ending, const char *ending_name, bool *ret_complete) {
-  const struct tollgate_plugin *plugin = call_candidate(c)->plugin;
   struct tollgate_usage usage;
   unsigned flags = 0;
   const char *unrated = NULL;
@@ -104,10 +126,13 @@ void settle_usage(struct gateway_call *c, enum tollgate_ending ending, const cha
   *ret_complete = usage.flags & TOLLGATE_USAGE_COMPLETE;
   if (ending != TOLLGATE_ENDED || (c->mode == RELAY_STREAM && !*ret_complete)) flags |= CALL_PARTIAL;
   if (*ret_complete) flags &= ~(unsigned)CALL_PARTIAL;
+  if (*ret_complete && !(usage.flags & TOLLGATE_USAGE_ESTIMATED)) grow_learn(c, &usage);
   const struct book_price *price = price_served(c, &usage);
   if (free_of_charge) usage.count = 0;
-  int priced = meter_price_usage(plugin, price, &usage, &c->bill, &unrated);
+  struct abort_figures abort;
+  int priced = price_usage(c, price, &usage, &abort, &unrated);
   struct evidence evidence = evidence_of(c, ending_name);
+  evidence.abort = abort_happened(c) ? &abort : NULL;
   evidence.raw = (struct str){usage.raw.ptr, usage.raw.len};
   evidence.provider_id = (struct str){usage.provider_id.ptr, usage.provider_id.len};
   evidence.model_served = (struct str){usage.model.ptr, usage.model.len};
@@ -116,7 +141,8 @@ void settle_usage(struct gateway_call *c, enum tollgate_ending ending, const cha
   evidence_write(&c->evidence, &evidence);
   meter_usage_json(&c->bill, &c->usage_json);
   if (priced != 0) unrated_tell(c, evidence.unrated_meter);
-  enum call_state state = free_of_charge ? CALL_RELEASED : priced == 0 ? CALL_SETTLED : CALL_UNRATED;
+  bool nothing = free_of_charge || (abort_happened(c) && c->bill.count == 0);
+  enum call_state state = nothing ? CALL_RELEASED : priced == 0 ? CALL_SETTLED : CALL_UNRATED;
   op_fill(c, state, state == CALL_RELEASED ? 0 : flags, price->id);
 }
 
@@ -146,10 +172,18 @@ static void try_later(struct gateway_call *c, int fault) {
   c->retry_at = clock_mono_us() + INT64_C(1000) * c->retry_ms;
 }
 
+// The client left while its settlement was under way: that is noted with the call, so that its retry is not charged too.
+static bool left_meanwhile(const struct gateway_call *c) {
+  return abort_happened(c) && !c->op.undelivered && c->op.charged > 0;
+}
+
 static void on_settled(void *call) {
   struct gateway_call *c = call;
   int result = c->op.result;
-  if (result == LEDGER_DONE || result == LEDGER_DUPLICATE) {
+  if ((result == LEDGER_DONE || result == LEDGER_DUPLICATE) && left_meanwhile(c)) {
+    c->op.undelivered = true;
+    settle_submit(c);
+  } else if (result == LEDGER_DONE || result == LEDGER_DUPLICATE) {
     respond_end(c, true);
     call_go(c, STEP_DONE);
   } else if (result < 0) {
@@ -189,7 +223,7 @@ static void settle_tick(void *arg) {
 
 void settle_enter(struct gateway_call *c) {
   c->settling_since = clock_mono_us();
-  if (c->cancelled == CANCEL_GONE) respond_drop(c);
+  if (abort_happened(c)) respond_drop(c);
   if (!c->lane->ticking) net_after(c->lane->loop, TICK_MS, settle_tick, c->lane);
   c->lane->ticking = true;
   settle_submit(c);

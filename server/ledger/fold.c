@@ -95,26 +95,8 @@ bool fold_past_floor(const struct fold_customer *c) {
   return (amount_wide)c->balance - c->held < -(amount_wide)c->credit_limit;
 }
 
-static int admit_idempotent(struct fold *f, struct ledger_op *op) {
-  if (op->idempotency_key.len == 0) return LEDGER_DONE;
-  for (size_t i = 0; i < f->idempotents.count; i++) {
-    const struct fold_idempotent *seen = &f->idempotents.at[i];
-    if (!uuid_eq(seen->customer, op->customer) || !str_eq(seen->key, op->idempotency_key)) continue;
-    op->existing = seen->object;
-    return memcmp(seen->fingerprint, op->fingerprint, 32) == 0 ? LEDGER_DUPLICATE : LEDGER_REUSED;
-  }
-  return LEDGER_DONE;
-}
-
-static void idempotent_add(struct fold *f, const struct ledger_op *op) {
-  if (op->idempotency_key.len == 0) return;
-  struct fold_idempotent *seen = vec_add(&f->idempotents);
-  *seen = (struct fold_idempotent){.customer = op->customer, .object = op->id, .key = op->idempotency_key, .fresh = true};
-  memcpy(seen->fingerprint, op->fingerprint, 32);
-}
-
 static int admit_ask(struct fold *f, struct fold_customer *c, struct ledger_op *op, struct bucket *buckets[LIMIT_DRAWS]) {
-  int seen = admit_idempotent(f, op);
+  int seen = once_ask(f, op);
   if (seen != LEDGER_DONE) return seen;
   if (c->config_version != op->config_version || c->suspended) return LEDGER_STALE;
   for (size_t i = 0; i < op->limit_count; i++) {
@@ -133,10 +115,11 @@ static void fold_admit(struct fold *f, struct fold_customer *c, struct ledger_op
   ASSERT(op->hold >= 0 && op->charge >= 0 && op->limit_count <= LIMIT_DRAWS);
   op->result = admit_ask(f, c, op, buckets);
   if (op->result != LEDGER_DONE) return;
-  idempotent_add(f, op);
+  once_keep(f, op);
   struct fold_hold *h = vec_add(&f->holds);
   *h = (struct fold_hold){.customer = op->customer, .call = op->id, .key = op->key, .price = op->price, .amount = op->hold,
-                          .metered = op->charge, .cost = op->cost, .usage = op->usage, .fresh = true, .op = op};
+                          .metered = op->charge, .cost = op->cost, .usage = op->usage, .idempotency_key = op->idempotency_key,
+                          .fresh = true, .op = op};
   for (size_t i = 0; i < op->limit_count; i++) {
     struct bucket *b = buckets[i];
     int64_t quantity = draw_quantity(b, op->hold);
@@ -187,12 +170,12 @@ static void fold_extend(struct fold *f, struct fold_customer *c, struct ledger_o
 
 static void fold_grant(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   ASSERT(op->grant.amount > 0);
-  op->result = admit_idempotent(f, op);
+  op->result = once_ask(f, op);
   if (op->result != LEDGER_DONE) return;
   amount after = 0;
   op->result = LEDGER_REFUSED;
   if (!amount_add(c->balance, op->grant.amount, &after)) return;
-  idempotent_add(f, op);
+  once_keep(f, op);
   struct fold_grant *g = fold_grant_append(f, c);
   *g = (struct fold_grant){.id = op->id, .source = op->grant.source, .priority = op->grant.priority,
                            .expires_at = op->grant.expires_at, .granted = op->grant.amount, .left = op->grant.amount,
@@ -272,6 +255,7 @@ void fold_reset(struct fold *f) {
   vec_clear(&f->holds);
   vec_clear(&f->ended);
   vec_clear(&f->idempotents);
+  vec_clear(&f->released);
   vec_clear(&f->calls);
   vec_clear(&f->transfers);
   vec_clear(&f->legs);
@@ -287,6 +271,7 @@ void fold_finish(struct fold *f) {
   vec_finish(&f->holds);
   vec_finish(&f->ended);
   vec_finish(&f->idempotents);
+  vec_finish(&f->released);
   vec_finish(&f->calls);
   vec_finish(&f->transfers);
   vec_finish(&f->legs);

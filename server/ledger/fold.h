@@ -41,7 +41,7 @@ struct fold_hold {
   int32_t writer_id;
   int64_t writer_epoch;
   amount amount, metered, cost;
-  struct str usage;
+  struct str usage, idempotency_key;
   struct fold_draw draws[LIMIT_DRAWS];
   size_t draw_count;
   bool fresh, dirty, ended;
@@ -65,7 +65,13 @@ struct fold_idempotent {
   struct uuid customer, object;
   struct str key;
   unsigned char fingerprint[32];
-  bool fresh;
+  int64_t at;                // when it was kept
+  bool pending, gone, fresh; // pending: no row, but a hold that carries the key
+};
+// A key whose call came to nothing: it may be used again.
+struct fold_released {
+  struct uuid customer, call;
+  struct str key;
 };
 
 struct fold_leg {
@@ -102,6 +108,7 @@ struct fold {
   vec(struct fold_ended) ended;        // sorted by (customer, call, revision)
   vec(struct fold_idempotent) idempotents;
 
+  vec(struct fold_released) released;
   vec(struct fold_call) calls;
   vec(struct fold_transfer) transfers;
   vec(struct fold_leg) legs;
@@ -125,6 +132,12 @@ struct fold_customer *fold_customer_find(struct fold *f, struct uuid id);
 struct fold_hold *fold_hold_find(struct fold *f, struct uuid customer, struct uuid call);
 void fold_transfer_add(struct fold *f, struct uuid customer, enum transfer_kind kind, const struct fold_leg *legs, size_t count, const char *reason);
 void fold_call_add(struct fold *f, const struct fold_call *call);
+// Repeated requests. once_ask: LEDGER_DONE, or what was made before. once_keep: what is made now, under the caller's own
+// key. once_lost: a call was charged and its answer lost. once_release: a hold came to nothing.
+int once_ask(const struct fold *f, struct ledger_op *op);
+void once_keep(struct fold *f, const struct ledger_op *op);
+void once_lost(struct fold *f, struct uuid customer, struct uuid call, struct str key);
+void once_release(struct fold *f, const struct fold_hold *h);
 // Whether `charge` can be taken without leaving what an amount can be: a provider may claim any number.
 bool burn_fits(const struct fold *f, const struct fold_customer *c, amount charge);
 // Takes `charge` from the grants in burn order, the rest from debt. Returns its place in the batch's consumption.

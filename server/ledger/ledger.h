@@ -8,6 +8,7 @@
 #include "ledger/state.h"
 
 struct ledger;
+#define LEDGER_DERIVED '~'
 
 struct ledger_config {
   const char *url;      // direct: never through a transaction pooler
@@ -42,7 +43,7 @@ enum ledger_answer {
   LEDGER_STALE = 1,      // ADMIT: config_version has moved; read the principal again and ask again
   LEDGER_SHORT = 2,      // ADMIT, EXTEND: available does not cover the amount
   LEDGER_LIMITED = 3,    // ADMIT, EXTEND: limit `limit` has only `left` (requests or nanocredits) left until `refills_at`
-  LEDGER_DUPLICATE = 4,  // the idempotency key was used before, or the call has ended already: `existing` is what was made
+  LEDGER_DUPLICATE = 4,  // the request was made before, or the call has ended already: `existing` is what was made
   LEDGER_REUSED = 5,     // the idempotency key was used before with another fingerprint
   LEDGER_UNKNOWN = 6,    // no such customer, call or grant
   LEDGER_GONE = 7,       // EXTEND: the hold is no more (swept)
@@ -82,8 +83,12 @@ struct ledger_op {
     struct str reason;
   } grant;
 
-  struct str idempotency_key;     // ADMIT, GRANT: empty: none
-  unsigned char fingerprint[32];
+  // What makes a repeated request known (once.c). Empty: nothing. A caller's own key begins with its API key's id; one that
+  // was derived from the request begins with LEDGER_DERIVED and is the fingerprint itself.
+  struct str idempotency_key;     // ADMIT, GRANT, SETTLE
+  unsigned char fingerprint[32];  // ADMIT, GRANT
+  bool retry;                     // ADMIT: the request says that it repeats an earlier one: then a derived key counts
+  bool undelivered;               // SETTLE: the answer did not reach the caller, who may ask again
 
   // ---- the answer
   int result;              // enum ledger_answer, or a fault

@@ -28,7 +28,7 @@ FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 SELECT id FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: ledger_holds
-SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws
+SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws, h.idempotency_key
 FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
 JOIN holds h ON h.customer_id = k.customer_id AND h.call_id = k.call_id
 ORDER BY h.customer_id, h.call_id
@@ -59,9 +59,14 @@ WHERE b.customer_id = ANY ($1::uuid[])
 ORDER BY b.customer_id, b.limit_id
 
 -- name: ledger_idempotency
-SELECT i.customer_id, i.key, i.fingerprint, i.object_id
+SELECT i.customer_id, i.key, i.fingerprint, i.object_id, (extract(epoch FROM i.created_at) * 1000000)::bigint
 FROM unnest($1::uuid[], $2::text[]) AS k (customer_id, key)
 JOIN idempotency i ON i.customer_id = k.customer_id AND i.key = k.key
+
+-- name: ledger_twins
+SELECT h.customer_id, h.idempotency_key, h.call_id
+FROM unnest($1::uuid[], $2::text[]) AS k (customer_id, key)
+JOIN holds h ON h.customer_id = k.customer_id AND h.idempotency_key = k.key
 
 -- name: ledger_ended
 SELECT c.customer_id, c.id, c.key_id, c.price_id, c.revision, c.state, c.flags, c.charge, c.cost, c.place, c.usage,
@@ -83,15 +88,15 @@ FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6
 WHERE b.customer_id = w.customer_id AND b.limit_id = w.limit_id
 
 -- name: ledger_insert_holds
-INSERT INTO holds (customer_id, call_id, key_id, price_id, writer_id, writer_epoch, amount, metered, cost, usage, draws, about)
-SELECT w.customer_id, w.call_id, w.key_id, w.price_id, $1::integer, $2::bigint, w.amount, w.metered, w.cost, w.usage, w.draws, w.about
-FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::jsonb[], $11::bytea[], $12::jsonb[])
-  AS w (customer_id, call_id, key_id, price_id, amount, metered, cost, usage, draws, about)
+INSERT INTO holds (customer_id, call_id, key_id, price_id, writer_id, writer_epoch, amount, metered, cost, usage, draws, about, idempotency_key)
+SELECT w.customer_id, w.call_id, w.key_id, w.price_id, $1::integer, $2::bigint, w.amount, w.metered, w.cost, w.usage, w.draws, w.about, w.idempotency_key
+FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::jsonb[], $11::bytea[], $12::jsonb[], $13::text[])
+  AS w (customer_id, call_id, key_id, price_id, amount, metered, cost, usage, draws, about, idempotency_key)
 
 -- name: ledger_update_holds
 UPDATE holds h SET amount = w.amount, metered = w.metered, cost = w.cost, usage = w.usage, draws = w.draws,
   writer_id = $1::integer, writer_epoch = $2::bigint,
-  about = h.about || jsonb_build_object('extended', coalesce(h.about -> 'extended', '[]') || to_jsonb(w.amount))
+  about = h.about || jsonb_build_object('extended', coalesce(h.about -> 'extended', '[]') || to_jsonb(trim_scale(w.amount / 1000000000.0)::text))
 FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::jsonb[], $9::bytea[])
   AS w (customer_id, call_id, amount, metered, cost, usage, draws)
 WHERE h.customer_id = w.customer_id AND h.call_id = w.call_id
@@ -131,6 +136,12 @@ SELECT w.customer_id, $1::integer, $2::bigint, w.ordinal, w.kind, w.amount, w.le
 FROM unnest($3::uuid[], $4::smallint[], $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[])
   AS w (customer_id, ordinal, kind, amount, leg_grants, leg_amounts, reason)
 
+-- name: ledger_delete_idempotency
+DELETE FROM idempotency i USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (customer_id, key, object_id)
+WHERE i.customer_id = k.customer_id AND i.key = k.key AND i.object_id = k.object_id
+
+-- A derived key comes again when its window has passed.
 -- name: ledger_insert_idempotency
 INSERT INTO idempotency (customer_id, key, fingerprint, object_id)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::uuid[])
+ON CONFLICT (customer_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, object_id = excluded.object_id, created_at = now()

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "ledger/batch.h"
 
-enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_IDEMPOTENCY, SLOT_ENDED, SLOT_COUNT };
+enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_IDEMPOTENCY, SLOT_TWINS, SLOT_ENDED, SLOT_COUNT };
 
 static bool needs_hold(const struct ledger_op *op) {
   return op->kind == LEDGER_SETTLE || op->kind == LEDGER_EXTEND || op->kind == LEDGER_SWEEP;
@@ -15,8 +15,15 @@ static bool needs_grants(const struct ledger_op *op) {
 static bool is_late(const struct ledger_op *op) {
   return op->late || op->kind == LEDGER_VOID;
 }
+static bool is_derived(const struct ledger_op *op) {
+  return op->idempotency_key.len > 0 && op->idempotency_key.ptr[0] == LEDGER_DERIVED;
+}
 static bool has_idempotency(const struct ledger_op *op) {
-  return op->idempotency_key.len > 0;
+  bool makes = op->kind == LEDGER_ADMIT || op->kind == LEDGER_GRANT;
+  return makes && op->idempotency_key.len > 0 && (op->retry || !is_derived(op));
+}
+static bool may_have_twin(const struct ledger_op *op) {
+  return op->kind == LEDGER_ADMIT && op->retry && is_derived(op);
 }
 static bool any(const struct ledger_op *op) {
   (void)op;
@@ -67,17 +74,17 @@ static void send_pairs(struct batch *b, struct db *db, enum statement_id s, bool
   db_pipe_exec(db, s, &b->params);
 }
 
-static void send_idempotency(struct batch *b, struct db *db) {
+static void send_keys(struct batch *b, struct db *db, enum statement_id s, bool (*wanted)(const struct ledger_op *)) {
   db_params_clear(&b->params);
   db_array_begin(&b->params, DB_UUID);
   for (size_t i = 0; i < b->count; i++)
-    if (has_idempotency(b->ops[i])) db_array_uuid(&b->params, b->ops[i]->customer);
+    if (wanted(b->ops[i])) db_array_uuid(&b->params, b->ops[i]->customer);
   db_array_end(&b->params);
   db_array_begin(&b->params, DB_TEXT);
   for (size_t i = 0; i < b->count; i++)
-    if (has_idempotency(b->ops[i])) db_array_text(&b->params, b->ops[i]->idempotency_key);
+    if (wanted(b->ops[i])) db_array_text(&b->params, b->ops[i]->idempotency_key);
   db_array_end(&b->params);
-  db_pipe_exec(db, STATEMENT_LEDGER_IDEMPOTENCY, &b->params);
+  db_pipe_exec(db, s, &b->params);
 }
 
 static void send_fence(struct batch *b, struct db *db, const struct batch_writer *w) {
@@ -113,8 +120,12 @@ static void send_all(struct batch *b, struct db *db, const struct batch_writer *
     slots[SLOT_BUCKETS] = at++;
   }
   if (count_if(b, has_idempotency)) {
-    send_idempotency(b, db);
+    send_keys(b, db, STATEMENT_LEDGER_IDEMPOTENCY, has_idempotency);
     slots[SLOT_IDEMPOTENCY] = at++;
+  }
+  if (count_if(b, may_have_twin)) {
+    send_keys(b, db, STATEMENT_LEDGER_TWINS, may_have_twin);
+    slots[SLOT_TWINS] = at++;
   }
   if (count_if(b, is_late)) {
     send_pairs(b, db, STATEMENT_LEDGER_ENDED, is_late);
@@ -162,6 +173,7 @@ static void read_holds(struct batch *b, const struct db_result *r) {
     h->cost = db_i64(r, i, 8);
     h->usage = db_text(r, i, 9);
     draws_decode(db_text(r, i, 10), h);
+    h->idempotency_key = db_text(r, i, 11);
   }
 }
 
@@ -216,7 +228,14 @@ static void read_idempotency(struct batch *b, const struct db_result *r) {
     ASSERT(fingerprint.len == sizeof seen->fingerprint);
     memcpy(seen->fingerprint, fingerprint.ptr, fingerprint.len);
     seen->object = db_uuid(r, i, 3);
+    seen->at = db_i64(r, i, 4);
   }
+}
+
+static void read_twins(struct batch *b, const struct db_result *r) {
+  for (size_t i = 0; i < db_rows(r); i++)
+    *vec_add(&b->fold.idempotents) = (struct fold_idempotent){
+        .customer = db_uuid(r, i, 0), .key = db_text(r, i, 1), .object = db_uuid(r, i, 2), .pending = true};
 }
 
 // The transfer's legs, flattened: 16 bytes of each grant and 8 of each amount.
@@ -270,6 +289,7 @@ int batch_read(struct batch *b, struct db *db, const struct batch_writer *w) {
   if (slots[SLOT_GRANTS]) read_grants(b, b->results[slots[SLOT_GRANTS]]);
   if (slots[SLOT_BUCKETS]) read_buckets(b, b->results[slots[SLOT_BUCKETS]]);
   if (slots[SLOT_IDEMPOTENCY]) read_idempotency(b, b->results[slots[SLOT_IDEMPOTENCY]]);
+  if (slots[SLOT_TWINS]) read_twins(b, b->results[slots[SLOT_TWINS]]);
   if (slots[SLOT_ENDED]) read_ended(b, b->results[slots[SLOT_ENDED]]);
   return BATCH_DONE;
 }

@@ -162,6 +162,7 @@ void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
   op->charged = 0;
   if (!h) {
     settle_late(f, c, op);
+    if (op->undelivered && op->charged > 0) once_lost(f, op->customer, op->id, op->idempotency_key);
     return;
   }
   op->result = LEDGER_REFUSED;
@@ -170,6 +171,8 @@ void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
               (struct fold_call){.customer = op->customer, .id = op->id, .key = h->key,
                                  .price = uuid_is_nil(op->price) ? h->price : op->price, .state = op->state, .flags = op->flags,
                                  .charge = op->charge, .cost = op->cost, .usage = op->usage, .evidence = op->evidence});
+  if (op->state == CALL_RELEASED) once_release(f, h);
+  if (op->undelivered && op->charge > 0) once_lost(f, h->customer, h->call, h->idempotency_key);
   op->charged = op->charge;
   op->result = LEDGER_DONE;
 }
@@ -187,6 +190,7 @@ void fold_sweep(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
                                  .flags = CALL_SWEPT | CALL_PARTIAL | (state == CALL_SETTLED ? CALL_ESTIMATED : 0),
                                  .charge = h->metered, .cost = h->cost,
                                  .usage = state == CALL_SETTLED ? h->usage : STR("{}"), .evidence = op->evidence});
+  if (h->metered > 0) once_lost(f, h->customer, h->call, h->idempotency_key); // its caller was cut off
   op->charged = h->metered;
   op->result = LEDGER_DONE;
 }

@@ -39,4 +39,5 @@ enum call_flag {
   CALL_INCONSISTENT = 1 << 3, // the provider's numbers did not fit together; clamped
   CALL_ABOVE_HOLD = 1 << 4,   // charged more than was held
   CALL_SWEPT = 1 << 5,        // its instance died; ended by the sweeper. What is found later corrects it
+  CALL_ABORTED = 1 << 6,      // the client left while it ran; charged by its customer's policy
 };

@@ -107,6 +107,7 @@ static void insert_holds(struct batch *b, struct db *db, const struct batch_writ
   ARRAY_OF(p, DB_JSON, json, b->fold.holds, e->fresh, object_or_empty(e->usage));
   param_draws(b, true);
   ARRAY_OF(p, DB_JSON, json, b->fold.holds, e->fresh, object_or_empty(e->op->about));
+  ARRAY_OF(p, DB_TEXT, text, b->fold.holds, e->fresh, e->idempotency_key);
   db_pipe_exec(db, STATEMENT_LEDGER_INSERT_HOLDS, p);
 }
 
@@ -250,6 +251,16 @@ static void insert_transfers(struct batch *b, struct db *db, const struct batch_
   db_pipe_exec(db, STATEMENT_LEDGER_INSERT_TRANSFERS, p);
 }
 
+static void delete_idempotency(struct batch *b, struct db *db) {
+  struct db_params *p = &b->params;
+  if (b->fold.released.count == 0) return;
+  db_params_clear(p);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.released, true, e->customer);
+  ARRAY_OF(p, DB_TEXT, text, b->fold.released, true, e->key);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.released, true, e->call);
+  db_pipe_exec(db, STATEMENT_LEDGER_DELETE_IDEMPOTENCY, p);
+}
+
 static void insert_idempotency(struct batch *b, struct db *db) {
   struct db_params *p = &b->params;
   size_t n = 0;
@@ -272,6 +283,7 @@ int batch_write(struct batch *b, struct db *db, const struct batch_writer *w) {
   insert_calls(b, db, w);
   end_holds(b, db);
   insert_transfers(b, db, w);
+  delete_idempotency(b, db);
   insert_idempotency(b, db);
   db_pipe_commit(db);
   struct db_result *results[DB_PIPELINE_MAX] = {0};

@@ -225,6 +225,8 @@ enum {
   COL_POLICY,
   COL_DEBT,
   COL_LIMITS,
+  COL_ABORT_CHARGE,
+  COL_ABORT_UPSTREAM,
 };
 
 static int principal_read(struct db *db, struct str public_id, struct db_result **ret) {
@@ -249,6 +251,8 @@ static struct principal *principal_make(const struct db_result *r, int64_t asked
   p->confirmed_at = asked_at;
   p->short_policy = (enum short_policy)db_i64(r, 0, COL_POLICY);
   p->short_debt = db_i64(r, 0, COL_DEBT);
+  p->abort_charge = (enum abort_charge)db_i64(r, 0, COL_ABORT_CHARGE);
+  p->abort_upstream = (enum abort_upstream)db_i64(r, 0, COL_ABORT_UPSTREAM);
   for (size_t i = 0; i < count; i++) p->limits[i].id = db_element_uuid(limits[i]);
   return p;
 }

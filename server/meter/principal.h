@@ -10,6 +10,8 @@ struct db;
 struct principals; // the cache; thread-safe
 
 enum short_policy { SHORT_REFUSE = 1, SHORT_LOWER_CAP = 2, SHORT_ALLOW_DEBT = 3 };
+enum abort_charge { ABORT_GENERATED = 1, ABORT_DELIVERED = 2, ABORT_INPUT = 3, ABORT_FIRST_TOKEN = 4 };
+enum abort_upstream { ABORT_CANCEL = 1, ABORT_DRAIN = 2 };
 struct principal_limit {
   struct uuid id;
 };
@@ -23,6 +25,8 @@ struct principal {
   int64_t confirmed_at;   // monotonic microseconds of the reading
   enum short_policy short_policy;
   amount short_debt;
+  enum abort_charge abort_charge; // what is charged where the client leaves
+  enum abort_upstream abort_upstream;
   unsigned char tag[CRYPTO_TAG_BYTES];
   size_t limit_count;
   struct principal_limit limits[]; // those that bind this key: its own and its customer's

@@ -11,6 +11,7 @@ static const struct {
 } flag_names[] = {
     {CALL_ESTIMATED, "estimated"},       {CALL_PARTIAL, "partial"},       {CALL_LATE, "late"},
     {CALL_INCONSISTENT, "inconsistent"}, {CALL_ABOVE_HOLD, "above_hold"}, {CALL_SWEPT, "swept"},
+    {CALL_ABORTED, "aborted"},
 };
 
 static void state_write(struct json_writer *w, enum call_state state, unsigned flags) {

@@ -33,6 +33,8 @@ static void customer_write(struct json_writer *w, const struct customer *c) {
   json_member_amount(w, "credit_limit", c->credit_limit);
   json_member_str(w, "short_policy", word_at(CUSTOMER_SHORTS, (int)c->short_policy));
   json_member_amount(w, "short_debt", c->short_debt);
+  json_member_str(w, "abort_charge", word_at(CUSTOMER_ABORT_CHARGES, (int)c->abort_charge));
+  json_member_str(w, "abort_upstream", word_at(CUSTOMER_ABORT_UPSTREAMS, (int)c->abort_upstream));
   json_member_raw(w, "metadata", c->metadata);
   json_key(w, "balance");
   json_object_begin(w);
@@ -61,11 +63,11 @@ static void customer_answer(struct rest_request *r, struct db *db, int status, s
 // ---- the body
 
 struct body {
-  struct str external_id, name, status, time_zone, short_policy;
+  struct str external_id, name, status, time_zone, short_policy, abort_charge, abort_upstream;
   amount credit_limit, short_debt;
   struct json *metadata;
   bool given_external_id, given_name, given_status, given_time_zone, given_short_policy, given_credit_limit,
-      given_short_debt, given_metadata;
+      given_short_debt, given_abort_charge, given_abort_upstream, given_metadata;
 };
 #define AT(member) .offset = offsetof(struct body, member), .given = offsetof(struct body, given_##member)
 static const struct json_field fields[] = {
@@ -75,6 +77,8 @@ static const struct json_field fields[] = {
     {.name = "credit_limit", .kind = JSON_AMOUNT, .min = 0, .max = AMOUNT_MAX, AT(credit_limit)},
     {.name = "short_policy", .kind = JSON_TEXT, .one_of = CUSTOMER_SHORTS, AT(short_policy)},
     {.name = "short_debt", .kind = JSON_AMOUNT, .min = 0, .max = AMOUNT_MAX, AT(short_debt)},
+    {.name = "abort_charge", .kind = JSON_TEXT, .one_of = CUSTOMER_ABORT_CHARGES, AT(abort_charge)},
+    {.name = "abort_upstream", .kind = JSON_TEXT, .one_of = CUSTOMER_ABORT_UPSTREAMS, AT(abort_upstream)},
     {.name = "metadata", .kind = JSON_OBJECT, AT(metadata)},
     {.name = "status", .kind = JSON_TEXT, .one_of = CUSTOMER_STATUSES, AT(status)},
 };
@@ -124,6 +128,11 @@ static bool body_read(struct rest_request *r, struct db *db, bool create, struct
          metadata_check(r, ret, !create) && zone_check(r, db, ret);
 }
 
+// The word that was given, or the first of them.
+static int choice(bool given, const char *words, struct str word) {
+  return given ? word_find(words, word) : 1;
+}
+
 static struct customer body_customer(struct rest_request *r, const struct body *b) {
   struct str metadata = STR("{}");
   if (b->metadata) {
@@ -136,9 +145,12 @@ static struct customer body_customer(struct rest_request *r, const struct body *
       .name = b->name,
       .time_zone = b->given_time_zone ? b->time_zone : STR("UTC"),
       .metadata = metadata,
-      .status = b->given_status ? (enum customer_status)word_find(CUSTOMER_STATUSES, b->status) : CUSTOMER_ACTIVE,
-      .short_policy =
-          b->given_short_policy ? (enum customer_short)word_find(CUSTOMER_SHORTS, b->short_policy) : CUSTOMER_REFUSE,
+      .status = (enum customer_status)choice(b->given_status, CUSTOMER_STATUSES, b->status),
+      .short_policy = (enum customer_short)choice(b->given_short_policy, CUSTOMER_SHORTS, b->short_policy),
+      .abort_charge =
+          (enum customer_abort_charge)choice(b->given_abort_charge, CUSTOMER_ABORT_CHARGES, b->abort_charge),
+      .abort_upstream =
+          (enum customer_abort_upstream)choice(b->given_abort_upstream, CUSTOMER_ABORT_UPSTREAMS, b->abort_upstream),
       .short_debt = b->short_debt,
       .credit_limit = b->credit_limit,
   };
@@ -148,7 +160,8 @@ static unsigned body_members(const struct body *b) {
   return (b->given_external_id ? CUSTOMER_EXTERNAL_ID : 0u) | (b->given_name ? CUSTOMER_NAME : 0u) |
          (b->given_time_zone ? CUSTOMER_TIME_ZONE : 0u) | (b->given_metadata ? CUSTOMER_METADATA : 0u) |
          (b->given_status ? CUSTOMER_STATUS : 0u) | (b->given_short_policy ? CUSTOMER_SHORT_POLICY : 0u) |
-         (b->given_short_debt ? CUSTOMER_SHORT_DEBT : 0u) | (b->given_credit_limit ? CUSTOMER_CREDIT_LIMIT : 0u);
+         (b->given_short_debt ? CUSTOMER_SHORT_DEBT : 0u) | (b->given_credit_limit ? CUSTOMER_CREDIT_LIMIT : 0u) |
+         (b->given_abort_charge ? CUSTOMER_ABORT_CHARGE : 0u) | (b->given_abort_upstream ? CUSTOMER_ABORT_UPSTREAM : 0u);
 }
 
 // ---- endpoints

@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import socket
+import struct
 import tempfile
 import uuid
 
@@ -73,6 +74,44 @@ class Client:
     def chat(self, model="gpt-4o-mini", text="hello there", headers=None, timeout=60, check=True, **more):
         body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
         return self.post("/v1/chat/completions", body, headers=headers, timeout=timeout, check=check)
+
+    def stream(self, model="gpt-4o-mini", text="hello there", headers=None, **more):
+        return Stream(self, {"model": model, "messages": [{"role": "user", "content": text}], "stream": True, **more}, headers)
+
+
+class Stream:
+    """A streamed answer that is read as it comes, or not to its end."""
+
+    def __init__(self, client, body, headers=None, path="/v1/chat/completions", timeout=60):
+        text = json.dumps(body)
+        lines = [f"POST {path} HTTP/1.1", "Host: t", f"Authorization: Bearer {client.key}", "Content-Type: application/json",
+                 f"Content-Length: {len(text)}", *(f"{k}: {v}" for k, v in (headers or {}).items())]
+        self.socket = socket.create_connection(("127.0.0.1", client.port), timeout=timeout)
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n" + text).encode())
+        self.bytes = b""
+
+    def read_until(self, text):
+        """Reads until `text` has come, or the end. What has been read so far."""
+        while text not in self.bytes:
+            got = self.socket.recv(65536)
+            if not got:
+                break
+            self.bytes += got
+        return self.bytes
+
+    @property
+    def call(self):
+        """The call's id, from the head."""
+        head = self.read_until(b"\r\n\r\n").split(b"\r\n\r\n")[0].decode()
+        return next(line.split(": ")[1] for line in head.split("\r\n") if line.lower().startswith("x-tollgate-call"))
+
+    def abort(self):
+        """Goes away at once, as a client that is killed or times out does."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    def close(self):
+        self.socket.close()
 
 
 class StandIn:
@@ -249,7 +288,7 @@ class World:
 
 def with_flags(call):
     """A call with its flags as booleans: call["estimated"]."""
-    return {**call, **{flag: flag in call["flags"] for flag in ("estimated", "partial", "late", "swept")}}
+    return {**call, **{flag: flag in call["flags"] for flag in ("estimated", "partial", "late", "swept", "aborted")}}
 
 
 def text_of(sse):

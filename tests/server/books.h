@@ -34,7 +34,7 @@ static inline struct uuid customer(const char *zone) {
   struct customer c = {.id = uuid_v7(clock_wall_us()),
                        .time_zone = str_from(zone),
                        .metadata = STR("{}"),
-                       .short_policy = CUSTOMER_REFUSE};
+                       .short_policy = CUSTOMER_REFUSE, .abort_charge = CUSTOMER_GENERATED, .abort_upstream = CUSTOMER_CANCEL};
   assert_int_equal(customer_create(db, &c), CUSTOMER_DONE);
   return c.id;
 }

@@ -23,7 +23,7 @@ static struct customer make(const char *external_id) {
       .name = STR("Acme"),
       .time_zone = STR("UTC"),
       .metadata = STR("{\"a\": \"1\", \"b\": \"2\"}"),
-      .short_policy = CUSTOMER_REFUSE,
+      .short_policy = CUSTOMER_REFUSE, .abort_charge = CUSTOMER_GENERATED, .abort_upstream = CUSTOMER_CANCEL,
       .credit_limit = 5,
   };
   assert_int_equal(db_begin(db), 0);
@@ -60,7 +60,7 @@ static void a_name_belongs_to_one_customer(void **state) {
                                                    .external_id = STR("taken"),
                                                    .time_zone = STR("UTC"),
                                                    .metadata = STR("{}"),
-                                                   .short_policy = CUSTOMER_REFUSE};
+                                                   .short_policy = CUSTOMER_REFUSE, .abort_charge = CUSTOMER_GENERATED, .abort_upstream = CUSTOMER_CANCEL};
   struct uuid found;
   assert_int_equal(db_begin(db), 0);
   assert_int_equal(customer_create(db, &second), CUSTOMER_NAME_TAKEN);

@@ -24,6 +24,8 @@ static struct uuid customer(void) {
                        .time_zone = STR("UTC"),
                        .metadata = STR("{}"),
                        .short_policy = CUSTOMER_ALLOW_DEBT,
+                       .abort_charge = CUSTOMER_DELIVERED,
+                       .abort_upstream = CUSTOMER_DRAIN,
                        .short_debt = 77};
   assert_int_equal(customer_create(db, &c), CUSTOMER_DONE);
   return c.id;
@@ -75,6 +77,8 @@ static void a_key_is_asked_for_once_and_then_known(void **state) {
   assert_int_equal(principal_load(c, db, str_from(k.text), &p), PRINCIPAL_FOUND);
   assert_true(uuid_eq(p->customer_id, of) && uuid_eq(p->key_id, k.id) && p->usable && !p->is_operator && !p->suspended);
   assert_int_equal(p->short_policy, SHORT_ALLOW_DEBT);
+  assert_int_equal(p->abort_charge, ABORT_DELIVERED);
+  assert_int_equal(p->abort_upstream, ABORT_DRAIN);
   assert_int_equal(p->short_debt, 77);
   assert_int_equal(p->limit_count, 2);
   assert_true(uuid_eq(p->limits[0].id, whole.id) && uuid_eq(p->limits[1].id, one.id));
