@@ -40,8 +40,6 @@
 #define LIMIT_LEDGER_BATCH 512
 #define LIMIT_LEDGER_WAIT_MS 5000            // an operation not begun by then is answered with 503
 #define LIMIT_DRAWS 16                       // buckets one call may draw from, beside the credits
-#define LIMIT_LEGS 256                       // grants one transfer may touch
-#define LIMIT_PENDING_CALLS 65536
 
 // Database jobs (everything but the ledger's writer)
 #define LIMIT_JOB_THREADS 4
