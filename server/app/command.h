@@ -51,6 +51,7 @@ int report_run(struct invocation *in);    // report.c
 int bootstrap_run(struct invocation *in); // bootstrap.c
 int migrate_command_run(struct invocation *in);
 int audit_command_run(struct invocation *in);
+int journal_check_run(struct invocation *in); // journal.c
 int doctor_run(struct invocation *in);
 int serve_command_run(struct invocation *in);
 int dev_run(struct invocation *in);

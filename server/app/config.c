@@ -214,6 +214,19 @@ static void values_check(struct config *c, struct buf *problems) {
   }
 }
 
+static void default_journal(struct config *c, char *const *environment) {
+  if (c->value[SETTING_JOURNAL_DIR].text[0]) return;
+  CLEANUP(buf_finish) struct buf path;
+  struct str folders = str_from(environment_get(environment, "STATE_DIRECTORY")), state = {0};
+  (void)str_split(&folders, ':', &state); // systemd's; several stand with colons between them
+  buf_init(&path, 8192);
+  if (state.len > 0)
+    buf_printf(&path, "%.*s/journal", STR_ARG(state));
+  else
+    buf_puts(&path, setting_table[SETTING_JOURNAL_DIR].example);
+  value_set(c, SETTING_JOURNAL_DIR, buf_str(&path), CONFIG_DEFAULT);
+}
+
 static void default_path(struct config *c) {
   if (c->value[SETTING_PLUGIN_DIR].text[0]) return;
   char exe[4096];
@@ -226,7 +239,7 @@ static void default_path(struct config *c) {
   value_set(c, SETTING_PLUGIN_DIR, buf_str(&path), CONFIG_DEFAULT);
 }
 
-static void defaults_derive(struct config *c) {
+static void defaults_derive(struct config *c, char *const *environment) {
   static const enum setting_id urls[] = {SETTING_DATABASE_DIRECT_URL, SETTING_DATABASE_READ_URL};
   for (size_t i = 0; i < ARRAY_LEN(urls); i++)
     if (!c->value[urls[i]].text[0])
@@ -238,6 +251,7 @@ static void defaults_derive(struct config *c) {
     value_set(c, SETTING_INSTANCE, str_from(name), CONFIG_DEFAULT);
   }
   default_path(c);
+  default_journal(c, environment);
 }
 
 bool config_load(struct config *ret, const char *path, char *const *environment, struct buf *ret_error,
@@ -256,7 +270,7 @@ bool config_load(struct config *ret, const char *path, char *const *environment,
     config_finish(ret);
     return false;
   }
-  defaults_derive(ret);
+  defaults_derive(ret, environment);
   return true;
 }
 

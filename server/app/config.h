@@ -19,6 +19,9 @@
   X(PORT, "PORT", NUMBER, "8080", 0, 65535, "8080", "port to listen on; 0: any free one")                              \
   X(PLUGIN_DIR, "TOLLGATE_PLUGIN_DIR", TEXT, "", 0, 0, "/usr/lib/tollgate/plugins",                                    \
     "folder of provider plugins; default: plugins beside the program")                                                 \
+  X(JOURNAL_DIR, "TOLLGATE_JOURNAL_DIR", TEXT, "", 0, 0, "/var/lib/tollgate/journal",                                  \
+    "folder, of this instance alone, for settlements that the database could not take; off: they are kept in memory; "    \
+    "default: journal in $STATE_DIRECTORY, else /var/lib/tollgate/journal")                                            \
   X(LOG_LEVEL, "TOLLGATE_LOG_LEVEL", CHOICE, "info", 0, 0, "debug|info|warn|error", "the least that is logged")        \
   X(LOG_FORMAT, "TOLLGATE_LOG_FORMAT", CHOICE, "auto", 0, 0, "auto|json|text",                                         \
     "auto: text on a terminal, else JSON")                                                                             \

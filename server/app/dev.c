@@ -208,7 +208,8 @@ static int64_t port_choose(const struct invocation *in) {
 }
 
 static bool server_start(struct dev *d, int64_t port) {
-  char ready[DEV_PATH + 32], url[2 * CLUSTER_PATH + 32], master[128], port_text[32], plugins[DEV_PATH * 8];
+  char ready[DEV_PATH + 32], url[2 * CLUSTER_PATH + 32], master[128], port_text[32], plugins[DEV_PATH * 8],
+      journal[DEV_PATH + 64];
   CLEANUP(buf_finish) struct buf answer;
   CLEANUP(json_finishp) struct json *root = NULL;
   struct json_error why;
@@ -219,11 +220,13 @@ static bool server_start(struct dev *d, int64_t port) {
   (void)snprintf(master, sizeof master, "TOLLGATE_MASTER_KEY=%s", d->master);
   (void)snprintf(port_text, sizeof port_text, "PORT=%lld", (long long)port);
   (void)snprintf(plugins, sizeof plugins, "TOLLGATE_PLUGIN_DIR=%s", config_text(d->config, SETTING_PLUGIN_DIR));
+  (void)snprintf(journal, sizeof journal, "TOLLGATE_JOURNAL_DIR=%s/journal", d->folder);
   const char *const argv[] = {d->program, "serve", "--ready-file", ready, NULL};
   const char *const environment[] = {url,
                                      master,
                                      port_text,
                                      plugins,
+                                     journal,
                                      DRAIN,
                                      "TOLLGATE_HOST=127.0.0.1",
                                      "TOLLGATE_MIGRATE=auto",

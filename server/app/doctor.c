@@ -8,6 +8,7 @@
 #include "crypto/crypto.h"
 #include "db/db.h"
 #include "db/migrate.h"
+#include "journal/journal.h"
 #include "plugin/registry.h"
 #include "price/provider.h"
 #include "json/write.h"
@@ -159,6 +160,31 @@ static enum verdict check_plugins(struct doctor *d) {
   return problems.len > 0 ? VERDICT_WARN : VERDICT_OK;
 }
 
+static void segment_pass(void *arg, const char *file, uint64_t number, size_t entries) {
+  (void)arg, (void)file, (void)number, (void)entries;
+}
+
+static void entry_pass(void *arg, uint64_t sequence, struct str text) {
+  (void)arg, (void)sequence, (void)text;
+}
+
+static enum verdict check_journal(struct doctor *d) {
+  static const struct journal_visit visit = {.segment = segment_pass, .entry = entry_pass};
+  const char *folder = config_text(d->config, SETTING_JOURNAL_DIR);
+  struct journal_found found;
+  if (strcmp(folder, "off") == 0) return say(d, VERDICT_WARN, "off: settlements that wait for the database die with the process");
+  int r = journal_look(folder, &visit, &found);
+  int why = errno;
+  struct str lines = buf_str(&found.lines), line;
+  bool damaged = found.flipped + found.duplicates + found.foreign > 0;
+  if (r == 0) buf_printf(&d->detail, "%s, %zu entries", folder, found.entries);
+  while (str_split(&lines, '\n', &line)) buf_printf(&d->detail, "; %.*s", STR_ARG(line));
+  journal_found_finish(&found);
+  if (r == 0) return damaged ? VERDICT_WARN : VERDICT_OK;
+  if (why == ENOENT) return say(d, VERDICT_OK, "%s will be made", folder);
+  return say(d, VERDICT_FAIL, "%s cannot be read: %s", folder, strerror(why));
+}
+
 static enum verdict check_port(struct doctor *d) {
   union {
     struct sockaddr any;
@@ -208,6 +234,7 @@ static const struct {
     {"migrations", check_migrations, true},
     {"stored secrets", check_secrets, true},
     {"plugins", check_plugins, false},
+    {"journal", check_journal, false},
     {"port", check_port, false},
     {"open files", check_files, false},
 };

@@ -5,17 +5,19 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "meter/settlement.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define KEEPER_THREADS 2
+#define KEEPER_THREADS 3 // two chores may wait for the ledger
 #define KEEPER_QUEUE 32
 #define WATCHED_MAX LIMIT_RUNNING_CALLS // each may be another customer's
 
 static int chore_book(struct keeper *k, struct db *db);
 static int chore_confirm(struct keeper *k, struct db *db);
 static int chore_sweep(struct keeper *k, struct db *db);
+static int chore_replay(struct keeper *k, struct db *db);
 static int chore_expire(struct keeper *k, struct db *db);
 static int chore_partitions(struct keeper *k, struct db *db);
 static int chore_forget(struct keeper *k, struct db *db);
@@ -25,6 +27,7 @@ static int chore_forget(struct keeper *k, struct db *db);
   X(BOOK, "book", 500, chore_book)                                                                                     \
   X(CONFIRM, "confirm", 500, chore_confirm)                                                                            \
   X(SWEEP, "sweep", 0, chore_sweep)                                                                                    \
+  X(REPLAY, "replay", 500, chore_replay)                                                                               \
   X(EXPIRE, "expire", 1000, chore_expire)                                                                              \
   X(PARTITIONS, "partitions", 3600000, chore_partitions)                                                                 \
   X(FORGET, "forget", 60000, chore_forget)
@@ -91,6 +94,11 @@ static int chore_confirm(struct keeper *k, struct db *db) {
 
 static int chore_sweep(struct keeper *k, struct db *db) {
   return ledger_sweep(k->config.ledger, db);
+}
+
+static int chore_replay(struct keeper *k, struct db *db) {
+  (void)db;
+  return k->config.journal && ledger_up(k->config.ledger) ? settlements_replay(k->config.journal, k->config.ledger) : 0;
 }
 
 static int chore_expire(struct keeper *k, struct db *db) {

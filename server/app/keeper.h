@@ -9,6 +9,7 @@ struct keeper_config {
   const char *url;
   int lease_ms;
   struct ledger *ledger;
+  struct journal *journal; // NULL: none
   struct principals *principals;
   struct book_holder *books;
   struct gateway_context *gateway;

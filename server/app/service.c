@@ -1,15 +1,18 @@
 // Builds the instance. A step that fails ends with a sentence, and what was made before it is taken down again.
 #include "app/service.h"
+#include "app/files.h"
 #include "app/keeper.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "crypto/crypto.h"
 #include "db/migrate.h"
 #include "db/pool.h"
 #include "gateway/gateway.h"
 #include "rest/rest.h"
+#include <errno.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -24,6 +27,7 @@ struct service {
   struct crypto_keys keys;
   struct db_pool *pool, *reading;
   struct ledger *ledger;
+  struct journal *journal; // NULL: off
   struct principals *principals;
   struct book_holder *books;
   struct plugin_registry *plugins;
@@ -114,6 +118,40 @@ static bool ledger_prepare(struct service *s, struct buf *ret_error) {
   return s->ledger != NULL;
 }
 
+// What was found is told once, here; what is alarming is counted too.
+static void found_tell(const struct journal_found *f) {
+  struct str rest = buf_str(&f->lines), line;
+  bool alarming = f->flipped + f->duplicates + f->foreign > 0;
+  while (str_split(&rest, '\n', &line)) log_write(alarming ? LOG_ERROR : LOG_WARN, "journal.found", "%.*s", STR_ARG(line));
+  if (f->entries > 0) log_info("journal.entries", "%zu settlements wait in the journal", f->entries);
+  metric_add(METRIC_JOURNAL_TORN, (int64_t)f->torn);
+  metric_add(METRIC_JOURNAL_FLIPPED, (int64_t)f->flipped);
+  metric_add(METRIC_JOURNAL_DUPLICATES, (int64_t)f->duplicates);
+}
+
+static bool journal_prepare(struct service *s, struct buf *ret_error) {
+  const char *folder = config_text(s->config, SETTING_JOURNAL_DIR);
+  struct journal_found found;
+  CLEANUP(buf_finish) struct buf why;
+  if (strcmp(folder, "off") == 0) {
+    log_warn("journal.off", "settlements that wait for the database are lost if this process dies");
+    metric_set(METRIC_JOURNAL_OK, 1);
+    return true;
+  }
+  buf_init(&why, 4096);
+  if (folder_make(folder, 0700) != 0)
+    buf_printf(&why, "the journal's folder %s cannot be made: %s", folder, strerror(errno));
+  else {
+    s->journal = journal_open(folder, &found, &why);
+    found_tell(&found);
+    journal_found_finish(&found);
+  }
+  if (!s->journal)
+    buf_printf(ret_error, "TOLLGATE_JOURNAL_DIR: %s. Example: TOLLGATE_JOURNAL_DIR=%s", buf_cstr(&why),
+               setting_table[SETTING_JOURNAL_DIR].example);
+  return s->journal != NULL;
+}
+
 static void pools_create(struct service *s) {
   unsigned threads = (unsigned)config_number(s->config, SETTING_JOB_THREADS);
   s->pool = db_pool_create(config_text(s->config, SETTING_DATABASE_URL), threads, LIMIT_JOB_QUEUE);
@@ -133,7 +171,8 @@ static void ready_tell(void *arg, struct rest_ready *ret) {
   *ret = (struct rest_ready){.database = db_pool_up(s->pool),
                              .migrations = true,
                              .plugins = plugin_count(s->plugins) > 0,
-                             .ledger = ledger_up(s->ledger)};
+                             .ledger = ledger_up(s->ledger),
+                             .journal = !s->journal || journal_state(s->journal).ok};
 }
 
 static void edges_prepare(struct service *s) {
@@ -142,6 +181,7 @@ static void edges_prepare(struct service *s) {
                                         .loop_count = s->loop_count,
                                         .pool = s->pool,
                                         .ledger = s->ledger,
+                                        .journal = s->journal,
                                         .principals = s->principals,
                                         .books = s->books,
                                         .plugins = s->plugins,
@@ -189,6 +229,7 @@ static void keeper_prepare(struct service *s) {
   struct keeper_config config = {.url = config_text(s->config, SETTING_DATABASE_URL),
                                  .lease_ms = (int)config_number(s->config, SETTING_LEASE_MS),
                                  .ledger = s->ledger,
+                                 .journal = s->journal,
                                  .principals = s->principals,
                                  .books = s->books,
                                  .gateway = &s->gateway};
@@ -200,7 +241,7 @@ struct service *service_create(const struct config *config, struct buf *ret_erro
   s->config = config;
   s->books = book_holder_create();
   bool sound = keys_prepare(s, ret_error) && plugins_prepare(s, ret_error) && database_prepare(s, ret_error) &&
-               books_prepare(s, ret_error) && ledger_prepare(s, ret_error);
+               books_prepare(s, ret_error) && journal_prepare(s, ret_error) && ledger_prepare(s, ret_error);
   if (sound) {
     s->principals = principals_create(&s->keys);
     pools_create(s);
@@ -284,6 +325,7 @@ void service_destroy(struct service *s) {
   if (s->loop_count > 0) gateway_finish(&s->gateway);
   rest_finish(&s->rest);
   ledger_destroy(s->ledger);
+  journal_close(s->journal);
   principals_destroy(s->principals);
   plugin_registry_destroy(s->plugins);
   book_holder_destroy(s->books);

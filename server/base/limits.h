@@ -41,6 +41,12 @@
 #define LIMIT_LEDGER_WAIT_MS 5000            // an operation not begun by then is answered with 503
 #define LIMIT_DRAWS 16                       // buckets one call may draw from, beside the credits
 
+// Journal: of settlements that the database could not take. Preallocated; each running call owns room for one entry
+#define LIMIT_JOURNAL_ENTRY 8192             // bytes; evidence that does not fit is left out, the charge always fits
+#define LIMIT_JOURNAL_SEGMENT (8 * 1024 * 1024)
+#define LIMIT_JOURNAL_SEGMENTS 9             // 1,016 entries each: more than LIMIT_RUNNING_CALLS
+#define LIMIT_JOURNAL_AFTER_MS 1000          // a settlement that takes longer is written to the journal
+
 // Database jobs (everything but the ledger's writer)
 #define LIMIT_JOB_THREADS 4
 #define LIMIT_JOB_QUEUE 1024

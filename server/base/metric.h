@@ -32,6 +32,15 @@
   X(LEDGER_PAST_FLOOR, "tollgate_ledger_past_floor_total", "counter", "", "Movements that passed the floor.")         \
   X(LEDGER_SWEPT, "tollgate_ledger_swept_total", "counter", "", "Calls of a dead instance settled by the sweeper.")   \
   X(LEDGER_DRIFT, "tollgate_ledger_drift", "gauge", "", "Rows that break an invariant. Must read 0.")                 \
+  X(JOURNAL_OK, "tollgate_journal_ok", "gauge", "", "0 once a write of the journal has failed. Alarm.")              \
+  X(JOURNAL_ENTRIES, "tollgate_journal_entries", "gauge", "", "Settlements in the journal and not yet in the ledger.") \
+  X(JOURNAL_REFUSED, "tollgate_journal_refused", "gauge", "", "Of those, refused by the ledger for good. Alarm.")     \
+  X(JOURNAL_ROOM, "tollgate_journal_room", "gauge", "", "Further settlements the journal has room for.")              \
+  X(JOURNAL_WRITTEN, "tollgate_journal_written_total", "counter", "", "Settlements written to the journal.")          \
+  X(JOURNAL_REPLAYED, "tollgate_journal_replayed_total", "counter", "", "Settlements that reached the ledger from it.") \
+  X(JOURNAL_TORN, "tollgate_journal_torn_total", "counter", "", "Unfinished records found at opening.")               \
+  X(JOURNAL_FLIPPED, "tollgate_journal_damaged_total", "counter", "", "Damaged records found at opening. Alarm.")     \
+  X(JOURNAL_DUPLICATES, "tollgate_journal_duplicates_total", "counter", "", "Copied files found at opening. Alarm.")  \
   X(DB_UP, "tollgate_database_up", "gauge", "", "1 while the ledger's connection works.")                             \
   X(DB_JOBS_REFUSED, "tollgate_db_jobs_refused_total", "counter", "", "Database jobs refused by a full queue.")
 

@@ -201,7 +201,21 @@ static void on_admitted(void *call) {
     refused(c);
 }
 
+// A call that could not be put on record is not begun.
+static void refuse_unrecorded(struct gateway_call *c) {
+  struct problem_more more = {.retry_after_ms = 1000};
+  if (journal_state(c->gateway->journal).ok)
+    respond_problem(c, PROBLEM_OVERLOADED, &more, "Too many settlements wait for the database. Try again in a moment.");
+  else
+    respond_problem(c, PROBLEM_STORAGE_UNAVAILABLE, &more, "The journal cannot be written, so no call is begun. Nothing was charged.");
+  call_go(c, STEP_DONE);
+}
+
 void admit_enter(struct gateway_call *c) {
+  if (!saved_reserve(c)) {
+    refuse_unrecorded(c);
+    return;
+  }
   if (uuid_is_nil(c->id)) {
     c->id = ledger_call_id(c->gateway->ledger, c->principal->customer_id);
     id_print("call", c->id, c->id_text);

@@ -23,6 +23,7 @@ void call_unref(struct gateway_call *c) {
   mem_free(c->key_text);
   mem_free(c->once);
   grow_end(c);
+  saved_finish(c);
   principal_unref(c->principal);
   book_unref(c->book);
   buf_finish(&c->held);

@@ -142,6 +142,8 @@ struct gateway_call {
   struct buf usage_json, evidence;
   int64_t settling_since, retry_at;
   int retry_ms;
+  bool submitted, reserved; // the ledger has the settlement; the journal keeps room for it
+  struct saved *saved;      // NULL: it did not have to go to the journal
 };
 
 // call.c
@@ -246,6 +248,15 @@ void settle_release(struct gateway_call *c, const char *ending); // nothing was 
 // came to its proper end.
 void settle_usage(struct gateway_call *c, enum tollgate_ending ending, const char *ending_name, bool *ret_complete);
 void settle_enter(struct gateway_call *c);
+void settle_saved(struct gateway_call *c); // the journal has written it, or failed to
+
+// saved.c
+bool saved_reserve(struct gateway_call *c); // false: the journal has no room for one more call, or is broken
+void saved_finish(struct gateway_call *c);
+bool saved_begin(struct gateway_call *c); // false: there is no journal, it is broken, or it was asked before
+bool saved_is_writing(const struct gateway_call *c);
+bool saved_is_kept(const struct gateway_call *c);
+void saved_conclude(const struct gateway_call *c, bool landed, bool refused); // of one that is kept
 
 // evidence.c
 struct evidence {

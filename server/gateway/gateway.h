@@ -3,6 +3,7 @@
 #pragma once
 #include "db/pool.h"
 #include "http/server.h"
+#include "journal/journal.h"
 #include "ledger/ledger.h"
 #include "meter/principal.h"
 #include "net/client.h"
@@ -18,6 +19,7 @@ struct gateway_context {
   size_t loop_count;
   struct db_pool *pool;
   struct ledger *ledger;
+  struct journal *journal; // NULL: settlements that wait for the database are kept in memory alone
   struct principals *principals;
   struct book_holder *books;
   const struct plugin_registry *plugins;

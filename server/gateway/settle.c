@@ -1,6 +1,6 @@
 // The end in the books: what was used, priced by the price that served, in one settlement. Usage is never dropped:
-// while the database is away the settlement is tried again until it lands or the service stops, and the client is not
-// kept waiting for longer than PENDING_ANSWER_US.
+// while the database is away the settlement goes to the journal (saved.c), or is tried again until it lands where there is
+// none, and the client is not kept waiting for longer than PENDING_ANSWER_US.
 #include "base/clock.h"
 #include "gateway/call.h"
 
@@ -158,18 +158,24 @@ static void give_up(struct gateway_call *c, const char *why) {
   call_go(c, STEP_DONE);
 }
 
+static void retry_arm(struct gateway_call *c) {
+  c->retry_ms = c->retry_ms == 0 ? RETRY_LEAST_MS : c->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : c->retry_ms * 2;
+  c->retry_at = clock_mono_us() + INT64_C(1000) * c->retry_ms;
+}
+
+// Into the journal, where there is one; else it is tried again from memory, also while stopping: the drain has a bound
+// of its own.
 static void try_later(struct gateway_call *c, int fault) {
-  if (fault == FAULT_CLOSED) { // else it is tried again, also while stopping: the drain has a bound of its own
-    give_up(c, fault_name(fault));
-    return;
-  }
-  if (c->retry_ms == 0) {
+  if (c->retry_ms == 0 && !c->saved) {
     log_context(c->request_id);
     log_warn("gateway.settle", "call %s waits for its settlement: %s", c->id_text, fault_name(fault));
     log_context(NULL);
   }
-  c->retry_ms = c->retry_ms == 0 ? RETRY_LEAST_MS : c->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : c->retry_ms * 2;
-  c->retry_at = clock_mono_us() + INT64_C(1000) * c->retry_ms;
+  if (saved_begin(c)) return;
+  if (fault == FAULT_CLOSED)
+    give_up(c, fault_name(fault));
+  else
+    retry_arm(c);
 }
 
 // The client left while its settlement was under way: that is noted with the call, so that its retry is not charged too.
@@ -177,20 +183,39 @@ static bool left_meanwhile(const struct gateway_call *c) {
   return abort_happened(c) && !c->op.undelivered && c->op.charged > 0;
 }
 
+static bool has_landed(const struct gateway_call *c) {
+  return !c->submitted && (c->op.result == LEDGER_DONE || c->op.result == LEDGER_DUPLICATE);
+}
+
+// The ledger has answered, and the journal is not at work on it.
+static void conclude(struct gateway_call *c) {
+  bool landed = has_landed(c), faulty = c->op.result < 0, kept = saved_is_kept(c);
+  if (kept) saved_conclude(c, landed, !landed && !faulty);
+  if (landed || (kept && faulty)) {
+    respond_end(c, landed);
+    call_go(c, STEP_DONE);
+  } else if (faulty) {
+    try_later(c, c->op.result);
+  } else {
+    give_up(c, c->op.result == LEDGER_REFUSED ? "the database refused it" : "its hold is not known");
+  }
+}
+
+void settle_saved(struct gateway_call *c) {
+  if (saved_is_kept(c) && !has_landed(c)) respond_end(c, false);
+  if (!c->submitted) conclude(c);
+}
+
 static void on_settled(void *call) {
   struct gateway_call *c = call;
-  int result = c->op.result;
-  if ((result == LEDGER_DONE || result == LEDGER_DUPLICATE) && left_meanwhile(c)) {
+  c->submitted = false;
+  if (has_landed(c) && left_meanwhile(c)) {
     c->op.undelivered = true;
     settle_submit(c);
-  } else if (result == LEDGER_DONE || result == LEDGER_DUPLICATE) {
-    respond_end(c, true);
-    call_go(c, STEP_DONE);
-  } else if (result < 0) {
-    try_later(c, result);
-  } else {
-    give_up(c, result == LEDGER_REFUSED ? "the database refused it" : "its hold is not known");
+    return;
   }
+  if (has_landed(c)) respond_end(c, true);
+  if (!saved_is_writing(c)) conclude(c);
 }
 
 static void done(struct ledger_op *op) {
@@ -201,8 +226,12 @@ static void done(struct ledger_op *op) {
 static void settle_submit(struct gateway_call *c) {
   c->retry_at = 0;
   c->op.done = done;
+  c->submitted = true; // from here on its answer may come at any time
   int fault = ledger_submit(c->gateway->ledger, &c->op);
-  if (fault != 0) try_later(c, fault);
+  if (fault == 0) return;
+  c->submitted = false;
+  c->op.result = fault;
+  conclude(c);
 }
 
 // One timer a lane, while any call settles: repeats what failed, and lets clients go that have waited long enough.
@@ -216,6 +245,7 @@ static void settle_tick(void *arg) {
     if (c->step != STEP_SETTLE) continue;
     lane->ticking = true;
     if (now - c->settling_since >= PENDING_ANSWER_US) respond_end(c, false);
+    if (now - c->settling_since >= LIMIT_JOURNAL_AFTER_MS * INT64_C(1000)) (void)saved_begin(c);
     if (c->retry_at != 0 && now >= c->retry_at) settle_submit(c);
   }
   if (lane->ticking) net_after(lane->loop, TICK_MS, settle_tick, lane);

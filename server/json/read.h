@@ -54,6 +54,7 @@ struct json *json_get(struct json *object, const char *name); // NULL where miss
 bool json_is_null(struct json *value);
 bool json_text(struct json *value, struct str *ret);
 bool json_int(struct json *value, int64_t *ret);
+bool json_bool(struct json *value, bool *ret);
 // Compact text, keys in their order; the caller owns it (mem_free). For metadata and settings only: never for bytes that
 // must stay what they were.
 char *json_dump(struct json *value);

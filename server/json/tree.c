@@ -111,6 +111,12 @@ bool json_int(struct json *value, int64_t *ret) {
   return true;
 }
 
+bool json_bool(struct json *value, bool *ret) {
+  if (!value || json_shape(value) != SHAPE_BOOL) return false;
+  *ret = json_truth(value);
+  return true;
+}
+
 char *json_dump(struct json *value) {
   char *text = json_dumps(tree(value), JSON_COMPACT | JSON_ENCODE_ANY);
   ASSERT(text); // what was parsed can be printed

@@ -113,6 +113,8 @@ struct ledger_op {
 int ledger_submit(struct ledger *l, struct ledger_op *op);
 // Submits and waits: for job threads and tools. Returns op->result.
 int ledger_run(struct ledger *l, struct ledger_op *op);
+// The same for many at once; each has its own result. How many were DONE, or one of their faults.
+int ledger_run_all(struct ledger *l, struct ledger_op *ops, size_t count);
 
 // Housekeeping, on a job thread: fences off writers whose lease has run out and has their calls ended; ends grants whose
 // time has run out; makes the partitions of the coming days. Each returns how much it did, or a fault.

@@ -1,4 +1,4 @@
-// Waiting for the writer's answer, for job threads and tools: an operation that is submitted and slept on.
+// Waiting for the writer's answers, for job threads and tools: operations that are submitted and slept on.
 #include "ledger/ledger.h"
 #include <pthread.h>
 
@@ -26,4 +26,38 @@ int ledger_run(struct ledger *l, struct ledger_op *op) {
   while (!w.done) pthread_cond_wait(&w.cond, &w.mutex);
   pthread_mutex_unlock(&w.mutex);
   return op->result;
+}
+
+struct round {
+  pthread_mutex_t mutex;
+  pthread_cond_t cond;
+  size_t open, done;
+  int fault;
+};
+
+static void round_done(struct ledger_op *op) {
+  struct round *r = op->arg;
+  pthread_mutex_lock(&r->mutex);
+  if (op->result == LEDGER_DONE) r->done++;
+  else if (op->result < 0) r->fault = op->result;
+  if (--r->open == 0) pthread_cond_signal(&r->cond);
+  pthread_mutex_unlock(&r->mutex);
+}
+
+int ledger_run_all(struct ledger *l, struct ledger_op *ops, size_t count) {
+  struct round r = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, count + 1, 0, 0};
+  for (size_t i = 0; i < count; i++) {
+    ops[i].done = round_done;
+    ops[i].arg = &r;
+    int fault = ledger_submit(l, &ops[i]);
+    if (fault < 0) {
+      ops[i].result = fault;
+      round_done(&ops[i]);
+    }
+  }
+  pthread_mutex_lock(&r.mutex);
+  r.open--;
+  while (r.open > 0) pthread_cond_wait(&r.cond, &r.mutex);
+  pthread_mutex_unlock(&r.mutex);
+  return r.fault ? r.fault : (int)r.done;
 }

@@ -5,43 +5,7 @@
 #include "base/vec.h"
 #include "db/db.h"
 #include "ledger/ledger.h"
-#include <pthread.h>
 #include <stdio.h>
-
-// Submits copies of `ops` and waits for all. How many were DONE, or the first fault.
-struct round {
-  pthread_mutex_t mutex;
-  pthread_cond_t cond;
-  size_t open, done;
-  int fault;
-};
-
-static void round_done(struct ledger_op *op) {
-  struct round *r = op->arg;
-  pthread_mutex_lock(&r->mutex);
-  if (op->result == LEDGER_DONE) r->done++;
-  else if (op->result < 0) r->fault = op->result;
-  if (--r->open == 0) pthread_cond_signal(&r->cond);
-  pthread_mutex_unlock(&r->mutex);
-}
-
-static int run_all(struct ledger *l, struct ledger_op *ops, size_t count) {
-  struct round r = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, count + 1, 0, 0};
-  for (size_t i = 0; i < count; i++) {
-    ops[i].done = round_done;
-    ops[i].arg = &r;
-    int fault = ledger_submit(l, &ops[i]);
-    if (fault < 0) {
-      ops[i].result = fault;
-      round_done(&ops[i]);
-    }
-  }
-  pthread_mutex_lock(&r.mutex);
-  if (--r.open > 0)
-    while (r.open > 0) pthread_cond_wait(&r.cond, &r.mutex);
-  pthread_mutex_unlock(&r.mutex);
-  return r.fault ? r.fault : (int)r.done;
-}
 
 static int collect(struct ledger *l, struct db *db, enum statement_id statement, enum ledger_kind kind) {
   struct db_result *rows = NULL;
@@ -62,7 +26,7 @@ static int collect(struct ledger *l, struct db *db, enum statement_id statement,
     }
   }
   db_result_finish(rows);
-  int done = count ? run_all(l, ops, count) : 0;
+  int done = count ? ledger_run_all(l, ops, count) : 0;
   mem_free(ops);
   return done;
 }

@@ -14,7 +14,7 @@ static void ready_get(struct rest_request *r, struct db *db) {
   (void)db;
   struct rest_ready is = {0};
   r->context->ready(r->context->ready_arg, &is);
-  bool all = is.database && is.migrations && is.plugins && is.ledger;
+  bool all = is.database && is.migrations && is.plugins && is.ledger && is.journal;
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);
   struct json_writer w = json_writer(&out);
@@ -26,6 +26,7 @@ static void ready_get(struct rest_request *r, struct db *db) {
   json_member_bool(&w, "migrations", is.migrations);
   json_member_bool(&w, "plugins", is.plugins);
   json_member_bool(&w, "ledger", is.ledger);
+  json_member_bool(&w, "journal", is.journal);
   json_object_end(&w);
   json_object_end(&w);
   rest_reply(r, all ? 200 : 503, &out);

@@ -10,7 +10,7 @@
 #include "price/holder.h"
 
 struct rest_ready {
-  bool database, migrations, plugins, ledger;
+  bool database, migrations, plugins, ledger, journal;
 };
 
 // Filled by its owner and outlives every request.

@@ -144,7 +144,7 @@ class Server:
         self.log_path = os.path.join(folder, f"server-{self.port}.log")
         self.environment = {"DATABASE_URL": cluster.url(), "PORT": str(self.port), "TOLLGATE_HOST": "127.0.0.1",
                             "TOLLGATE_MASTER_KEY": master_key, "TOLLGATE_PLUGIN_DIR": str(BUILD / "plugins"),
-                            "TOLLGATE_LOG_FORMAT": "json", "TOLLGATE_LOG_LEVEL": "info", **environment}
+                            "TOLLGATE_JOURNAL_DIR": os.path.join(folder, f"journal-{self.port}"), "TOLLGATE_LOG_FORMAT": "json", "TOLLGATE_LOG_LEVEL": "info", **environment}
         self.process = None
         self.start()
 
