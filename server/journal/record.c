@@ -1,3 +1,4 @@
+// Reading a segment as if an enemy had written it: each length is held against what is there before it is believed.
 #include "journal/record.h"
 #include "base/mem.h"
 #include "crypto/crypto.h"

@@ -1,3 +1,4 @@
+// A file of the journal, and what a crash may leave of each step: every call says how durable its work is.
 #include "journal/segment.h"
 #include "base/fault.h"
 #include "base/mem.h"

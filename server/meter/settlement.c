@@ -1,3 +1,4 @@
+// From an operation to an entry and back: JSON, because a person may have to read it one day.
 #include "meter/settlement.h"
 #include "base/log.h"
 #include "base/mem.h"
