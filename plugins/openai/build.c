@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MODEL_JSON_MAX 2048
+#define MODEL_JSON_MAX (6 * 1024)
 
 static struct pick_span text_span(const char *text) {
   return (struct pick_span){text, strlen(text)};

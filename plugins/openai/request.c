@@ -9,7 +9,7 @@
 #define OUTPUT_DEFAULT 16384 // where neither the caller nor the catalogue gives a cap
 #define OUTPUT_LIKELY 256    // of one choice
 #define CHOICES_MAX 128
-#define MODEL_MAX 256
+#define MODEL_MAX 1024 // what is sold has 200 characters, and "provider/" may stand before
 #define UPPER_REQUEST 16 // tokens around the messages, whatever they are
 #define LIKELY_REQUEST 3
 #define LIKELY_MESSAGE 4
@@ -152,7 +152,8 @@ static enum tollgate_result model_read(struct reading *r) {
   if (!value.len) return refuse(r->facts, "model", "The request names no model: \"model\" is required.");
   if (!pick_string(value, &text, &escaped) || text.len == 0)
     return refuse(r->facts, "model", "\"model\" must be a text that is not empty.");
-  if (text.len > MODEL_MAX) return refuse(r->facts, "model", "\"model\" is longer than %d bytes.", MODEL_MAX);
+  if (text.len > (escaped ? 6 * MODEL_MAX : MODEL_MAX)) // \u00e9
+    return refuse(r->facts, "model", "\"model\" is longer than %d bytes.", MODEL_MAX);
   if (name_unescape(r, text, escaped, &r->facts->model)) return TOLLGATE_OK;
   return refuse(r->facts, "model", "\"model\" must be written without escapes (\\/ is /).");
 }

@@ -55,7 +55,7 @@
 #define LIMIT_PAGE_DEFAULT 20
 #define LIMIT_PAGE_MAX 100
 #define LIMIT_REPORT_ROWS 10000
-#define LIMIT_NAME 200
+#define LIMIT_NAME 200                       // characters of one to four bytes
 #define LIMIT_METADATA_KEYS 50
 #define LIMIT_REQUEST_ARENA (64 * 1024 * 1024)
 

@@ -107,3 +107,19 @@ bool str_is_utf8(struct str s) {
   }
   return true;
 }
+
+size_t str_utf8_count(struct str s) {
+  size_t count = 0;
+  for (size_t i = 0; i < s.len; i++) count += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
+  return count;
+}
+
+// C1 is U+0080 to U+009F: C2 and a byte below A0.
+bool str_has_control(struct str s) {
+  for (size_t i = 0; i < s.len; i++) {
+    unsigned char c = (unsigned char)s.ptr[i];
+    if (c < 0x20 || c == 0x7F) return true;
+    if (c == 0xC2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] < 0xA0) return true;
+  }
+  return false;
+}

@@ -25,3 +25,5 @@ bool str_to_i64(struct str s, int64_t *ret);      // whole string, decimal, no l
 bool str_to_u32(struct str s, uint32_t *ret);
 bool str_is_utf8(struct str s);                   // strict: no overlong forms, surrogates or values beyond U+10FFFF
 size_t str_utf8_len(struct str s);                // bytes of the well-formed UTF-8 sequence at its front; 0: none
+size_t str_utf8_count(struct str s);              // characters of well-formed UTF-8
+bool str_has_control(struct str s);               // C0, DEL or C1 in well-formed UTF-8

@@ -15,16 +15,6 @@ static int refuse(field f, struct json_error *error, const char *what) {
   return json_refuse(error, str_from(f->name), "%s", what);
 }
 
-// C0, DEL, and C1 (U+0080..U+009F, which begin with C2 in UTF-8 that is already known to be valid).
-static bool has_control(struct str s) {
-  for (size_t i = 0; i < s.len; i++) {
-    unsigned char c = (unsigned char)s.ptr[i];
-    if (c < 0x20 || c == 0x7F) return true;
-    if (c == 0xC2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] < 0xA0) return true;
-  }
-  return false;
-}
-
 static int choose(field f, struct str text, struct json_error *error) {
   struct str left = str_from(f->one_of), choice;
   CLEANUP(buf_finish) struct buf list;
@@ -38,10 +28,11 @@ static int choose(field f, struct str text, struct json_error *error) {
 
 static int text_bounds(field f, struct str text, struct json_error *error) {
   uint64_t least = f->min > 1 ? (uint64_t)f->min : 1, most = f->max > 0 ? (uint64_t)f->max : LIMIT_NAME;
-  if (text.len < least && least == 1) return refuse(f, error, "Must not be empty.");
-  if (text.len < least || text.len > most)
-    return json_refuse(error, str_from(f->name), "Must have %" PRIu64 " to %" PRIu64 " bytes.", least, most);
-  if (has_control(text)) return refuse(f, error, "Must not hold control characters.");
+  uint64_t len = str_utf8_count(text);
+  if (len < least && least == 1) return refuse(f, error, "Must not be empty.");
+  if (len < least || len > most)
+    return json_refuse(error, str_from(f->name), "Must have %" PRIu64 " to %" PRIu64 " characters.", least, most);
+  if (str_has_control(text)) return refuse(f, error, "Must not hold control characters.");
   return 0;
 }
 
@@ -50,8 +41,8 @@ static int take_text(field f, struct json *value, void *out, struct json_error *
   if (!json_text(value, &text)) return refuse(f, error, "Must be a string.");
   if (f->one_of && choose(f, text, error)) return 1;
   if (!f->one_of && f->kind == JSON_TEXT && text_bounds(f, text, error)) return 1;
-  if (f->kind == JSON_TEXT_ANY && f->max > 0 && text.len > (uint64_t)f->max)
-    return json_refuse(error, str_from(f->name), "Must have at most %" PRId64 " bytes.", f->max);
+  if (f->kind == JSON_TEXT_ANY && f->max > 0 && str_utf8_count(text) > (uint64_t)f->max)
+    return json_refuse(error, str_from(f->name), "Must have at most %" PRId64 " characters.", f->max);
   memcpy(out, &text, sizeof text);
   return 0;
 }

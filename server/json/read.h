@@ -21,7 +21,7 @@ static inline void json_finishp(struct json **root) { json_finish(*root); }
 
 // A body as a table: each member's name, kind, and where its value goes. Members not in the table are refused by name.
 enum json_kind {
-  JSON_TEXT,     // struct str, lent by the root; 1..max bytes (max 0: LIMIT_NAME), no control characters
+  JSON_TEXT,     // struct str, lent by the root; 1..max characters (max 0: LIMIT_NAME), none of control
   JSON_TEXT_ANY, // struct str; may be empty, any characters
   JSON_INT,      // int64_t, min..max (max 0: no bound)
   JSON_BOOL,     // bool
@@ -38,7 +38,7 @@ struct json_field {
   bool nullable;        // null counts as given and leaves the value zero
   size_t offset;        // of the value in the target struct
   size_t given;         // of a bool that says whether the member was there; SIZE_MAX: none
-  int64_t min, max;     // JSON_INT bounds, JSON_TEXT bytes, JSON_AMOUNT bounds (nanocredits)
+  int64_t min, max;     // JSON_INT bounds, JSON_TEXT characters, JSON_AMOUNT bounds (nanocredits)
   const char *prefix;   // JSON_ID
   const char *one_of;   // JSON_TEXT: "minute|day|month": the only values taken
 };

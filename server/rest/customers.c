@@ -93,14 +93,14 @@ struct metadata {
 static int metadata_member(void *arg, const char *name, struct json *value) {
   struct metadata *m = arg;
   struct str text;
-  size_t len = strlen(name);
+  size_t len = str_utf8_count(str_from(name));
   m->count++;
   if (len == 0 || len > METADATA_KEY_MAX)
-    m->wrong = "metadata's names must have 1 to 40 bytes.";
+    m->wrong = "metadata's names must have 1 to 40 characters.";
   else if (json_is_null(value) && m->may_clear)
     return 0;
-  else if (!json_text(value, &text) || text.len > METADATA_VALUE_MAX)
-    m->wrong = "metadata's values must be strings of at most 500 bytes.";
+  else if (!json_text(value, &text) || str_utf8_count(text) > METADATA_VALUE_MAX)
+    m->wrong = "metadata's values must be strings of at most 500 characters.";
   if (m->count > LIMIT_METADATA_KEYS) m->wrong = "metadata may have at most 50 members.";
   return m->wrong != NULL;
 }

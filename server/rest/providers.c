@@ -94,7 +94,7 @@ static bool url_check(struct rest_request *r, struct str *url) {
 static int model_member(void *arg, const char *name, struct json *value) {
   struct str text;
   (void)arg;
-  return name[0] == '\0' || !json_text(value, &text) || text.len == 0 || text.len > LIMIT_NAME;
+  return !word_is_text(str_from(name), LIMIT_NAME) || !json_text(value, &text) || !word_is_text(text, LIMIT_NAME);
 }
 
 static bool body_check(struct rest_request *r, struct body *b) {
@@ -102,7 +102,8 @@ static bool body_check(struct rest_request *r, struct body *b) {
     return wrong(r, "name", "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit.");
   if (b->given_base_url && !url_check(r, &b->base_url)) return false;
   if (b->models && json_each(b->models, model_member, NULL) != 0)
-    return wrong(r, "models", "must be an object of strings: the model as sold, and the provider's name of it.");
+    return wrong(r, "models", "must be an object of strings: the model as sold, and the provider's name of it, each of 1 to 200 "
+                 "characters.");
   return true;
 }
 

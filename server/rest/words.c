@@ -33,6 +33,10 @@ size_t word_members(struct str object) {
   return count;
 }
 
+bool word_is_text(struct str s, size_t max) {
+  return s.len > 0 && str_utf8_count(s) <= max && !str_has_control(s);
+}
+
 bool word_is_name(struct str s, const char *more, size_t max) {
   if (s.len == 0 || s.len > max) return false;
   for (size_t i = 0; i < s.len; i++) {

@@ -359,6 +359,22 @@ def test_what_makes_no_sense_is_refused_and_the_member_named(world, kind, sound,
     assert re.split(r"[.\[]", answer.json["error"]["param"])[0] in set(over) | set(sound)
 
 
+def test_lengths_are_counted_in_characters_whatever_their_bytes(world):
+    a, wide = world.admin, "模" * 200
+    customer = made(a.post("/api/v1/customers", {"name": wide, "external_id": wide, "metadata": {"é" * 40: "é" * 500}}))
+    assert (customer["name"], customer["external_id"], customer["metadata"]) == (wide, wide, {"é" * 40: "é" * 500})
+    for over in ({"name": wide + "x"}, {"external_id": wide + "x"}, {"metadata": {"é" * 41: ""}}, {"metadata": {"a": "é" * 501}}):
+        refused(a.post("/api/v1/customers", over), 400, "invalid_request", next(iter(over)))
+    made(a.post("/api/v1/grants", {"customer": customer["id"], "amount": "1", "reason": wide}))
+    key = made(a.post("/api/v1/keys", {"customer": f"ext:{wide}", "name": wide}))["secret"]
+    made(a.post("/api/v1/providers", {"name": "w" * 63, "plugin": "openai", "base_url": world.stand_in.url, "secret": "x",
+                                       "models": {wide: "gpt-4o-mini"}}))
+    refused(a.patch("/api/v1/providers/" + "w" * 63, {"models": {wide + "x": "y"}}), 400, "invalid_request", "models")
+    made(a.post("/api/v1/prices", {"provider": "w" * 63, "model": wide, "rates": RATES}))
+    for model in (wide, "w" * 63 + "/" + wide):
+        assert world.servers[0].client(key).chat(model=model, max_tokens=5).status == 200
+
+
 # ---- who may do what
 
 OPEN, OPERATORS, OWN = (200,) * 5, (401, 401, 403, 403), (401, 401, 403, 200, 200)

@@ -129,6 +129,16 @@ static void every_start_of_a_sequence_is_judged_by_its_first_three_bytes(void **
       }
 }
 
+static void counts_characters_and_finds_controls(void **state) {
+  (void)state;
+  assert_int_equal(str_utf8_count(nothing), 0);
+  assert_int_equal(str_utf8_count(STR("a\xC3\xBC\xE2\x82\xAC\xF0\x9F\x92\xB0")), 4);
+  const char *const controls[] = {"a\nb", "\x01", "\x7F", "\xC2\x80", "a\xC2\x9F"};
+  for (size_t i = 0; i < ARRAY_LEN(controls); i++) assert_true(str_has_control(str_from(controls[i])));
+  assert_false(str_has_control(STR("a \xC2\xA0\xC3\x85"))); // a blank that does not break, and a letter that ends in 85
+  assert_false(str_has_control(nothing));
+}
+
 static void text_that_breaks_off_is_not_utf8(void **state) {
   (void)state;
   assert_true(str_is_utf8(STR("price \xE2\x82\xAC \xF0\x9F\x92\xB0")));
@@ -162,6 +172,7 @@ int main(void) {
       cmocka_unit_test(reads_uint32_to_its_end),
       cmocka_unit_test(every_scalar_value_is_utf8_and_no_surrogate_is),
       cmocka_unit_test(every_start_of_a_sequence_is_judged_by_its_first_three_bytes),
+      cmocka_unit_test(counts_characters_and_finds_controls),
       cmocka_unit_test(text_that_breaks_off_is_not_utf8),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,7 +153,8 @@ static void only_objects_are_bodies(void **state) {
 static void text_keeps_to_its_length_and_has_no_controls(void **state) {
   (void)state;
   assert_takes("{\"name\":\"1234567890\"}");
-  assert_refuses("{\"name\":\"12345678901\"}", "name", "1 to 10 bytes");
+  assert_refuses("{\"name\":\"12345678901\"}", "name", "1 to 10 characters");
+  assert_takes("{\"name\":\"\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC\"}"); // ten of two bytes
   assert_refuses("{\"name\":\"\"}", "name", "empty");
   assert_refuses("{\"name\":5}", "name", "string");
   assert_refuses("{\"name\":\"a\\nb\"}", "name", "control");
