@@ -80,6 +80,8 @@ static int take_amount(field f, struct json *value, void *out, struct json_error
     amount_print(f->max, bound);
     return json_refuse(error, str_from(f->name), "Must be at most %s.", bound);
   }
+  bool bounded = f->min != 0 || f->max != 0;
+  if (bounded && f->min >= 0 && str_starts(text, STR("-"))) return refuse(f, error, "Must have no sign."); // -0
   memcpy(out, &a, sizeof a);
   return 0;
 }

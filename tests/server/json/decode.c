@@ -12,7 +12,7 @@
 struct body {
   struct str name, note, choice;
   int64_t count, at;
-  amount sum;
+  amount sum, rest;
   struct uuid customer;
   struct json *metadata, *list;
   bool on, has_name, has_sum;
@@ -26,6 +26,7 @@ static const struct json_field fields[] = {
     {"count", JSON_INT, AT(count), .given = JSON_NOT_TOLD, .min = 1, .max = 100},
     {"at", JSON_TIME, AT(at), .given = JSON_NOT_TOLD, .nullable = true},
     {"sum", JSON_AMOUNT, AT(sum), .given = offsetof(struct body, has_sum), .min = 1, .max = 100 * AMOUNT_ONE},
+    {"rest", JSON_AMOUNT, AT(rest), .given = JSON_NOT_TOLD, .min = 0, .max = 100 * AMOUNT_ONE},
     {"customer", JSON_ID, AT(customer), .given = JSON_NOT_TOLD, .prefix = "cus"},
     {"metadata", JSON_OBJECT, AT(metadata), .given = JSON_NOT_TOLD},
     {"list", JSON_ARRAY, AT(list), .given = JSON_NOT_TOLD},
@@ -196,6 +197,9 @@ static void amounts_are_strings(void **state) {
   assert_refuses("{\"sum\":\"99999999999\"}", "sum", "plain decimal");
   assert_refuses("{\"sum\":\"0\"}", "sum", "at least 0.000000001.");
   assert_refuses("{\"sum\":\"100.000000001\"}", "sum", "at most 100.");
+  assert_takes("{\"rest\":\"0.0\"}");
+  assert_refuses("{\"rest\":\"-0\"}", "rest", "no sign");
+  assert_refuses("{\"rest\":\"-1\"}", "rest", "at least 0.");
 }
 
 static void the_other_kinds_say_what_they_want(void **state) {
