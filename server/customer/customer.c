@@ -186,3 +186,12 @@ int customer_resolve(struct db *db, struct str text, struct uuid *ret) {
   *ret = db_uuid(r, 0, 0);
   return CUSTOMER_DONE;
 }
+
+int customer_exists(struct db *db, struct uuid id) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  db_params_init(&p);
+  db_param_uuid(&p, id);
+  if (db_run(db, STATEMENT_CUSTOMER_EXISTS, &p, &r) != 0) return FAULT_DB;
+  return db_rows(r) == 1 ? CUSTOMER_DONE : CUSTOMER_UNKNOWN;
+}

@@ -71,3 +71,4 @@ int customer_list(struct db *db, struct arena *arena, struct str external_id, st
                   struct customer **ret, size_t *ret_count);
 // "cus_…" or "ext:<external id>". Of a cus_ id only the form is checked. CUSTOMER_DONE, CUSTOMER_UNKNOWN or a fault.
 int customer_resolve(struct db *db, struct str text, struct uuid *ret);
+int customer_exists(struct db *db, struct uuid id); // likewise

@@ -58,5 +58,8 @@ SELECT c.id, p.external_id, p.name, p.time_zone, p.metadata, c.status, p.short_p
 FROM customer_names n JOIN customers c ON c.id = n.customer_id JOIN customer_profiles p ON p.customer_id = c.id
 WHERE n.external_id = $3::text AND c.id < coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') LIMIT $2::bigint
 
+-- name: customer_exists
+SELECT 1 FROM customers WHERE id = $1::uuid
+
 -- name: customer_resolve
 SELECT customer_id FROM customer_names WHERE external_id = $1::text

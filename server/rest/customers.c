@@ -231,9 +231,8 @@ static void customer_list_get(struct rest_request *r, struct db *db) {
   struct rest_page page;
   struct customer *list = NULL;
   size_t count = 0;
-  struct str external_id = {0};
-  if (!rest_page(r, &page)) return;
-  (void)rest_query(r, "external_id", &external_id);
+  struct str external_id;
+  if (!rest_page(r, &page) || !rest_text_query(r, "external_id", &external_id)) return;
   int fault = customer_list(db, r->arena, external_id, page.before, page.limit + 1, &list, &count);
   if (fault != 0) {
     rest_fault(r, fault);

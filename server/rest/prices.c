@@ -145,12 +145,9 @@ static bool body_read(struct rest_request *r, struct db *db, struct price *p) {
   p->max_output = body.max_output;
   for (size_t i = 0; i < count; i++)
     if (!rate_read(r, json_at(body.rates, i), i, p)) return false;
-  int found = provider_resolve(db, body.provider, &p->provider_id);
-  if (found == PROVIDER_DONE) found = provider_read(db, r->arena, p->provider_id, &provider);
-  if (found < 0)
-    rest_fault(r, found);
-  else if (found != PROVIDER_DONE)
-    rest_unknown(r, "provider", "provider");
+  if (!catalogue_provider(r, db, body.provider, "provider", &p->provider_id)) return false;
+  int found = provider_read(db, r->arena, p->provider_id, &provider);
+  if (found != PROVIDER_DONE) rest_fault(r, found < 0 ? found : FAULT_DB); // it was there just now
   return found == PROVIDER_DONE && meters_check(r, provider.plugin, p);
 }
 
@@ -188,7 +185,7 @@ static void price_get(struct rest_request *r, struct db *db) {
 static bool filter_read(struct rest_request *r, struct db *db, struct price_filter *ret) {
   struct str text = {0};
   *ret = (struct price_filter){0};
-  (void)rest_query(r, "model", &ret->model);
+  if (!rest_text_query(r, "model", &ret->model)) return false;
   if (rest_query(r, "current", &text)) {
     ret->current = str_eq(text, STR("true"));
     if (!ret->current && !str_eq(text, STR("false"))) {
@@ -196,13 +193,7 @@ static bool filter_read(struct rest_request *r, struct db *db, struct price_filt
       return false;
     }
   }
-  if (!rest_query(r, "provider", &text)) return true;
-  int found = provider_resolve(db, text, &ret->provider_id);
-  if (found < 0)
-    rest_fault(r, found);
-  else if (found != PROVIDER_DONE)
-    rest_unknown(r, "provider", "provider");
-  return found == PROVIDER_DONE;
+  return !rest_query(r, "provider", &text) || catalogue_provider(r, db, text, "provider", &ret->provider_id);
 }
 
 static void price_list_get(struct rest_request *r, struct db *db) {

@@ -6,6 +6,7 @@
 #include "rest/words.h"
 
 #define NAME_MAX_BYTES 63
+#define NAME_MORE "._-" // an id is of this form too
 #define URL_MAX 2000
 #define SECRET_MAX (16 * 1024)
 #define PRIORITY_MAX 1000000
@@ -13,6 +14,19 @@
 void catalogue_refresh(struct rest_request *r, struct db *db) {
   struct book *book = NULL;
   if (book_load(db, &book) == 0) book_put(r->context->books, book);
+}
+
+bool catalogue_provider(struct rest_request *r, struct db *db, struct str text, const char *param, struct uuid *ret) {
+  if (!word_is_name(text, NAME_MORE, NAME_MAX_BYTES)) {
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, param, "A provider is prv_ and 26 characters, or its name.");
+    return false;
+  }
+  int found = provider_resolve(db, text, ret);
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found != PROVIDER_DONE)
+    rest_unknown(r, param, "provider");
+  return found == PROVIDER_DONE;
 }
 
 static void provider_write(struct json_writer *w, const struct provider *p) {
@@ -98,7 +112,7 @@ static int model_member(void *arg, const char *name, struct json *value) {
 }
 
 static bool body_check(struct rest_request *r, struct body *b) {
-  if (b->given_name && (!word_is_name(b->name, "._-", NAME_MAX_BYTES)))
+  if (b->given_name && (!word_is_name(b->name, NAME_MORE, NAME_MAX_BYTES)))
     return wrong(r, "name", "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit.");
   if (b->given_base_url && !url_check(r, &b->base_url)) return false;
   if (b->models && json_each(b->models, model_member, NULL) != 0)
@@ -175,12 +189,7 @@ static void provider_post(struct rest_request *r, struct db *db) {
 }
 
 static bool provider_path(struct rest_request *r, struct db *db, struct uuid *ret) {
-  int found = provider_resolve(db, http_path_segment(r->http, 0), ret);
-  if (found < 0)
-    rest_fault(r, found);
-  else if (found != PROVIDER_DONE)
-    rest_unknown(r, "id", "provider");
-  return found == PROVIDER_DONE;
+  return catalogue_provider(r, db, http_path_segment(r->http, 0), "id", ret);
 }
 
 static void provider_patch(struct rest_request *r, struct db *db) {

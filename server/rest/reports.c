@@ -19,15 +19,15 @@ static bool groups_read(struct rest_request *r, unsigned *ret) {
   struct str text, word;
   *ret = 0;
   if (!rest_query(r, "group_by", &text)) return true;
-  while (str_split(&text, ',', &word)) {
+  bool known = text.len > 0 && !str_ends(text, STR(","));
+  while (known && str_split(&text, ',', &word)) {
     int group = word_find(REPORT_GROUPS, str_trim(word));
-    if (group == 0) {
-      rest_refuse(r, PROBLEM_INVALID_REQUEST, "group_by", "group_by: any of day, model and key, separated by commas.");
-      return false;
-    }
-    *ret |= 1u << (group - 1);
+    known = group > 0;
+    if (known) *ret |= 1u << (group - 1);
   }
-  return true;
+  if (!known)
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, "group_by", "group_by: any of day, model and key, separated by commas.");
+  return known;
 }
 
 static bool format_read(struct rest_request *r, bool *ret_csv) {

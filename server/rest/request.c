@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "rest/words.h"
 #include <stdio.h>
 
 // ---- answers
@@ -96,12 +97,19 @@ bool rest_time_query(struct rest_request *r, const char *name, int64_t *ret_us) 
   return false;
 }
 
+bool rest_text_query(struct rest_request *r, const char *name, struct str *ret) {
+  *ret = (struct str){0};
+  if (!rest_query(r, name, ret) || word_is_text(*ret, LIMIT_NAME)) return true;
+  rest_refuse(r, PROBLEM_INVALID_REQUEST, name, "%s must have 1 to %d characters, none of control.", name, LIMIT_NAME);
+  return false;
+}
+
 static bool is_own(const struct rest_request *r, struct uuid customer) {
   return r->who->is_operator || uuid_eq(r->who->customer_id, customer);
 }
 
 bool rest_customer(struct rest_request *r, struct str text, const char *param, struct uuid *ret) {
-  bool named = str_starts(text, STR("ext:")) && text.len > 4;
+  bool named = str_starts(text, STR("ext:")) && word_is_text((struct str){text.ptr + 4, text.len - 4}, LIMIT_NAME);
   if (!named && !id_parse("cus", text, ret)) {
     rest_refuse(r, PROBLEM_INVALID_REQUEST, param, "A customer is cus_ and 26 characters, or ext: and your own id.");
     return false;
@@ -118,9 +126,18 @@ bool rest_customer(struct rest_request *r, struct str text, const char *param, s
   return false;
 }
 
+static bool is_there(struct rest_request *r, struct uuid customer) {
+  int found = customer_exists(r->db, customer);
+  if (found < 0)
+    rest_fault(r, found);
+  else if (found != CUSTOMER_DONE)
+    rest_unknown(r, "customer", "customer");
+  return found == CUSTOMER_DONE;
+}
+
 bool rest_customer_query(struct rest_request *r, struct uuid *ret) {
   struct str text;
-  if (rest_query(r, "customer", &text)) return rest_customer(r, text, "customer", ret);
+  if (rest_query(r, "customer", &text)) return rest_customer(r, text, "customer", ret) && is_there(r, *ret);
   *ret = r->who->customer_id;
   if (!r->who->is_operator) return true;
   rest_refuse(r, PROBLEM_INVALID_REQUEST, "customer",

@@ -53,9 +53,11 @@ bool rest_query(const struct rest_request *r, const char *name, struct str *ret)
 bool rest_path_id(struct rest_request *r, const char *prefix, struct uuid *ret);
 bool rest_body(struct rest_request *r, const struct json_field *fields, size_t count, void *target, size_t size);
 bool rest_time_query(struct rest_request *r, const char *name, int64_t *ret_us); // 0 where it is not given
+// 1 to LIMIT_NAME characters; ptr NULL where it is not given.
+bool rest_text_query(struct rest_request *r, const char *name, struct str *ret);
 // A customer that is named by `text`, from the parameter or field `param`; of a customer's key it must be its own.
 bool rest_customer(struct rest_request *r, struct str text, const char *param, struct uuid *ret);
-// The query parameter customer; of a customer's key its own where it is not given.
+// The query parameter customer, one that is there; of a customer's key its own where it is not given.
 bool rest_customer_query(struct rest_request *r, struct uuid *ret);
 
 // ---- lists

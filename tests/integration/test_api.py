@@ -99,8 +99,22 @@ def test_what_is_not_there_is_404_and_what_is_no_id_is_400(world):
                  f"limits/lim_{tail}?customer={customer}", f"providers/prv_{tail}", "providers/nobody", f"prices/prc_{tail}",
                  f"calls/call_{tail}", f"balance?customer={NOBODY}"):
         refused(a.get(f"/api/v1/{path}"), 404, "not_found")
-    for path in ("customers/cus_nonsense", f"keys/{NOBODY}", "prices/x", "calls/x", "balance", f"balance?customer=key_{tail}", "calls"):
+    for path in ("customers/cus_nonsense", f"keys/{NOBODY}", "prices/x", "calls/x", "balance", f"balance?customer=key_{tail}", "calls", "providers/A%20b"):
         refused(a.get(f"/api/v1/{path}"), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("kind", ["keys", "grants", "limits", "calls", f"grants/grt_{NOBODY[4:]}", f"limits/lim_{NOBODY[4:]}", "reports/usage"])
+def test_a_customer_that_is_not_there_is_404_by_either_name_and_one_that_cannot_be_400(world, kind):
+    for nobody in (NOBODY, "ext:nobody"):
+        refused(world.admin.get(f"/api/v1/{kind}?customer={nobody}"), 404, "not_found", "customer")
+    for nonsense in ("", "ext:", "ext:" + "x" * 201, "ext:a%C2%85", "Acme"):
+        refused(world.admin.get(f"/api/v1/{kind}?customer={nonsense}"), 400, "invalid_request", "customer")
+
+
+@pytest.mark.parametrize("path, param", [("customers", "external_id"), ("prices", "model"), ("prices", "provider")])
+def test_a_filter_that_nothing_can_fit_is_refused(world, path, param):
+    for nonsense in ("", "x" * 201, "a%C2%85"):
+        refused(world.admin.get(f"/api/v1/{path}?{param}={nonsense}"), 400, "invalid_request", param)
 
 
 # ---- keys
@@ -255,7 +269,7 @@ def test_a_report_adds_up_to_the_balance_and_shows_costs_to_operators_only(world
     for table in (own.get("/api/v1/reports/usage?group_by=model&format=csv"), own.get("/api/v1/reports/usage?group_by=model", headers={"Accept": "text/csv"})):
         rows = list(csv.DictReader(io.StringIO(table.body.decode())))
         assert table.status == 200 and sum(Decimal(row["charge"]) for row in rows if row["model"]) == spent
-    for query in ("group_by=luck", "format=xml", "from=x", "from=2026-11-22&to=2026-11-21"):
+    for query in ("group_by=luck", "group_by=", "group_by=day,", "format=xml", "from=x", "from=2026-11-22&to=2026-11-21"):
         refused(own.get(f"/api/v1/reports/usage?{query}"), 400, "invalid_request")
 
 
