@@ -241,13 +241,15 @@ static void call_void_post(struct rest_request *r, struct db *db) {
   struct body body = {0};
   struct explanation e;
   struct uuid id;
+  struct str key; // voiding is the same however often it is asked for: it need not be kept
+  unsigned char fingerprint[32];
   if (!rest_path_id(r, "call", &id) || !rest_body(r, fields, ARRAY_LEN(fields), &body, sizeof body) ||
-      !call_find(r, db, id, &e))
+      !rest_replay_key(r, &key, fingerprint) || !call_find(r, db, id, &e))
     return;
   struct ledger_op op = {
       .kind = LEDGER_VOID, .customer = e.customer, .id = id, .evidence = void_evidence(r, body.reason)};
   int result = ledger_run(r->context->ledger, &op);
-  r->replayed = result == LEDGER_DUPLICATE && http_header(r->http, "Idempotency-Key").len > 0;
+  r->replayed = result == LEDGER_DUPLICATE && key.len > 0;
   if (result < 0)
     rest_fault(r, result);
   else if (result == LEDGER_DONE || result == LEDGER_DUPLICATE)

@@ -116,7 +116,8 @@ static bool body_check(struct rest_request *r, struct body *b) {
     return wrong(r, "name", "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit.");
   if (b->given_base_url && !url_check(r, &b->base_url)) return false;
   if (b->models && json_each(b->models, model_member, NULL) != 0)
-    return wrong(r, "models", "must be an object of strings: the model as sold, and the provider's name of it, each of 1 to 200 "
+    return wrong(r, "models",
+                 "must be an object of strings: the model as sold, and the provider's name of it, each of 1 to 200 "
                  "characters.");
   return true;
 }

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "rest/request.h"
 
-#define HEADER_MAX 200
+#define HEADER_MAX 255
 
 struct uuid rest_new_id(const struct rest_request *r) {
   return uuid_v7(ledger_now(r->context->ledger));
@@ -21,8 +21,8 @@ bool rest_replay_key(struct rest_request *r, struct str *ret_key, unsigned char 
   struct str header = http_header(r->http, "Idempotency-Key"), body = http_body(r->http);
   char caller[ID_TEXT_MAX];
   *ret_key = (struct str){0};
-  if (header.len == 0) return true;
-  if (header.len > HEADER_MAX || !is_printable(header)) {
+  if (!header.ptr) return true;
+  if (header.len == 0 || header.len > HEADER_MAX || !is_printable(header)) {
     rest_refuse(r, PROBLEM_INVALID_REQUEST, "Idempotency-Key", "Idempotency-Key must be 1 to %d printable characters.",
                 HEADER_MAX);
     return false;

@@ -75,8 +75,7 @@ static inline size_t rest_shown(const struct rest_page *page, size_t count) {
 }
 
 // ---- writes
-#define REST_REPLAY_KEY_MAX 320
-// The caller's Idempotency-Key as it is kept, or empty; the fingerprint of the request.
+// The caller's Idempotency-Key as it is kept, or empty where there is none; the fingerprint of the request.
 bool rest_replay_key(struct rest_request *r, struct str *ret_key, unsigned char ret_fingerprint[32]);
 // Begins the transaction of a write to a resource of `customer` (nil: none), locks the customer and claims the
 // Idempotency-Key for *object. Where it was claimed before, nothing is open any more, r->replayed is set and *object is

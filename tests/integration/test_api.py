@@ -183,6 +183,7 @@ def test_a_voided_call_gives_its_charge_back_once(world):
     for again in (headers, {}):
         assert made(world.admin.post(f"/api/v1/calls/{call}/void", {"reason": "test call"}, headers=again), 200) == voided
     refused(world.admin.post(f"/api/v1/calls/{call}/void", {}), 400, "invalid_request", "reason")
+    refused(world.admin.post(f"/api/v1/calls/{call}/void", {"reason": "x"}, headers={"Idempotency-Key": ""}), 400, "invalid_request", "Idempotency-Key")
     assert world.balance(customer)["balance"] == "5"
 
 
@@ -346,7 +347,9 @@ def test_the_same_idempotency_key_makes_one_thing_however_often_it_is_sent(world
     assert len(replays) == 7 and not any("secret" in a.json for a in replays)
     assert sum("secret" in a.json for a in answers) == (kind == "keys")
     refused(world.admin.post(f"/api/v1/{kind}", other, headers=headers), 422, "idempotency_key_reused")
-    refused(world.admin.post(f"/api/v1/{kind}", other, headers={"Idempotency-Key": "x" * 201}), 400, "invalid_request", "Idempotency-Key")
+    made(world.admin.post(f"/api/v1/{kind}", other, headers={"Idempotency-Key": uuid.uuid4().hex.ljust(255, "x")}))
+    for nonsense in ("", "x" * 256, "é"):
+        refused(world.admin.post(f"/api/v1/{kind}", other, headers={"Idempotency-Key": nonsense}), 400, "invalid_request", "Idempotency-Key")
 
 
 # ---- what makes no sense
