@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "rest/request.h"
+#include "rest/words.h"
 
 #define HEADER_MAX 255
 
@@ -11,18 +12,12 @@ struct uuid rest_new_id(const struct rest_request *r) {
   return uuid_v7(ledger_now(r->context->ledger));
 }
 
-static bool is_printable(struct str s) {
-  for (size_t i = 0; i < s.len; i++)
-    if (s.ptr[i] < 0x20 || s.ptr[i] > 0x7E) return false;
-  return true;
-}
-
 bool rest_replay_key(struct rest_request *r, struct str *ret_key, unsigned char ret_fingerprint[32]) {
   struct str header = http_header(r->http, "Idempotency-Key"), body = http_body(r->http);
   char caller[ID_TEXT_MAX];
   *ret_key = (struct str){0};
   if (!header.ptr) return true;
-  if (header.len == 0 || header.len > HEADER_MAX || !is_printable(header)) {
+  if (header.len == 0 || header.len > HEADER_MAX || !word_is_ascii(header)) {
     rest_refuse(r, PROBLEM_INVALID_REQUEST, "Idempotency-Key", "Idempotency-Key must be 1 to %d printable characters.",
                 HEADER_MAX);
     return false;

@@ -361,7 +361,8 @@ NONSENSE = [  # what is made, sound members, and for each refusal the members th
     ("limits", {"measure": "spend", "period": "day", "amount": "1"}, [
         {"period": "minute"}, {"amount": 1}, {"amount": "-1"}, {"measure": "luck"}, {"measure": "requests"},
         {"measure": "requests", "period": "minute"}, {"measure": "requests", "amount": 1}]),
-    ("providers", {"name": "x", "plugin": "openai"}, [{"name": "A/b"}, {"plugin": "nope"}, {"base_url": "ftp://x"}, {"models": {"a": 1}}]),
+    ("providers", {"name": "x", "plugin": "openai"}, [{"name": "A/b"}, {"plugin": "nope"}, {"base_url": "ftp://x"}, {"models": {"a": 1}},
+                                                      {"base_url": "https://é"}, {"base_url": "https:///x"}, {"base_url": "https://a@b"}, {"secret": "é"}]),
     ("prices", {"provider": "openai", "model": "m"}, [{"rates": rates} for rates in (
         [], {}, [1], [{"meter": "input_tokens"}], [{"meter": "nope", "charge": "1"}], RATES + RATES[:1],
         [{"meter": "input_tokens", "charge": "1", "per": 7}], [{"meter": "input_tokens", "charge": "-1"}])]),
