@@ -39,7 +39,7 @@ int customer_zone_check(struct db *db, struct str time_zone);
 enum customer_answer {
   CUSTOMER_DONE = 0,
   CUSTOMER_UNKNOWN = 1,
-  CUSTOMER_NAME_TAKEN = 2, // another customer has this external id; the transaction is lost
+  CUSTOMER_NAME_TAKEN = 2, // another customer has this external id; the transaction is to be rolled back
 };
 // In a transaction. Reads id, external_id, name, time_zone, metadata, short_policy, short_debt, abort_charge, abort_upstream,
 // credit_limit.

@@ -1,5 +1,6 @@
+-- Looked up rather than tried: a name that is none would go to PostgreSQL's log.
 -- name: customer_zone
-SELECT now() AT TIME ZONE $1::text
+SELECT 1 FROM pg_timezone_names WHERE name = $1::text
 
 -- name: customer_insert
 INSERT INTO customers (id, credit_limit) VALUES ($1::uuid, $2::bigint)
@@ -9,7 +10,7 @@ INSERT INTO customer_profiles (customer_id, external_id, name, time_zone, short_
 VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::smallint, $6::bigint, $7::jsonb, $8::smallint, $9::smallint)
 
 -- name: customer_insert_name
-INSERT INTO customer_names (external_id, customer_id) VALUES ($1::text, $2::uuid)
+INSERT INTO customer_names (external_id, customer_id) VALUES ($1::text, $2::uuid) ON CONFLICT DO NOTHING
 
 -- name: customer_delete_name
 DELETE FROM customer_names WHERE customer_id = $1::uuid

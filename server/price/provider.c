@@ -24,11 +24,13 @@ static int seal(struct arena *arena, const struct crypto_keys *crypto, const str
   return 0;
 }
 
+// The catalogue's row is locked first: who writes providers does it one after the other. A name that is taken is found
+// by no row being written, not by an error, which would tell PostgreSQL's log what was given.
 static int run(struct db *db, enum statement_id statement, const struct db_params *params) {
-  int r = db_run(db, statement, params, NULL);
-  if (r > 0 && strcmp(db_sqlstate(db), "23505") == 0) return PROVIDER_NAME_TAKEN;
-  if (r != 0) return FAULT_DB;
-  return db_run(db, STATEMENT_CATALOGUE_BUMP, NULL, NULL) == 0 ? PROVIDER_DONE : FAULT_DB;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  if (db_run(db, STATEMENT_CATALOGUE_BUMP, NULL, NULL) != 0) return FAULT_DB;
+  if (db_run(db, statement, params, &r) != 0) return FAULT_DB;
+  return db_affected(r) == 1 ? PROVIDER_DONE : PROVIDER_NAME_TAKEN;
 }
 
 static struct str object_or_empty(struct str json) {

@@ -20,7 +20,7 @@ struct provider {
 enum provider_answer {
   PROVIDER_DONE = 0,
   PROVIDER_UNKNOWN = 1,
-  PROVIDER_NAME_TAKEN = 2, // the transaction is lost
+  PROVIDER_NAME_TAKEN = 2, // the transaction is to be rolled back
 };
 enum provider_member {
   PROVIDER_NAME = 1 << 0,

@@ -1,7 +1,9 @@
 -- name: provider_insert
 INSERT INTO providers (id, name, plugin, base_url, secret, settings, models, priority, enabled)
 VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::bytea, $6::jsonb, $7::jsonb, $8::integer, $9::boolean)
+ON CONFLICT DO NOTHING
 
+-- Behind the lock on the catalogue: a name that is free stays so.
 -- name: provider_update
 UPDATE providers SET
   name = CASE WHEN $1::integer & 1 <> 0 THEN $3::text ELSE name END,
@@ -12,7 +14,7 @@ UPDATE providers SET
   priority = CASE WHEN $1::integer & 32 <> 0 THEN $8::integer ELSE priority END,
   enabled = CASE WHEN $1::integer & 64 <> 0 THEN $9::boolean ELSE enabled END,
   updated_at = now()
-WHERE id = $2::uuid
+WHERE id = $2::uuid AND NOT ($1::integer & 1 <> 0 AND EXISTS (SELECT 1 FROM providers WHERE name = $3::text AND id <> $2::uuid))
 
 -- name: catalogue_bump
 UPDATE catalogue SET version = version + 1

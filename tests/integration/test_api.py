@@ -75,6 +75,23 @@ def test_two_customers_never_share_an_external_id(world):
     refused(a.patch(f"/api/v1/customers/{other}", {"external_id": own}), 409, "conflict")
 
 
+def test_what_is_refused_does_not_reach_the_databases_log(world):
+    a, tags = world.admin, [uuid.uuid4().hex for _ in range(3)]
+    customer, _ = world.customer("0", external_id=tags[0])
+    other = made(a.post("/api/v1/customers", {}))["id"]
+    refused(a.post("/api/v1/customers", {"external_id": tags[0]}), 409, "conflict", "external_id")
+    refused(a.patch(f"/api/v1/customers/{other}", {"external_id": tags[0]}), 409, "conflict", "external_id")
+    refused(a.post("/api/v1/customers", {"time_zone": f"Europe/{tags[1]}"}), 400, "invalid_request", "time_zone")
+    for name in (tags[2], "z" + tags[2]):
+        made(a.post("/api/v1/providers", {"name": name, "plugin": "openai", "enabled": False}))
+    refused(a.post("/api/v1/providers", {"name": tags[2], "plugin": "openai"}), 409, "conflict", "name")
+    refused(a.patch(f"/api/v1/providers/z{tags[2]}", {"name": tags[2]}), 409, "conflict", "name")
+    assert made(a.patch(f"/api/v1/providers/{tags[2]}", {"name": tags[2]}), 200)["name"] == tags[2]
+    with open(f"{world.cluster.folder}/log") as log:
+        log = log.read()
+    assert not [tag for tag in tags if tag in log]
+
+
 def test_a_patch_changes_what_it_names_and_merges_metadata(world):
     a, (customer, _) = world.admin, world.customer("0", name="before", metadata={"a": "1", "b": "2"})
     path = f"/api/v1/customers/{customer}"

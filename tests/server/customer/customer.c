@@ -111,6 +111,8 @@ static void time_zones_are_names_of_places(void **state) {
   assert_int_equal(customer_zone_check(db, STR("Etc/GMT+5")), 0);
   assert_int_equal(customer_zone_check(db, STR("Mars/Olympus")), 1);
   assert_int_equal(customer_zone_check(db, STR("X5")), 1);
+  assert_int_equal(customer_zone_check(db, STR("CEST")), 1);
+  assert_int_equal(customer_zone_check(db, STR("Europe/Berlin")), 0); // remembered
   assert_int_equal(customer_zone_check(db, STR("")), 1);
 }
 
