@@ -108,7 +108,7 @@ static void enter(struct http_request *http, void *context) {
   *r = (struct rest_request){.context = b->context, .http = http, .endpoint = b->endpoint, .arena = http_arena(http)};
   bool open = b->endpoint->access == REST_OPEN || (b->endpoint->access == REST_METRICS && b->context->metrics_open);
   if (open) {
-    b->endpoint->run(r, NULL);
+    if (http_query_each(http, parameter_check, r) == 0) b->endpoint->run(r, NULL);
     return;
   }
   r->key_text = bearer(http_header(http, "Authorization"));

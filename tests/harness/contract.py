@@ -1,49 +1,62 @@
-"""Holds answers against api/openapi.yaml: the operation must be declared, the status too, and the body must fit its schema."""
+"""Holds answers against api/openapi.yaml: the operation must be declared, the status too, headers and body must fit what is
+declared of them, and an error is told completely."""
 import json
-import re
 
-import jsonschema
-import yaml
+from . import schema
+from .codes import OF_NO_OPERATION, PROBLEMS
 
-from .process import ROOT
-
-SPEC = yaml.load((ROOT / "api" / "openapi.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-_resolver = jsonschema.RefResolver("", SPEC)
-_paths = [(re.compile("^" + re.sub(r"\{[^}]+\}", "[^/]+", path) + "$"), path) for path in SPEC["paths"]]
-seen = set()  # (method, path, status) that some test has met
+_STATUS = {code: status for status, _, code in PROBLEMS.values()}
+_TYPE = {code: type_ for _, type_, code in PROBLEMS.values()}
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 
-def _resolve(node):
-    while "$ref" in node:
-        _, node = _resolver.resolve(node["$ref"])
-    return node
+def is_problem(body):
+    """Whether this is an error of ours, and not a provider's own."""
+    return isinstance(body, dict) and str(body.get("type")).startswith("urn:tollgate:")
 
 
-def operation(method, path):
-    """The declared path and operation of a request, or (None, None)."""
-    exact = [p for _, p in _paths if p == path]
-    for declared in exact or [p for pattern, p in _paths if pattern.match(path)]:
-        if method.lower() in SPEC["paths"][declared]:
-            return declared, SPEC["paths"][declared][method.lower()]
-    return None, None
+def check_problem(status, headers, body):
+    """An error's envelope: whole, in agreement with itself, with the status and with the one table of errors."""
+    wrong = schema.errors(_PROBLEM, body)
+    assert not wrong, wrong
+    error, code = body["error"], body["error"]["code"]
+    assert body["status"] == status == _STATUS[code] and error["type"] == _TYPE[code], body
+    assert body["type"] == f"urn:tollgate:problem:{code}" and body["detail"] == error["message"], body
+    assert body["request_id"] == headers["x-request-id"] and body["instance"] == f"urn:tollgate:request:{body['request_id']}", body
 
 
-def check(method, path, status, content_type, body):
-    """AssertionError where an answer is not what the contract says. body: bytes."""
-    declared, op = operation("GET" if method == "HEAD" else method, path)
-    if op is None:
-        return  # 404 and 405 of unknown paths; the envelope is checked by the tests that look for them
-    responses = op["responses"]
-    key = str(status) if str(status) in responses else f"{status // 100}XX" if f"{status // 100}XX" in responses else "default"
-    assert key in responses, f"{method} {declared} answered {status}, which api/openapi.yaml does not declare"
-    seen.add((method.upper(), declared, status))
-    content = _resolve(responses[key]).get("content", {})
-    base = (content_type or "").split(";")[0].strip()
+def _of_no_operation(op, status, problem):
+    code = problem["error"]["code"]
+    return code in OF_NO_OPERATION or code == "shutting_down" or (status == 413 and op.body is None)
+
+
+def _check_headers(op, declared, headers):
+    assert schema.is_valid({"$ref": "#/components/schemas/RequestId"}, headers.get("x-request-id")), headers
+    for name, header in declared.get("headers", {}).items():
+        value, wanted = headers.get(name.lower()), schema.resolve(schema.resolve(header)["schema"])
+        if value is None:
+            continue
+        value = int(value) if wanted.get("type") == "integer" and value.isdigit() else value
+        wrong = schema.errors(wanted, value)
+        assert not wrong, f"{op}: header {name}: {wrong}"
+
+
+def check(method, path, status, headers, body):
+    """AssertionError where an answer is not what the contract says. headers: by lower-case name; body: bytes."""
+    base = headers.get("content-type", "").split(";")[0].strip()
+    told = json.loads(body) if base.endswith("json") and body and method != "HEAD" and status >= 400 else None
+    if is_problem(told):
+        check_problem(status, headers, told)
+    op = schema.operation(method, path)
+    if op is None or (is_problem(told) and _of_no_operation(op, status, told)):
+        return
+    declared = op.declared(status)
+    assert declared, f"{op} answered {status}, which api/openapi.yaml does not declare: {body[:300]!r}"
+    _check_headers(op, declared, headers)
+    content = declared.get("content", {})
     if not content or method == "HEAD":
         return
-    media = content.get(base) or (content.get("application/json") if base == "application/problem+json" else None)
-    assert media is not None, f"{method} {declared} answered {base!r}; declared are {sorted(content)}"
-    if base.endswith("json") and "schema" in media:
-        validator = jsonschema.Draft202012Validator(media["schema"], resolver=_resolver)
-        errors = sorted(validator.iter_errors(json.loads(body)), key=lambda e: list(e.path))
-        assert not errors, f"{method} {declared} {status}: " + "; ".join(f"{list(e.path)}: {e.message[:200]}" for e in errors[:5])
+    assert base in content, f"{op} answered {base!r}; declared are {sorted(content)}"
+    if base.endswith("json") and "schema" in content[base]:
+        wrong = schema.errors(content[base]["schema"], json.loads(body))
+        assert not wrong, f"{op} {status}: " + "; ".join(wrong)

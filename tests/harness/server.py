@@ -50,13 +50,16 @@ class Client:
         h.update(headers or {})
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(method, path, body.encode() if isinstance(body, str) else body, h)
+            try:
+                connection.request(method, path, body.encode() if isinstance(body, str) else body, h)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # answered before all of it was read
             response = connection.getresponse()
             answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         finally:
             connection.close()
         if check:
-            contract.check(method, path.split("?")[0], answer.status, answer.headers.get("content-type"), answer.body)
+            contract.check(method, path.split("?")[0], answer.status, answer.headers, answer.body)
         return answer
 
     def get(self, path, **more):
