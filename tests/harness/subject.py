@@ -1,0 +1,76 @@
+"""The things that a request may name, made when a request names them: a customer with a name of the operator's own, a key, a
+grant, a limit, a provider, a price, a call that has ended. `filled` puts them where a case holds their place."""
+import uuid
+
+from .values import OTHER_PLACES, PLACES
+
+
+def _made(answer, status=201):
+    assert answer.status == status, answer
+    return answer.json
+
+
+class Subject:
+    def __init__(self, world, limit="spend", **customer):
+        self.world, self.limit_measure, self.more = world, limit, customer
+        self.have = {}
+
+    def _post(self, path, body):
+        return _made(self.world.admin.post(f"/api/v1/{path}", body))
+
+    def _make_cus(self):
+        name = uuid.uuid4().hex
+        return self._post("customers", {"external_id": name, **self.more})["id"], f"ext:{name}"
+
+    def _make_key(self):
+        key = self._post("keys", {"customer": self["cus"]})
+        self.have["secret"] = key["secret"]
+        return key["id"], None
+
+    def _make_grt(self):
+        return self._post("grants", {"customer": self["cus"], "amount": "10"})["id"], None
+
+    def _make_lim(self):
+        rule = {"period": "day", "amount": "5"} if self.limit_measure == "spend" else {"period": "minute", "amount": 500}
+        return self._post("limits", {"customer": self["cus"], "measure": self.limit_measure, **rule})["id"], None
+
+    def _make_prv(self):
+        name = "p" + uuid.uuid4().hex
+        return self._post("providers", {"name": name, "plugin": "openai", "enabled": False, "secret": "sk-" + name})["id"], name
+
+    def _make_prc(self):
+        body = {"provider": self["prv"], "model": "m-" + uuid.uuid4().hex, "rates": [{"meter": "input_tokens", "charge": "1"}]}
+        return self._post("prices", body)["id"], None
+
+    def _make_call(self):
+        self["grt"], self["key"]
+        answer = self.caller.chat()
+        assert answer.status == 200, answer
+        return self.world.call(answer.headers["x-tollgate-call"])["id"], None
+
+    def __getitem__(self, prefix):
+        """The thing's id."""
+        if prefix not in self.have:
+            self.have[prefix], self.have[f"{prefix}'s other name"] = getattr(self, f"_make_{prefix}")()
+        return self.have[prefix]
+
+    @property
+    def caller(self):
+        """A client with the customer's own key."""
+        self["key"]
+        return self.world.servers[0].client(self.have["secret"])
+
+    def filled(self, text):
+        """What a case sends, with the real names where places are held."""
+        if isinstance(text, bytes):
+            return self.filled(text.decode()).encode() if text.isascii() and len(text) < 10000 else text
+        if text is None:
+            return None
+        for prefix, place in PLACES.items():
+            if place in text:
+                text = text.replace(place, self[prefix])
+        for prefix, place in OTHER_PLACES.items():
+            if place in text:
+                self[prefix]
+                text = text.replace(place, self.have[f"{prefix}'s other name"])
+        return text
