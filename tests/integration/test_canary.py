@@ -1,0 +1,238 @@
+"""What callers say stays where it belongs. A word of its own is planted in every place that takes one, in requests that are
+sound and in requests that are not; afterwards it is looked for in the logs, the metrics, the answers of other requests and,
+where it is a secret, a prompt or an answer, in the database."""
+import concurrent.futures
+import copy
+import glob
+import json
+import os
+import socket
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from tests.harness import canary, schema
+from tests.harness.canary import Garden
+from tests.harness.cases import Cases, runs
+from tests.harness.cluster import Cluster
+from tests.harness.server import World
+from tests.harness.subject import Subject
+
+SEED = 20261127
+# By whose answers a word may come back that was given to it: members of the object that it was given to, and of those that name it.
+COMES_BACK = {
+    "customer": ["external_id", "name", "time_zone", "metadata"], "key": ["name"], "grant": ["reason"], "report": ["time_zone"],
+    "provider": ["name", "base_url", "settings", "models"], "price": ["model", "provider_name"], "model": ["id", "owned_by"],
+    "call": ["model", "provider", "hold", "price", "corrections"],  # the hold tells the caller's own X-Request-Id, a correction its reason
+}
+NEVER_BACK = ("secret", "prompt", "credential")
+SAID = "Nothing here was thought by a model"  # by the stand-in, in every answer
+
+
+# ---- planting
+
+def kind_of(op, name):
+    if name == "secret":
+        return "secret"
+    return "prompt" if "gateway" in op.tags and name in ("messages", "input", "user", "safety_identifier") else "plain"
+
+
+def texts_in(value, path=()):
+    """The paths of all texts in a body."""
+    if isinstance(value, str):
+        return [path]
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, part in parts for found in texts_in(part, (*path, key))]
+
+
+def put(body, path, value):
+    body = copy.deepcopy(body)
+    at = body
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    return body
+
+
+def bodies(garden, op, cases):
+    """(label, body): each text of a sound body replaced by a word, by too much of it, and by other things made of it."""
+    for base in cases.values.bases(cases.body_schema):
+        for path in texts_in(base.value):
+            def word():
+                return garden.word(f"{op.id} {path}", kind_of(op, path[0]))
+            for value in (word(), word() + "x" * 20000, word() + "\a", word() + "\0", [word()], {word(): word()}, "ext:" + word(), "Europe/" + word(),
+                          "https://" + word() + "@x", "https://" + word() + ".example", "key_" + word(), "12." + word()):
+                yield f"{path}", put(base.value, path, value)
+        word = garden.word(f"{op.id} surplus")
+        yield "surplus", {**base.value, word: word}
+        yield "metadata", {**base.value, "metadata": {garden.word(op.id): garden.word(op.id)}, "settings": {"organization": garden.word(op.id)}}
+    whole = json.dumps({**base.value, "x": garden.word(op.id, kind_of(op, "messages"))}).encode()
+    for broken in (whole[:-1], whole + whole, whole[:-1] + b"\xff", whole.replace(b'"', b"'"), b'"' + garden.word(op.id).encode() + b'"', garden.word(op.id).encode()):
+        yield "broken", broken
+
+
+HEADERS = {"User-Agent": "plain", "X-Request-Id": "plain", "Idempotency-Key": "plain", "Accept": "plain", "Referer": "plain", "Origin": "plain", "traceparent": "plain",
+           "tracestate": "plain", "X-Forwarded-For": "plain", "X-Tollgate-Receipt": "plain", "Content-Type": "plain", "Cookie": "credential",
+           "Authorization": "credential", "x-api-key": "credential"}
+
+
+def requests(garden, op):
+    """Cases with words planted in them."""
+    cases = Cases(op, SEED, runs(op)[0][1])
+    base = next(cases.sound())
+    if op.body:
+        for label, body in bodies(garden, op, cases):
+            yield replace(base, label=label, body=body)
+    for name, kind in HEADERS.items():
+        for value in ("{}", "Bearer {}", "{}" + "x" * 300, "{}; {}"):
+            yield replace(base, label=name, headers={name: value.replace("{}", garden.word(f"{op.id} header {name}", kind))})
+    for p in op.parameters:
+        for form in ("{}", "ext:{}", "{}" + "x" * 300, "cus_{}", "1970-{}"):
+            word = form.replace("{}", garden.word(f"{op.id} {p['name']}"))
+            if p["in"] == "query":
+                yield replace(base, label=p["name"], query=[q for q in base.query if q[0] != p["name"]] + [(p["name"], word)])
+            if p["in"] == "path":
+                yield replace(base, label=p["name"], path=op.path.replace("{%s}" % p["name"], word))
+    word = garden.word(f"{op.id} query")
+    yield replace(base, label="surplus query", query=base.query + [(word, word)])
+    yield replace(base, label="key in the query", query=base.query + [("api_key", garden.word(op.id, "credential"))])
+
+
+RAW = [b"GET /%s HTTP/1.1\r\n{}", b"%s / HTTP/1.1\r\n{}", b"GET / HTTP/%s\r\n{}", b"GET /healthz HTTP/1.1\r\nHost: %s\r\n{}", b"GET /%%00%s HTTP/1.1\r\n{}",
+       b"GET /healthz HTTP/1.1\r\n%s: 1\r\n{}", b"GET /healthz HTTP/1.1\r\nA: b\r\n %s\r\n{}", b"GET /api/v1/keys/%%zz%s HTTP/1.1\r\n{}",
+       b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %s\r\n{}", b"GET /healthz HTTP/1.1\r\nA: \x01%s\r\n{}", b"%s\r\n{}",
+       b"PUT /api/v1/customers/%s HTTP/1.1\r\n{}", b"POST /api/v1/customers HTTP/1.1\r\nTransfer-Encoding: %s\r\n{}"]
+
+
+def raw(garden, port):
+    """Requests that are no HTTP, or of no path, with words in every part."""
+    for line in RAW:
+        with socket.create_connection(("127.0.0.1", port), timeout=15) as s:
+            s.sendall(line.replace(b"{}", b"Host: x\r\nConnection: close\r\n\r\n") % garden.word("raw").encode())
+            while s.recv(65536):
+                pass
+
+
+# ---- the run
+
+@pytest.fixture(scope="module")
+def told():
+    """What was answered to whom, once all was planted: a World with its garden and its answers."""
+    cluster = Cluster(settings=["fsync=off", "log_min_messages=info", "log_error_verbosity=verbose"])
+    w = World(cluster, TOLLGATE_LOG_LEVEL="debug", TOLLGATE_FIRST_BYTE_MS="1500", TOLLGATE_BETWEEN_CHUNKS_MS="1000")
+    w.garden, w.answers = Garden(), []
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:  # at once, so that words could get into each other's answers
+        for answers in threads.map(lambda op: plant(w, op), schema.OPERATIONS):
+            w.answers += answers
+    raw(w.garden, w.servers[0].port)
+    w.quiet()
+    yield w
+    w.audit()
+    w.stop()
+    cluster.remove()
+
+
+def plant(w, op):
+    subject, out = Subject(w), []
+    subject["grt"], subject["key"]
+    own = subject.caller if "gateway" in op.tags else w.servers[0].client(w.admin_key)
+    for case in requests(w.garden, op):
+        target, body = subject.filled(case.target().replace("%3A", ":")), subject.filled(case.content())
+        answer = own.request(op.method, target, body, headers=case.headers, check=False)
+        out.append((case, canary.words(f"{target} {body} {case.headers}"), answer))
+        assert answer.status < 500, (case.label, answer)
+    return out + (calls(w, subject) if op.id == "createChatCompletion" else [])
+
+
+def calls(w, subject):
+    """Calls that go well and calls that go wrong upstream, plain and streamed, each with a prompt of its own."""
+    out = []
+    for script in ("error-500", "error-429", "html-error", "garbage", "reset", "reset-mid", "cut", "truncate", "no-usage", "bad-usage", "hang", "tools", "plain"):
+        model = "gpt-4o-mini" if script == "plain" else f"stand-in:{script}"
+        if script != "plain":
+            w.price(model, w.PRICES["gpt-4o-mini"])
+        for stream in (False, True):
+            word = w.garden.word(f"prompt of {script}", "prompt")
+            answer = subject.caller.chat(model=model, text=word, stream=stream, user=word, headers={"User-Agent": w.garden.word("calls")}, check=False)
+            out.append((None, {word}, answer))
+    assert sum(SAID.encode() in answer.body for _, _, answer in out) >= 2 and sum(answer.status >= 500 for _, _, answer in out) >= 2
+    return out
+
+
+# ---- where nobody's words belong
+
+def test_the_words_were_planted_and_some_were_taken(told):
+    """Else the tests below would mean nothing."""
+    per_op = {op.id: [answer.status for case, _, answer in told.answers if case and case.op.id == op.id] for op in schema.OPERATIONS}
+    assert all(any(s < 300 for s in statuses) and (any(s >= 400 for s in statuses)) for statuses in per_op.values()), per_op
+    assert len(told.garden.planted) > 2000 and len(told.garden.of_kind("secret")) > 10 and len(told.garden.of_kind("prompt")) > 50
+    shown = set().union(*(canary.words(answer.body) for case, _, answer in told.answers))
+    assert len(shown) > 100
+
+
+def test_the_servers_log_holds_none_of_them(told):
+    log = told.servers[0].log()
+    assert '"level"' in log and not canary.leaks(log)
+
+
+def test_the_databases_log_holds_none_of_them(told):
+    with open(f"{told.cluster.folder}/log", errors="replace") as log:
+        log = log.read()
+    assert "ready to accept connections" in log and not canary.leaks(log)
+
+
+def test_the_metrics_hold_none_of_them(told):
+    metrics = told.admin.get("/metrics").body
+    assert b"tollgate_" in metrics and not canary.leaks(metrics)
+
+
+def without_own(value):
+    """An answer without the members by which a word may come back."""
+    if isinstance(value, list):
+        return [without_own(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {k: without_own(v) for k, v in value.items() if k not in COMES_BACK.get(value.get("object"), [])}
+
+
+def foreign(own, answer):
+    """The words in an answer that its own request did not hold and that no thing of its own has."""
+    body = answer.body
+    if answer.status < 300 and answer.headers.get("content-type", "").startswith("application/json") and canary.leaks(body):
+        body = json.dumps(without_own(json.loads(body)))
+    text = (body.decode(errors="replace") if isinstance(body, bytes) else body) + json.dumps(answer.headers)
+    for word in own:
+        text = text.replace(word, "")
+    return canary.leaks(text)
+
+
+def test_no_answer_holds_the_words_of_another_request(told):
+    wrong = [(case and f"{case.op.id} {case.label}", answer, leaks) for case, own, answer in told.answers for leaks in [foreign(own, answer)] if leaks]
+    assert not wrong, wrong[:3]
+
+
+def test_secrets_prompts_and_credentials_come_back_to_nobody(told):
+    never = set(told.garden.of_kind(*NEVER_BACK))
+    wrong = [(case and f"{case.op.id} {case.label}", told.garden.planted[word], answer) for case, _, answer in told.answers
+             for word in canary.words(answer.body + json.dumps(answer.headers).encode()) & never]
+    assert not wrong, wrong[:3]
+
+
+def test_an_api_keys_secret_is_in_the_one_answer_that_shows_it(told):
+    made = [(case, answer) for case, _, answer in told.answers if case and case.op.id == "createKey" and answer.status == 201]
+    assert len(made) > 10
+    keys = {answer.json["secret"][-49:] for _, answer in made}
+    everywhere = [answer for _, _, answer in told.answers if not (answer.status == 201 and b'"secret"' in answer.body)]
+    assert not [a for a in everywhere for key in keys if key.encode() in a.body]
+    assert not [key for key in [*keys, told.admin_key[-49:]] if key in told.servers[0].log()]
+
+
+def test_the_database_holds_no_secret_in_clear_no_prompt_and_no_answer(told):
+    pg_dump = sorted(glob.glob("/usr/lib/postgresql/*/bin/pg_dump"))[-1]
+    dump = subprocess.run([pg_dump, "-d", told.cluster.url()], capture_output=True, check=True, env={"PATH": os.environ["PATH"]}).stdout.decode()
+    assert "COPY public.keys" in dump and canary.leaks(dump), "names and the like are there"
+    keys = [answer.json["secret"] for case, _, answer in told.answers if case and case.op.id == "createKey" and answer.status == 201] + [told.admin_key]
+    hidden = [*told.garden.of_kind(*NEVER_BACK), *(key[-49:] for key in keys), SAID, "sk-upstream-secret"]
+    found = [(word, told.garden.planted.get(word)) for word in hidden if canary.leaks(dump, canary.forms(word))]
+    assert not found, found[:3]
