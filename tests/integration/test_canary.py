@@ -20,11 +20,11 @@ from tests.harness.server import World
 from tests.harness.subject import Subject
 
 SEED = 20261127
-# By whose answers a word may come back that was given to it: members of the object that it was given to, and of those that name it.
+# By which members a word may come back in the answers of others: of the thing that it was given to, and of those that name it.
 COMES_BACK = {
     "customer": ["external_id", "name", "time_zone", "metadata"], "key": ["name"], "grant": ["reason"], "report": ["time_zone"],
     "provider": ["name", "base_url", "settings", "models"], "price": ["model", "provider_name"], "model": ["id", "owned_by"],
-    "call": ["model", "provider", "hold", "price", "corrections"],  # the hold tells the caller's own X-Request-Id, a correction its reason
+    "call": ["model", "provider", "hold", "price", "corrections"],  # a hold has the caller's own X-Request-Id, a correction its reason
 }
 NEVER_BACK = ("secret", "prompt", "credential")
 SAID = "Nothing here was thought by a model"  # by the stand-in, in every answer
@@ -55,26 +55,31 @@ def put(body, path, value):
     return body
 
 
+FORMS = ("{}", "{}" + "x" * 20000, "{}\a", "{}\0", "{}é", "ext:{}", "Europe/{}", "https://{}@x", "https://{}.example", "key_{}", "12.{}")
+
+
 def bodies(garden, op, cases):
     """(label, body): each text of a sound body replaced by a word, by too much of it, and by other things made of it."""
     for base in cases.values.bases(cases.body_schema):
         for path in texts_in(base.value):
             def word():
                 return garden.word(f"{op.id} {path}", kind_of(op, path[0]))
-            for value in (word(), word() + "x" * 20000, word() + "\a", word() + "\0", [word()], {word(): word()}, "ext:" + word(), "Europe/" + word(),
-                          "https://" + word() + "@x", "https://" + word() + ".example", "key_" + word(), "12." + word()):
-                yield f"{path}", put(base.value, path, value)
+            for form in FORMS:
+                yield f"{path}", put(base.value, path, form.replace("{}", word()))
+            for other in ([word()], {word(): word()}):
+                yield f"{path}", put(base.value, path, other)
         word = garden.word(f"{op.id} surplus")
         yield "surplus", {**base.value, word: word}
         yield "metadata", {**base.value, "metadata": {garden.word(op.id): garden.word(op.id)}, "settings": {"organization": garden.word(op.id)}}
     whole = json.dumps({**base.value, "x": garden.word(op.id, kind_of(op, "messages"))}).encode()
-    for broken in (whole[:-1], whole + whole, whole[:-1] + b"\xff", whole.replace(b'"', b"'"), b'"' + garden.word(op.id).encode() + b'"', garden.word(op.id).encode()):
+    bare = garden.word(op.id).encode()
+    for broken in (whole[:-1], whole + whole, whole[:-1] + b"\xff", whole.replace(b'"', b"'"), b'"' + bare + b'"', bare):
         yield "broken", broken
 
 
-HEADERS = {"User-Agent": "plain", "X-Request-Id": "plain", "Idempotency-Key": "plain", "Accept": "plain", "Referer": "plain", "Origin": "plain", "traceparent": "plain",
-           "tracestate": "plain", "X-Forwarded-For": "plain", "X-Tollgate-Receipt": "plain", "Content-Type": "plain", "Cookie": "credential",
-           "Authorization": "credential", "x-api-key": "credential"}
+HEADERS = {**dict.fromkeys(("User-Agent", "X-Request-Id", "Idempotency-Key", "Accept", "Referer", "Origin", "traceparent", "tracestate", "X-Forwarded-For",
+                            "X-Tollgate-Receipt", "Content-Type"), "plain"),
+           **dict.fromkeys(("Cookie", "Authorization", "x-api-key"), "credential")}
 
 
 def requests(garden, op):
@@ -139,9 +144,9 @@ def plant(w, op):
     own = subject.caller if "gateway" in op.tags else w.servers[0].client(w.admin_key)
     for case in requests(w.garden, op):
         target, body = subject.filled(case.target().replace("%3A", ":")), subject.filled(case.content())
-        answer = own.request(op.method, target, body, headers=case.headers, check=False)
-        out.append((case, canary.words(f"{target} {body} {case.headers}"), answer))
-        assert answer.status < 500, (case.label, answer)
+        for _ in range(2 if body else 1):  # what can be there once is there already the second time
+            answer = own.request(op.method, target, body, headers=case.headers, check=False)
+            out.append((case, canary.words(f"{target} {body} {case.headers}"), answer))
     return out + (calls(w, subject) if op.id == "createChatCompletion" else [])
 
 
@@ -169,6 +174,10 @@ def test_the_words_were_planted_and_some_were_taken(told):
     assert len(told.garden.planted) > 2000 and len(told.garden.of_kind("secret")) > 10 and len(told.garden.of_kind("prompt")) > 50
     shown = set().union(*(canary.words(answer.body) for case, _, answer in told.answers))
     assert len(shown) > 100
+
+
+def test_no_word_makes_the_server_fail(told):
+    assert not [(case.op.id, case.label, answer) for case, _, answer in told.answers if case and answer.status >= 500]
 
 
 def test_the_servers_log_holds_none_of_them(told):
@@ -208,7 +217,8 @@ def foreign(own, answer):
 
 
 def test_no_answer_holds_the_words_of_another_request(told):
-    wrong = [(case and f"{case.op.id} {case.label}", answer, leaks) for case, own, answer in told.answers for leaks in [foreign(own, answer)] if leaks]
+    wrong = [(case and f"{case.op.id} {case.label}", answer, leaks) for case, own, answer in told.answers for leaks in [foreign(own, answer)]
+             if leaks]
     assert not wrong, wrong[:3]
 
 
@@ -219,12 +229,15 @@ def test_secrets_prompts_and_credentials_come_back_to_nobody(told):
     assert not wrong, wrong[:3]
 
 
+def shown(told):
+    """The answers that show a key's secret."""
+    return [answer for case, _, answer in told.answers if case and case.op.id == "createKey" and answer.status == 201 and "secret" in answer.json]
+
+
 def test_an_api_keys_secret_is_in_the_one_answer_that_shows_it(told):
-    made = [(case, answer) for case, _, answer in told.answers if case and case.op.id == "createKey" and answer.status == 201]
-    assert len(made) > 10
-    keys = {answer.json["secret"][-49:] for _, answer in made}
-    everywhere = [answer for _, _, answer in told.answers if not (answer.status == 201 and b'"secret"' in answer.body)]
-    assert not [a for a in everywhere for key in keys if key.encode() in a.body]
+    keys, made = {answer.json["secret"][-49:] for answer in shown(told)}, {id(answer) for answer in shown(told)}
+    assert len(keys) == len(made) > 10
+    assert not [a for _, _, a in told.answers if id(a) not in made for key in keys if key.encode() in a.body]
     assert not [key for key in [*keys, told.admin_key[-49:]] if key in told.servers[0].log()]
 
 
@@ -232,7 +245,7 @@ def test_the_database_holds_no_secret_in_clear_no_prompt_and_no_answer(told):
     pg_dump = sorted(glob.glob("/usr/lib/postgresql/*/bin/pg_dump"))[-1]
     dump = subprocess.run([pg_dump, "-d", told.cluster.url()], capture_output=True, check=True, env={"PATH": os.environ["PATH"]}).stdout.decode()
     assert "COPY public.keys" in dump and canary.leaks(dump), "names and the like are there"
-    keys = [answer.json["secret"] for case, _, answer in told.answers if case and case.op.id == "createKey" and answer.status == 201] + [told.admin_key]
+    keys = [told.admin_key, *(answer.json["secret"] for answer in shown(told))]
     hidden = [*told.garden.of_kind(*NEVER_BACK), *(key[-49:] for key in keys), SAID, "sk-upstream-secret"]
     found = [(word, told.garden.planted.get(word)) for word in hidden if canary.leaks(dump, canary.forms(word))]
     assert not found, found[:3]
