@@ -34,7 +34,7 @@
   X(LEDGER_DRIFT, "tollgate_ledger_drift", "gauge", "", "Rows that break an invariant. Must read 0.")                 \
   X(JOURNAL_OK, "tollgate_journal_ok", "gauge", "", "0 once a write of the journal has failed. Alarm.")              \
   X(JOURNAL_ENTRIES, "tollgate_journal_entries", "gauge", "", "Settlements in the journal and not yet in the ledger.") \
-  X(JOURNAL_REFUSED, "tollgate_journal_refused", "gauge", "", "Of those, refused by the ledger for good. Alarm.")     \
+  X(JOURNAL_REFUSED, "tollgate_journal_refused", "gauge", "", "Lines in its refused.jsonl: settlements the ledger refused. Alarm.")     \
   X(JOURNAL_ROOM, "tollgate_journal_room", "gauge", "", "Further settlements the journal has room for.")              \
   X(JOURNAL_WRITTEN, "tollgate_journal_written_total", "counter", "", "Settlements written to the journal.")          \
   X(JOURNAL_REPLAYED, "tollgate_journal_replayed_total", "counter", "", "Settlements that reached the ledger from it.") \

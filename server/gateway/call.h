@@ -256,7 +256,7 @@ void saved_finish(struct gateway_call *c);
 bool saved_begin(struct gateway_call *c); // false: there is no journal, it is broken, or it was asked before
 bool saved_is_writing(const struct gateway_call *c);
 bool saved_is_kept(const struct gateway_call *c);
-void saved_conclude(const struct gateway_call *c, bool landed, bool refused); // of one that is kept
+void saved_conclude(const struct gateway_call *c, bool landed); // of one that is kept
 
 // evidence.c
 struct evidence {

@@ -95,12 +95,12 @@ void respond_stream_start(struct gateway_call *c) {
 static void receipt(struct gateway_call *c, bool settled) {
   char text[RECEIPT_MAX], charged[AMOUNT_TEXT_MAX], balance[AMOUNT_TEXT_MAX];
   if (!str_eq_nocase(str_trim(http_header(c->request, "X-Tollgate-Receipt")), STR("stream"))) return;
-  amount_print(c->op.charged, charged);
-  amount_print(c->op.balance, balance);
-  if (settled)
+  (void)snprintf(text, sizeof text, ": tollgate call=%s settlement=pending\n\n", c->id_text);
+  if (settled) {
+    amount_print(c->op.charged, charged);
+    amount_print(c->op.balance, balance);
     (void)snprintf(text, sizeof text, ": tollgate call=%s charge=%s balance=%s\n\n", c->id_text, charged, balance);
-  else
-    (void)snprintf(text, sizeof text, ": tollgate call=%s settlement=pending\n\n", c->id_text);
+  }
   (void)http_stream_write(c->request, str_from(text));
 }
 

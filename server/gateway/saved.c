@@ -47,11 +47,28 @@ static void written(struct journal_entry *e) {
   net_post(c->lane->loop, on_written, c);
 }
 
+// What the ledger was asked. Its thread may be at work on the operation itself, and writes answers into it.
+static struct ledger_op asked(const struct gateway_call *c) {
+  return (struct ledger_op){.kind = LEDGER_SETTLE,
+                            .customer = c->op.customer,
+                            .id = c->op.id,
+                            .price = c->op.price,
+                            .charge = c->op.charge,
+                            .cost = c->op.cost,
+                            .usage = c->op.usage,
+                            .state = c->op.state,
+                            .flags = c->op.flags,
+                            .evidence = buf_str(&c->evidence),
+                            .idempotency_key = c->op.idempotency_key,
+                            .undelivered = c->op.undelivered};
+}
+
 bool saved_begin(struct gateway_call *c) {
   if (!c->gateway->journal || c->saved) return false;
   struct saved *s = c->saved = mem_alloc(sizeof *s);
+  struct ledger_op op = asked(c);
   buf_init(&s->text, LIMIT_JOURNAL_ENTRY + 1);
-  settlement_write(&c->op, &s->text);
+  settlement_write(&op, &s->text);
   s->entry = (struct journal_entry){.text = buf_str(&s->text), .done = written, .arg = c};
   s->writing = true;
   call_ref(c);
@@ -62,12 +79,10 @@ bool saved_begin(struct gateway_call *c) {
   return false;
 }
 
-void saved_conclude(const struct gateway_call *c, bool landed, bool refused) {
-  uint64_t sequence = c->saved->entry.sequence;
+// What the ledger refuses is left to the replay too: it tells and keeps what is refused.
+void saved_conclude(const struct gateway_call *c, bool landed) {
   if (landed)
-    journal_settled(c->gateway->journal, sequence);
-  else if (refused)
-    journal_refuse(c->gateway->journal, sequence);
+    journal_settled(c->gateway->journal, c->saved->entry.sequence);
   else
-    journal_let_go(c->gateway->journal, sequence);
+    journal_let_go(c->gateway->journal, c->saved->entry.sequence);
 }

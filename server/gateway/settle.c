@@ -190,7 +190,12 @@ static bool has_landed(const struct gateway_call *c) {
 // The ledger has answered, and the journal is not at work on it.
 static void conclude(struct gateway_call *c) {
   bool landed = has_landed(c), faulty = c->op.result < 0, kept = saved_is_kept(c);
-  if (kept) saved_conclude(c, landed, !landed && !faulty);
+  if (kept && faulty && abort_happened(c) && !c->op.undelivered) { // the entry does not say so: this operation will
+    c->op.undelivered = true;
+    retry_arm(c);
+    return;
+  }
+  if (kept) saved_conclude(c, landed);
   if (landed || (kept && faulty)) {
     respond_end(c, landed);
     call_go(c, STEP_DONE);

@@ -18,7 +18,7 @@ struct kept {
 typedef vec(struct kept) kept_list; // by sequence
 
 struct journal {
-  int folder, lock;
+  int folder, lock, refusals; // descriptors; refusals: of refused.jsonl
   unsigned char name[16];
   struct segment segments[LIMIT_JOURNAL_SEGMENTS];
   size_t opened; // of them
@@ -30,7 +30,7 @@ struct journal {
   struct segment *current; // NULL: none yet
   kept_list kept;
   uint64_t next_sequence, next_number;
-  size_t reserved, refused;
+  size_t reserved, refused; // refused: lines in refused.jsonl
   bool broken, closing;
 };
 

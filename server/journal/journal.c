@@ -6,6 +6,7 @@
 #include "journal/internal.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define GROUP 64 // entries a write
 
@@ -56,8 +57,6 @@ static void kept_mark(struct journal *j, uint64_t sequence, enum kept_state stat
   struct kept *k = kept_find(j, sequence);
   ASSERT(k && k->state != KEPT_REFUSED);
   k->state = state;
-  j->refused += state == KEPT_REFUSED;
-  gauges_set(j);
   pthread_mutex_unlock(&j->mutex);
 }
 
@@ -65,8 +64,26 @@ void journal_let_go(struct journal *j, uint64_t sequence) {
   kept_mark(j, sequence, KEPT_FREE);
 }
 
-void journal_refuse(struct journal *j, uint64_t sequence) {
-  kept_mark(j, sequence, KEPT_REFUSED);
+// A line of its own, synced: only then is it let go of where it stood. The text is JSON and holds no line end.
+static int refusal_write(struct journal *j, uint64_t sequence) {
+  CLEANUP(buf_finish) struct buf line;
+  buf_init(&line, LIMIT_JOURNAL_ENTRY + 1);
+  if (journal_read(j, sequence, &line) != 0 || !buf_putc(&line, '\n')) return FAULT_IO;
+  if (write(j->refusals, line.data, line.len) != (ssize_t)line.len) return FAULT_IO;
+  return fdatasync(j->refusals) == 0 ? 0 : FAULT_IO;
+}
+
+int journal_refuse(struct journal *j, uint64_t sequence) {
+  int result = refusal_write(j, sequence);
+  pthread_mutex_lock(&j->mutex);
+  j->refused++;
+  gauges_set(j);
+  pthread_mutex_unlock(&j->mutex);
+  if (result == 0)
+    journal_settled(j, sequence);
+  else
+    kept_mark(j, sequence, KEPT_REFUSED);
+  return result;
 }
 
 size_t journal_take(struct journal *j, uint64_t *ret_sequences, size_t max) {

@@ -42,7 +42,9 @@ int journal_write(struct journal *j, struct journal_entry *e);
 
 void journal_settled(struct journal *j, uint64_t sequence); // it is in the ledger: forgotten
 void journal_let_go(struct journal *j, uint64_t sequence);  // to be taken by whoever replays
-void journal_refuse(struct journal *j, uint64_t sequence);  // not to be taken again by this process
+// It can never be settled: it is moved to the folder's refused.jsonl, for a human, and is an entry no more. Writes to the
+// disk. FAULT_IO: it stays where it is, and is not taken again by this process.
+int journal_refuse(struct journal *j, uint64_t sequence);
 
 // For replay: takes up to max that nobody owns, oldest first. Each is settled, let go or refused afterwards.
 size_t journal_take(struct journal *j, uint64_t *ret_sequences, size_t max);
@@ -50,7 +52,7 @@ int journal_read(struct journal *j, uint64_t sequence, struct buf *ret); // FAUL
 
 struct journal_state {
   bool ok;
-  size_t entries, refused, room; // room: further entries
+  size_t entries, refused, room; // refused: lines in refused.jsonl; room: further entries
 };
 struct journal_state journal_state(struct journal *j);
 

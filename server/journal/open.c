@@ -15,6 +15,7 @@
 
 #define LINES_MAX (64 * 1024)
 #define LOCK_FILE "lock"
+#define REFUSED_FILE "refused.jsonl"
 #define ASIDE ".aside"
 #define FRESH ".new"
 
@@ -38,7 +39,7 @@ static void name_of(uint32_t place, const char *end, char ret[FILE_NAME_MAX]) {
 
 static bool is_ours(const char *file) {
   char name[FILE_NAME_MAX];
-  if (file[0] == '.' || strcmp(file, LOCK_FILE) == 0 || strstr(file, ASIDE)) return true;
+  if (file[0] == '.' || strcmp(file, LOCK_FILE) == 0 || strcmp(file, REFUSED_FILE) == 0 || strstr(file, ASIDE)) return true;
   for (uint32_t place = 0; place < LIMIT_JOURNAL_SEGMENTS; place++) {
     name_of(place, "", name);
     if (strcmp(file, name) == 0) return true;
@@ -279,6 +280,18 @@ static int segments_open(struct journal *j, struct journal_found *f) {
   return result;
 }
 
+// What was refused in former lives is still an alarm.
+static int refusals_open(struct journal *j, struct journal_found *f) {
+  char piece[4096];
+  ssize_t got;
+  j->refusals = openat(j->folder, REFUSED_FILE, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (j->refusals < 0) return FAULT_IO;
+  while ((got = read(j->refusals, piece, sizeof piece)) > 0)
+    for (ssize_t i = 0; i < got; i++) j->refused += piece[i] == '\n';
+  if (j->refused > 0) tell(f, REFUSED_FILE " holds %zu settlements that the ledger has refused", j->refused);
+  return got == 0 ? 0 : FAULT_IO;
+}
+
 static bool folder_take(struct journal *j, const char *folder, struct buf *ret_error) {
   if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
     buf_printf(ret_error, "the journal's folder %s cannot be made: %s", folder, strerror(errno));
@@ -297,7 +310,7 @@ static bool folder_take(struct journal *j, const char *folder, struct buf *ret_e
 
 struct journal *journal_open(const char *folder, struct journal_found *ret_found, struct buf *ret_error) {
   struct journal *j = mem_alloc(sizeof *j);
-  j->folder = j->lock = -1;
+  j->folder = j->lock = j->refusals = -1;
   j->next_sequence = j->next_number = 1;
   pthread_mutex_init(&j->mutex, NULL);
   pthread_cond_init(&j->wake, NULL);
@@ -305,7 +318,7 @@ struct journal *journal_open(const char *folder, struct journal_found *ret_found
   buf_init(&ret_found->lines, LINES_MAX);
   bool sound = folder_take(j, folder, ret_error);
   if (sound) foreign_find(j->folder, ret_found);
-  if (sound && segments_open(j, ret_found) != 0) {
+  if (sound && (refusals_open(j, ret_found) != 0 || segments_open(j, ret_found) != 0)) {
     buf_printf(ret_error, "the journal in %s cannot be opened (it takes %d MiB): %s", folder,
                LIMIT_JOURNAL_SEGMENTS * (LIMIT_JOURNAL_SEGMENT / 1024 / 1024), strerror(errno));
     sound = false;
@@ -321,6 +334,7 @@ struct journal *journal_open(const char *folder, struct journal_found *ret_found
 
 void journal_free(struct journal *j) {
   for (size_t i = 0; i < j->opened; i++) segment_close(&j->segments[i]);
+  if (j->refusals >= 0) (void)close(j->refusals);
   if (j->lock >= 0) (void)close(j->lock); // gives the folder back
   if (j->folder >= 0) (void)close(j->folder);
   vec_finish(&j->kept);

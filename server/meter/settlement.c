@@ -115,8 +115,9 @@ int settlement_read(struct str text, struct arena *arena, struct ledger_op *ret)
 static void refuse(struct journal *j, uint64_t sequence, const struct ledger_op *op, const char *why) {
   char call[ID_TEXT_MAX] = "an entry";
   if (op) id_print("call", op->id, call);
-  log_error("journal.refused", "%s is in the journal and cannot be settled: %s", call, why);
-  journal_refuse(j, sequence);
+  bool moved = journal_refuse(j, sequence) == 0;
+  log_error("journal.refused", "%s was in the journal and cannot be settled (%s): %s", call, why,
+            moved ? "it is in refused.jsonl there" : "it could not be moved to refused.jsonl");
 }
 
 static void answer_take(struct journal *j, uint64_t sequence, const struct ledger_op *op, int *ret_done, int *ret_fault) {

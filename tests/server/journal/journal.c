@@ -171,12 +171,33 @@ static void what_was_let_go_is_taken_and_what_was_settled_is_not(void **state) {
   journal_let_go(p->journal, third);
   assert_int_equal(waiting(p, sequences), 2);
   assert_int_equal(sequences[0], second);
-  journal_refuse(p->journal, second);
   journal_let_go(p->journal, third);
   assert_int_equal(waiting(p, sequences), 1);
+}
+
+static void what_was_refused_is_kept_in_a_file_of_its_own_and_takes_no_room(void **state) {
+  struct place *p = *state;
+  char line[64] = "", path[128];
+  uint64_t first = put(p, FIRST, NULL), sequences[64];
+  assert_int_equal(journal_refuse(p->journal, first), 0);
   struct journal_state is = journal_state(p->journal);
-  assert_int_equal(is.entries, 2);
+  assert_int_equal(is.entries, 0);
   assert_int_equal(is.refused, 1);
+  path_of(p, "refused.jsonl", path);
+  FILE *file = fopen(path, "r");
+  assert_non_null(file);
+  assert_non_null(fgets(line, sizeof line, file));
+  (void)fclose(file);
+  assert_string_equal(line, FIRST "\n");
+  reopen(p); // and is an alarm until somebody takes the file away
+  assert_int_equal(journal_state(p->journal).refused, 1);
+  assert_non_null(strstr(p->found, "refused.jsonl"));
+  while (waiting(p, sequences) > 0) continue;
+  uint64_t second = put(p, SECOND, NULL);
+  sync_error = EIO;
+  assert_int_equal(journal_refuse(p->journal, second), FAULT_IO);
+  assert_int_equal(journal_state(p->journal).refused, 2);
+  assert_true(journal_state(p->journal).entries >= 1); // it stays where it is
 }
 
 static void many_threads_write_and_all_of_it_is_kept(void **state) {
@@ -479,6 +500,7 @@ int main(void) {
   const struct CMUnitTest rules[] = {
       RULE(what_was_written_is_there_after_any_end),
       RULE(what_was_let_go_is_taken_and_what_was_settled_is_not),
+      RULE(what_was_refused_is_kept_in_a_file_of_its_own_and_takes_no_room),
       RULE(many_threads_write_and_all_of_it_is_kept),
       RULE(a_torn_tail_is_dropped_and_told),
       RULE(a_flipped_bit_is_an_alarm_and_costs_one_entry),
