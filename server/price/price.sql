@@ -1,8 +1,9 @@
 -- The neighbours in time of a version that would begin at $3 (null: as early as may be): when it begins, whether that is far
--- enough ahead, when it would end, and whether its instant is taken. Asked behind the lock on the catalogue.
+-- enough ahead, when it would end, and whether its instant is taken. Asked behind the lock on the catalogue. A model's first
+-- price holds from a second ago: then it holds at once by every instance's clock.
 -- name: price_place
 WITH at AS (
-  SELECT e.versions, coalesce($3::timestamptz, CASE WHEN e.versions = 0 THEN clock_timestamp() ELSE clock_timestamp() + $4::bigint * interval '1 millisecond' END) AS begins
+  SELECT e.versions, coalesce($3::timestamptz, CASE WHEN e.versions = 0 THEN clock_timestamp() - interval '1 second' ELSE clock_timestamp() + $4::bigint * interval '1 millisecond' END) AS begins
   FROM (SELECT count(*) AS versions FROM prices WHERE provider_id = $1::uuid AND model = $2::text) e
 )
 SELECT a.begins, a.versions = 0 OR a.begins >= clock_timestamp() + ($4::bigint - 1) * interval '1 millisecond',

@@ -1,4 +1,5 @@
 // Answers that break the rules, connections that break, and what is not sent a second time.
+#include "base/clock.h"
 #include "wire.h"
 
 static struct net_loop *loop;
@@ -186,16 +187,26 @@ static void two_posts(struct wire *w, struct probe *second) {
   probe_run(second);
 }
 
+// A connection that is found dead only after RESEND_WITHIN_US is not told from one whose request was worked on: where this
+// machine was that slow, it is tried again.
 static void a_kept_connection_found_dead_is_replaced(void **state) {
   (void)state;
-  struct wire w;
-  struct probe p;
-  wire_start(&w, script_once_then_close);
-  two_posts(&w, &p);
-  assert_int_equal(p.end, NET_DONE);
-  assert_int_equal(w.accepted, 2);
-  probe_finish(&p);
-  wire_stop(&w);
+  for (int tries = 0;; tries++) {
+    struct wire w;
+    struct probe p;
+    wire_start(&w, script_once_then_close);
+    int64_t began = clock_mono_us();
+    two_posts(&w, &p);
+    bool slow = clock_mono_us() - began > 400000 && tries < 5;
+    enum net_end end = p.end;
+    int accepted = w.accepted;
+    probe_finish(&p);
+    wire_stop(&w);
+    if (slow && end != NET_DONE) continue;
+    assert_int_equal(end, NET_DONE);
+    assert_int_equal(accepted, 2);
+    return;
+  }
 }
 
 static void script_think_then_close(struct wire_connection *c) {
