@@ -292,26 +292,39 @@ bool config_require(const struct config *c, enum setting_id id, struct buf *ret_
 
 // ---- showing
 
-// Both places where a PostgreSQL address may hold a password: user:password@ and ?password=.
+// Where libpq finds a password: behind the first colon, up to an '@' before the first '/', whatever else stands between.
+// Shows the address up to its hosts, and returns the rest.
+static struct str user_show(struct str url, struct buf *out) {
+  const char *scheme = memmem(url.ptr, url.len, "://", 3), *from = scheme ? scheme + 3 : url.ptr, *end = url.ptr + url.len;
+  const char *slash = memchr(from, '/', (size_t)(end - from)), *stop = slash ? slash : end;
+  const char *first = memchr(from, '@', (size_t)(stop - from)), *last = memrchr(from, '@', (size_t)(stop - from));
+  const char *colon = first ? memchr(from, ':', (size_t)(first - from)) : NULL;
+  if (!colon) return url;
+  buf_add(out, url.ptr, (size_t)(colon + 1 - url.ptr));
+  buf_puts(out, "***");
+  return (struct str){last, (size_t)(end - last)};
+}
+
+// libpq decodes a parameter's name, so that one with escapes may be any.
+static bool is_shown(struct str name) {
+  for (size_t i = 0; i < name.len; i++)
+    if ((name.ptr[i] < 'a' || name.ptr[i] > 'z') && name.ptr[i] != '_') return false;
+  return !memmem(name.ptr, name.len, "password", 8);
+}
+
 static void database_show(struct str url, struct buf *out) {
-  const char *query = memchr(url.ptr, '?', url.len);
-  size_t head = query ? (size_t)(query - url.ptr) : url.len;
-  const char *scheme = memmem(url.ptr, head, "://", 3);
-  const char *at = memrchr(url.ptr, '@', head);
-  const char *colon = scheme && at ? memchr(scheme + 3, ':', (size_t)(at - scheme - 3)) : NULL;
-  if (colon) {
-    buf_add(out, url.ptr, (size_t)(colon + 1 - url.ptr));
-    buf_puts(out, "***");
-    buf_add(out, at, (size_t)(url.ptr + head - at));
-  } else {
-    buf_add(out, url.ptr, head);
-  }
-  struct str rest = {url.ptr + head, url.len - head}, part;
-  while (str_split(&rest, '&', &part)) {
-    const char *value = memmem(part.ptr, part.len, "password=", 9);
-    if (part.ptr != url.ptr + head) buf_putc(out, '&');
-    buf_add(out, part.ptr, value ? (size_t)(value + 9 - part.ptr) : part.len);
-    if (value) buf_puts(out, "***");
+  struct str rest = user_show(url, out), part;
+  const char *query = rest.len ? memchr(rest.ptr, '?', rest.len) : NULL;
+  size_t head = query ? (size_t)(query + 1 - rest.ptr) : rest.len;
+  buf_add(out, rest.ptr, head);
+  rest = (struct str){rest.ptr + head, rest.len - head};
+  for (bool first = true; str_split(&rest, '&', &part); first = false) {
+    const char *equals = part.len ? memchr(part.ptr, '=', part.len) : NULL;
+    size_t name = equals ? (size_t)(equals - part.ptr) : part.len;
+    bool shown = !equals || is_shown((struct str){part.ptr, name});
+    if (!first) buf_putc(out, '&');
+    buf_add(out, part.ptr, shown ? part.len : name + 1);
+    if (!shown) buf_puts(out, "***");
   }
 }
 

@@ -197,6 +197,9 @@ static void passwords_in_addresses_are_never_shown(void **state) {
       {"postgresql:///d?host=/run&user=u", "postgresql:///d?host=/run&user=u"},
       {"postgresql:///d?password=hunter2&user=u", "postgresql:///d?password=***&user=u"},
       {"postgresql://u:a@h/d?sslpassword=b", "postgresql://u:***@h/d?sslpassword=***"},
+      {"postgresql://u:pa?ss@h/d", "postgresql://u:***@h/d"},
+      {"postgresql://u:pa@ss@h/d", "postgresql://u:***@h/d"},
+      {"postgresql://u@h/d?pass%77ord=hunter2&sslmode=require", "postgresql://u@h/d?pass%77ord=***&sslmode=require"},
   };
   struct loaded *l = *state;
   for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
