@@ -61,6 +61,8 @@ struct MHD_Response *reply_build_stream(struct http_request *r, const struct htt
   struct MHD_Response *response =
       MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, stream_read, r, NULL);
   ASSERT(response != NULL);
+  // libmicrohttpd 0.9.75 sends the last chunk of a body that HEAD has not, and the next answer would begin behind it.
+  if (r->head_only) (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
   headers_add(r, response, headers, count);
   return response;
 }
