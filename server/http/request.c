@@ -61,8 +61,10 @@ static enum MHD_Result collect(void *arg, enum MHD_ValueKind kind, const char *n
   return MHD_YES;
 }
 
-static void copy_headers(struct http_request *r, const struct head_collector *h) {
+// Blanks behind a value are not of it (RFC 9110, 5.5); those before it libmicrohttpd has passed over.
+static void copy_headers(struct http_request *r, struct head_collector *h) {
   size_t size = 0;
+  for (size_t i = 0; i < h->count; i++) h->headers[i].value = str_trim(h->headers[i].value);
   for (size_t i = 0; i < h->count; i++) size += h->headers[i].name.len + h->headers[i].value.len;
   r->headers = arena_alloc(&r->arena, h->count * sizeof(*r->headers) + size);
   char *at = (char *)(r->headers + h->count);

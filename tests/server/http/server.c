@@ -96,6 +96,12 @@ static void a_handler_sees_the_request_decoded(void **state) {
       f, "GET /things/a \xc3\xa4|a \xc3\xa4|q=1%2B1+2&r&q=z&stop=1&x=2|1+1 2q=1+1 2;r=;q=z;stop=1;|1||some|mine-7|3|1");
 }
 
+static void blanks_around_a_value_are_not_of_it(void **state) {
+  struct fixture *f = *state;
+  assert_int_equal(request(f, "GET /things/a" H "X-Thing:\tsome thing \t\r\nX-Request-Id: mine \r\n\r\n"), 201);
+  assert_non_null(strstr(buf_cstr(&f->body), "|some thing|mine|"));
+}
+
 static void a_literal_segment_goes_before_a_named_one(void **state) {
   struct fixture *f = *state;
   assert_int_equal(request(f, "GET /things/special" H "\r\n"), 200);
@@ -337,6 +343,7 @@ static int stop(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       T(a_handler_sees_the_request_decoded),
+      T(blanks_around_a_value_are_not_of_it),
       T(a_literal_segment_goes_before_a_named_one),
       T(paths_are_exact),
       T(other_methods_are_named),
