@@ -128,6 +128,9 @@ bool guard_check(const struct guard_head *head, struct guard_frame *ret_frame, s
       !check_headers(head, found, ret_refusal) || !check_framing(head, found, &frame, ret_refusal))
     return false;
   frame.expects_continue = expects_continue(head);
+  // No client may say so (RFC 9110, 10.1.1), and libmicrohttpd takes what follows for a body of no bytes.
+  if (frame.expects_continue && !frame.chunked && frame.length <= 0)
+    return malformed(ret_refusal, "Expect: 100-continue comes with a body only.");
   *ret_frame = frame;
   return true;
 }

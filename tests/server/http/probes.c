@@ -136,6 +136,8 @@ static const struct probe probes[] = {
     P("chunk size beyond 64 bits", 0, POST "Transfer-Encoding: chunked\r\n\r\n10000000000000002\r\nhi\r\n0\r\n\r\n"),
     P("chunk longer than its size", 0, POST "Transfer-Encoding: chunked\r\n\r\n2\r\nhi there\r\n0\r\n\r\n"),
     P("empty chunk size", 0, POST "Transfer-Encoding: chunked\r\n\r\n\r\nhi\r\n0\r\n\r\n"),
+    P("expectation without a body", 400, GET "Expect: 100-continue\r\n\r\n" HIDDEN),
+    P("expectation of a body of no bytes", 400, POST "Content-Length: 0\r\nExpect: 100-continue\r\n\r\n" HIDDEN),
 };
 
 static int status_of(struct buf *in) {
