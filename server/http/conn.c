@@ -60,11 +60,13 @@ static void conn_open(struct http_server *s, struct MHD_Connection *mhd, void **
   conn_set(c, CONN_HEADER, clock_mono_us() + s->header_us);
   *context = c;
   conn_count(s, c, 1);
+  if (!tap_set(c->fd, &c->tap)) (void)shutdown(c->fd, SHUT_RDWR);
   watch_conn(c);
   conn_link(s, c);
 }
 
 static void conn_close(struct http_server *s, struct http_conn *c) {
+  (void)tap_set(c->fd, NULL);
   conn_count(s, c, -1);
   conn_unlink(s, c);
 }

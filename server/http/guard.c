@@ -5,7 +5,8 @@
 //   method SP target SP version CR LF  { name ':' [SP] value CR LF }  CR LF
 //
 // so a name must begin two bytes after the value before it, and the sum must be the size. Any other head is refused.
-// That refuses a few legal ones too (two spaces after a colon): a deliberate strictness.
+// That refuses a few legal ones too (two spaces after a colon): a deliberate strictness. What stands before a head and
+// inside a chunked body leaves no such trace: see tap.h.
 #include "http/guard.h"
 #include "base/limits.h"
 

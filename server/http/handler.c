@@ -11,8 +11,8 @@ void *handler_begin(void *server, const char *raw_target, struct MHD_Connection 
   c->request = r;
   pthread_mutex_unlock(&c->lock);
   // The first request's head is due since the connection was accepted.
-  if (c->used) conn_set(c, CONN_HEADER, clock_mono_us() + s->header_us);
-  c->used = true;
+  if (c->requests) conn_set(c, CONN_HEADER, clock_mono_us() + s->header_us);
+  r->number = c->requests++;
   return r;
 }
 
@@ -84,16 +84,18 @@ static void body_deadline(struct http_request *r, size_t bytes) {
   conn_set(r->conn, CONN_BODY, r->body_started_us + r->server->body_us + earned);
 }
 
+// Of what the guard refuses nothing behind it is read any more.
+static enum MHD_Result answer_guarded(struct http_request *r) {
+  if (atomic_load(&r->server->ready)) metric_add(METRIC_HTTP_REFUSED, 1);
+  r->close = true;
+  return answer_refusal(r);
+}
+
 static enum MHD_Result take_head(struct http_request *r, const char *method, const char *version) {
-  if (!request_read_head(r, method, version)) {
-    if (atomic_load(&r->server->ready)) metric_add(METRIC_HTTP_REFUSED, 1);
-    r->close = true;
-    return answer_refusal(r);
-  }
+  if (!request_read_head(r, method, version)) return answer_guarded(r);
   find_route(r);
   bool body = r->frame.chunked || r->frame.length > 0;
-  // libmicrohttpd takes a bare LF for the end of a chunk's line, others do not: whatever one of the two may read behind
-  // such a body is never read as a request here.
+  // Not every reader ends such a body at the same place: what one of them may read behind it is never a request here.
   if (r->frame.chunked) r->close = true;
   if (!body) return MHD_YES;
   if (r->stage == STAGE_REFUSED && r->frame.expects_continue) {
@@ -130,6 +132,10 @@ static void request_count(struct http_request *r, int change) {
 
 static enum MHD_Result give(struct http_request *r) {
   const struct http_route *route = r->match.route;
+  if (r->conn->tap.wholes <= r->number) {
+    refuse(r, PROBLEM_MALFORMED_HTTP, "The request's chunks are malformed.");
+    return answer_guarded(r);
+  }
   if (atomic_load(&r->server->cutting)) {
     refuse(r, PROBLEM_SHUTTING_DOWN, "The service is shutting down.");
     return answer_refusal(r);

@@ -13,6 +13,7 @@
 #include "http/guard.h"
 #include "http/route.h"
 #include "http/stream.h"
+#include "http/tap.h"
 #include "http/target.h"
 #include <microhttpd.h>
 #include <pthread.h>
@@ -45,7 +46,8 @@ struct http_conn {
   int fd;
   pthread_mutex_t lock;
   struct http_request *request; // lock
-  bool used;                    // has had a request; its server thread only
+  struct tap tap;               // its server thread only, as are the next two
+  uint32_t requests;            // begun on it
   bool probe;                   // one end of a pair of our own, not a client
   bool visited;                 // by the drain
   _Atomic int phase;
@@ -64,6 +66,7 @@ struct http_request {
   struct http_conn *conn; // valid until `done`
   _Atomic int refs;
   enum request_stage stage;
+  uint32_t number; // on its connection, from 0
   char id[ID_TEXT_MAX];
   struct arena arena;
   struct str method;

@@ -96,8 +96,13 @@ bool request_read_head(struct http_request *r, const char *method, const char *v
   r->method = arena_str(&r->arena, head.method);
   r->head_only = str_eq(r->method, STR("HEAD"));
   r->old_version = str_eq(head.version, STR("HTTP/1.0"));
-  if (!guard_check(&head, &r->frame, &r->refusal) || !target_parse(r->raw_target, &r->arena, &r->target, &r->refusal))
+  if (!guard_check(&head, &r->frame, &r->refusal)) return false;
+  if (r->conn->tap.heads <= r->number) {
+    r->refusal = (struct guard_refusal){PROBLEM_MALFORMED_HTTP,
+                                        "The request has bytes before it or line ends in it that are none."};
     return false;
+  }
+  if (!target_parse(r->raw_target, &r->arena, &r->target, &r->refusal)) return false;
   copy_headers(r, &h);
   return true;
 }

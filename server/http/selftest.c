@@ -1,5 +1,5 @@
 // The guard leans on how libmicrohttpd 0.9.75 lays out what it parsed. A library that does it otherwise must not be
-// found out by an attacker: before the port is announced, three forged requests and an ordinary one go in over a socket
+// found out by an attacker: before the port is announced, four forged requests and an ordinary one go in over a socket
 // pair.
 #include "http/internal.h"
 #include "http/pair.h"
@@ -24,6 +24,7 @@ static const struct probe probes[] = {
     {"an ordinary request", TEXT("GET" HEAD "X-A:b\r\n\r\n"), false},
     {"a folded header", TEXT("GET" HEAD "X-Inter: b\r\n nal: c\r\n\r\n"), true},
     {"a NUL in a header", TEXT("GET" HEAD "X-A: b\0c\r\n\r\n"), true},
+    {"a line of nothing before a request", TEXT("\0x\r\nGET" HEAD "\r\n"), true},
     {"a smuggled request", TEXT("POST" HEAD "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), true},
 };
 

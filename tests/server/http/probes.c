@@ -136,6 +136,20 @@ static const struct probe probes[] = {
     P("chunk size beyond 64 bits", 0, POST "Transfer-Encoding: chunked\r\n\r\n10000000000000002\r\nhi\r\n0\r\n\r\n"),
     P("chunk longer than its size", 0, POST "Transfer-Encoding: chunked\r\n\r\n2\r\nhi there\r\n0\r\n\r\n"),
     P("empty chunk size", 0, POST "Transfer-Encoding: chunked\r\n\r\n\r\nhi\r\n0\r\n\r\n"),
+    P("bare LF behind a chunk's size", 400, POST "Transfer-Encoding: chunked\r\n\r\n2\nhi\r\n0\r\n\r\n" HIDDEN),
+    P("bare LF behind an extension", 400, POST "Transfer-Encoding: chunked\r\n\r\n2;a\nhi\r\n0\r\n\r\n" HIDDEN),
+    P("bare CR in an extension", 400, POST "Transfer-Encoding: chunked\r\n\r\n2;a\rb\r\nhi\r\n0\r\n\r\n"),
+    P("NUL in an extension", 400, POST "Transfer-Encoding: chunked\r\n\r\n2;a\0b\r\nhi\r\n0\r\n\r\n"),
+    P("bare LF behind a chunk", 400, POST "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\n0\r\n\r\n" HIDDEN),
+    P("bare LF behind the last chunk", 400, POST "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\n\r\n" HIDDEN),
+    P("bare LF at the end of the chunks", 400, POST "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\n" HIDDEN),
+    P("bare CR in a trailer", 400, POST "Transfer-Encoding: chunked\r\n\r\n0\r\nA: b\rC: d\r\n\r\n"),
+    P("fold in a trailer", 400, POST "Transfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n c\r\n\r\n"),
+    P("NUL for the end of the trailers", 400, POST "Transfer-Encoding: chunked\r\n\r\n0\r\n\0A: b\r\n" HIDDEN),
+    // before the request
+    P("line that begins with NUL before the request", 400, "\0GET /secret HTTP/1.1\r\n" GET "\r\n"),
+    P("bare LF before the request", 400, "\n" GET "\r\n"),
+    P("empty lines and a bare LF before the request", 400, "\r\n\r\n\n" GET "\r\n"),
     P("expectation without a body", 400, GET "Expect: 100-continue\r\n\r\n" HIDDEN),
     P("expectation of a body of no bytes", 400, POST "Content-Length: 0\r\nExpect: 100-continue\r\n\r\n" HIDDEN),
 };
@@ -190,7 +204,7 @@ static void every_forged_request_is_refused_in_pieces(void **state) {
 static void nothing_is_read_behind_a_chunked_body(void **state) {
   static const struct str bodies[] = {
       STR_INIT(POST "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n" HIDDEN),
-      STR_INIT(POST "Transfer-Encoding: chunked\r\n\r\n2;a\nhi\r\n0\r\n\r\n" HIDDEN),
+      STR_INIT(POST "Transfer-Encoding: chunked\r\n\r\n02;a=\"b\"\r\nhi\r\n0;c\r\nD: e\r\n\r\n" HIDDEN),
   };
   for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
     struct buf in;
