@@ -292,10 +292,11 @@ bool config_require(const struct config *c, enum setting_id id, struct buf *ret_
 
 // ---- showing
 
-// Where libpq finds a password: behind the first colon, up to an '@' before the first '/', whatever else stands between.
-// Shows the address up to its hosts, and returns the rest.
+// Where libpq finds a password: behind the first colon, up to an '@' before the first '/', whatever else stands
+// between. Shows the address up to its hosts, and returns the rest.
 static struct str user_show(struct str url, struct buf *out) {
-  const char *scheme = memmem(url.ptr, url.len, "://", 3), *from = scheme ? scheme + 3 : url.ptr, *end = url.ptr + url.len;
+  const char *scheme = memmem(url.ptr, url.len, "://", 3), *from = scheme ? scheme + 3 : url.ptr,
+             *end = url.ptr + url.len;
   const char *slash = memchr(from, '/', (size_t)(end - from)), *stop = slash ? slash : end;
   const char *first = memchr(from, '@', (size_t)(stop - from)), *last = memrchr(from, '@', (size_t)(stop - from));
   const char *colon = first ? memchr(from, ':', (size_t)(first - from)) : NULL;

@@ -1,6 +1,7 @@
-// Feeds: the text of a configuration file, a byte 0xFF, and environment variables with a NUL behind each, to config_load.
-// Oracle: a refusal has a line that says why and leaves nothing behind; what is accepted lies within its bounds or among
-// its choices; and whatever password libpq itself reads out of a database's address is not in what may be shown of it.
+// Feeds: the text of a configuration file, a byte 0xFF, and environment variables with a NUL behind each, to
+// config_load. Oracle: a refusal has a line that says why and leaves nothing behind; what is accepted lies within its
+// bounds or among its choices; and whatever password libpq itself reads out of a database's address is not in what may
+// be shown of it.
 #include "app/config.h"
 #include "base/mem.h"
 #include "fuzz.h"

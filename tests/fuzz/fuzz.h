@@ -1,5 +1,5 @@
-// What the fuzz targets share: the entry that libFuzzer calls, a check that ends the process where an oracle objects, and
-// reading decisions off the front of an input.
+// What the fuzz targets share: the entry that libFuzzer calls, a check that ends the process where an oracle objects,
+// and reading decisions off the front of an input.
 #pragma once
 #include "base/str.h"
 #include <stdio.h>
@@ -55,7 +55,8 @@ static inline struct str fuzz_until(struct fuzz_input *in, uint8_t stop) {
   return piece;
 }
 
-// A copy in memory of exactly its size, so that a sanitizer sees every byte that is read beyond it. The caller frees it.
+// A copy in memory of exactly its size, so that a sanitizer sees every byte that is read beyond it. The caller frees
+// it.
 static inline char *fuzz_copy(struct str s) {
   char *copy = malloc(s.len ? s.len : 1);
   if (!copy) abort();
@@ -72,8 +73,8 @@ static inline char *fuzz_text(struct str s) {
   return copy;
 }
 
-// Where an input is cut in pieces, decided by one byte of it: 0 nowhere, 1 behind each byte, else at places that follow from
-// the byte. Returns how long the piece at `done` is; `left` > 0.
+// Where an input is cut in pieces, decided by one byte of it: 0 nowhere, 1 behind each byte, else at places that follow
+// from the byte. Returns how long the piece at `done` is; `left` > 0.
 static inline size_t fuzz_piece(uint8_t how, size_t done, size_t left) {
   if (how == 0) return left;
   if (how == 1) return 1;

@@ -1,8 +1,8 @@
 // Feeds: the text of an API key; a text of one whose check sum is made to fit; a typed id.
-// Oracle: a key is taken exactly where a plain reading of its form says so, with a check sum computed bit by bit; its parts
-// are where they must be. An id is read exactly where its 26 digits make 128 bits, and is printed as it was.
-#include "base/id.h"
+// Oracle: a key is taken exactly where a plain reading of its form says so, with a check sum computed bit by bit; its
+// parts are where they must be. An id is read exactly where its 26 digits make 128 bits, and is printed as it was.
 #include "customer/key.h"
+#include "base/id.h"
 #include "fuzz.h"
 
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

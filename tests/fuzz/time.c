@@ -1,6 +1,6 @@
 // Feeds: a text to clock_parse; eight bytes as an instant to clock_print.
-// Oracle: a reader of RFC 3339 that counts days one by one says whether the text is a time and which; what is printed is
-// read back as the same instant.
+// Oracle: a reader of RFC 3339 that counts days one by one says whether the text is a time and which; what is printed
+// is read back as the same instant.
 #include "base/clock.h"
 #include "fuzz.h"
 
