@@ -145,6 +145,10 @@ struct http_server {
   _Atomic int open;      // connections
 };
 
+// server.c: what a server moved by hand needs too (tests/fuzz/pump.c); how: MHD_USE_EPOLL or …_INTERNAL_THREAD
+struct http_server *server_new(const struct http_config *config);
+struct MHD_Daemon *server_daemon(struct http_server *s, const struct http_config *config, unsigned how);
+
 // conn.c
 void conn_notify(void *server, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
 struct http_conn *conn_of(struct MHD_Connection *mhd);

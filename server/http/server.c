@@ -75,19 +75,19 @@ static int64_t deadline_us(int configured_ms, int default_ms) {
   return (int64_t)(configured_ms > 0 ? configured_ms : default_ms) * 1000;
 }
 
-static struct MHD_Daemon *daemon_start(struct http_server *s, const struct http_config *config) {
+struct MHD_Daemon *server_daemon(struct http_server *s, const struct http_config *config, unsigned how) {
   unsigned per_ip = config->connections_per_ip ? config->connections_per_ip : LIMIT_CONNECTIONS_PER_IP;
   MHD_set_panic_func(panic, NULL);
-  return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
-                          handler_access, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
-                          s->threads, MHD_OPTION_CONNECTION_LIMIT, s->connections_max + s->threads,
+  return MHD_start_daemon(how | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, handler_access, s,
+                          MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, s->threads,
+                          MHD_OPTION_CONNECTION_LIMIT, s->connections_max + s->threads,
                           MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_ip, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                           (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, handler_begin, s,
                           MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED,
                           handler_completed, s, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s, MHD_OPTION_END);
 }
 
-static struct http_server *server_new(const struct http_config *config) {
+struct http_server *server_new(const struct http_config *config) {
   struct http_server *s = mem_alloc(sizeof *s);
   s->listen_fd = s->watch_epoll = s->watch_event = -1;
   s->threads = config->threads > LIMIT_HTTP_THREADS ? config->threads : LIMIT_HTTP_THREADS;
@@ -110,7 +110,7 @@ struct http_server *http_server_create(const struct http_config *config, struct 
     buf_puts(ret_error, "the HTTP server's watch thread cannot be started");
     goto failed;
   }
-  s->daemon = daemon_start(s, config);
+  s->daemon = server_daemon(s, config, MHD_USE_EPOLL_INTERNAL_THREAD);
   if (!s->daemon) {
     buf_puts(ret_error, "libmicrohttpd cannot be started");
     goto failed;
