@@ -6,15 +6,15 @@
 enum state { L_NAME, L_BLANK, L_VALUE };
 enum kind { K_OTHER, K_DATA, K_NAME };
 
+// A byte order mark before the first line is not of it.
+static size_t mark_len(const struct sse *s) {
+  return !s->begun && s->field_len >= 3 && memcmp(s->field, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 static bool field_is(const struct sse *s, const char *name) {
-  const char *field = s->field;
-  size_t len = s->field_len;
-  if (len > sizeof s->field) return false;
-  if (!s->begun && len >= 3 && memcmp(field, "\xef\xbb\xbf", 3) == 0) { // a byte order mark before the first line
-    field += 3;
-    len -= 3;
-  }
-  return len == strlen(name) && memcmp(field, name, len) == 0;
+  size_t mark = mark_len(s), len = s->field_len - mark;
+  if (s->field_len > sizeof s->field) return false;
+  return len == strlen(name) && memcmp(s->field + mark, name, len) == 0;
 }
 
 static void field_end(struct sse *s) {
@@ -36,7 +36,7 @@ static void field_add(struct sse *s, char c) {
 
 // A line is over: was it blank, or a bare "data", which is data without a value?
 static enum sse_token line_end(struct sse *s) {
-  bool named = s->state == L_NAME && s->field_len > 0, blank = s->state == L_NAME && s->field_len == 0;
+  bool blank = s->state == L_NAME && s->field_len == mark_len(s), named = s->state == L_NAME && !blank;
   bool joined = false;
   if (named) {
     field_end(s);

@@ -116,6 +116,9 @@ static void a_byte_order_mark_is_passed_over(void **state) {
   events_are("data: a\n\n\xef\xbb\xbf"
              "data: b\n\n",
              "|a;|;");
+  events_are("\xef\xbb\xbf"
+             "\ndata: a\n\n",
+             "|;|a;");
 }
 
 static void the_end_of_a_crlf_event_lies_behind_its_lf(void **state) {
