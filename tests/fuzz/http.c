@@ -198,6 +198,15 @@ static bool method_known(struct str method) {
   return false;
 }
 
+// libmicrohttpd 0.9.75 takes a cookie whose value is one quote for one of a length below 0, and that for too long.
+static bool quoted_cookie(const struct rfc_request *q) {
+  for (size_t i = 0; i < q->header_count; i++)
+    if (str_eq_nocase(q->headers[i].name, STR("cookie")) && q->headers[i].value.len &&
+        memchr(q->headers[i].value.ptr, '"', q->headers[i].value.len))
+      return true;
+  return false;
+}
+
 // Of a request that the reader takes: whether the server may answer it so.
 static bool refusal_fits(const struct rfc_request *q, int status) {
   bool large_head = q->head_size > SMALL_HEAD || q->header_count > SMALL_HEADERS;
@@ -205,7 +214,7 @@ static bool refusal_fits(const struct rfc_request *q, int status) {
   bool large_body = (int64_t)q->body_len > most || q->length > most;
   if (status == 404 || status == 405) return true;
   if (status == 413) return large_body || large_head;
-  if (status == 414 || status == 431) return large_head;
+  if (status == 414 || status == 431) return large_head || quoted_cookie(q);
   return status == 501 && !method_known(q->method);
 }
 
