@@ -1,0 +1,186 @@
+// See books.h.
+#include "books.h"
+#include "db/pool.h"
+#include "fuzz.h"
+#include "meter/principal.h"
+
+#define WRITTEN_MAX (4 * 1024 * 1024)
+#define ONE_ID                                                                                                         \
+  {                                                                                                                    \
+    { 1, 0x9f, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 1 }                                                        \
+  }
+static const struct uuid one_id = ONE_ID;
+
+struct books books;
+
+void books_clear(uint8_t mood, bool customer) {
+  buf_finish(&books.written);
+  books = (struct books){.mood = mood, .customer = customer};
+  buf_init(&books.written, WRITTEN_MAX);
+}
+
+// ---- the database
+
+struct db {
+  int unused;
+};
+struct db_result {
+  size_t rows;
+};
+static struct db db;
+
+enum outcome { OUTCOME_ROW, OUTCOME_NOTHING, OUTCOME_CONFLICT, OUTCOME_FAULT };
+
+static enum outcome outcome(void) {
+  unsigned turn = books.statements++;
+  if (books.mood == 0 || turn % 8 != books.mood % 8) return OUTCOME_ROW;
+  return (enum outcome)(books.mood / 8 % 4);
+}
+
+int db_run(struct db *d, enum statement_id statement, const struct db_params *params, struct db_result **ret_result) {
+  (void)d, (void)statement;
+  FUZZ_CHECK(!params || !params->bytes.full, "parameters that do not fit");
+  if (params) FUZZ_CHECK(buf_add(&books.written, params->bytes.data, params->bytes.len), "too much is written");
+  enum outcome is = outcome();
+  if (is == OUTCOME_FAULT) return FAULT_DB;
+  if (is == OUTCOME_CONFLICT) return 1;
+  if (!ret_result) return 0;
+  struct db_result *r = malloc(sizeof *r);
+  r->rows = is == OUTCOME_ROW;
+  *ret_result = r;
+  return 0;
+}
+
+int db_begin(struct db *d) {
+  (void)d;
+  FUZZ_CHECK(!books.open, "a transaction inside another");
+  books.open = true;
+  return outcome() == OUTCOME_FAULT ? FAULT_DB : 0;
+}
+
+int db_commit(struct db *d) {
+  (void)d;
+  FUZZ_CHECK(books.open, "nothing to commit");
+  books.open = false;
+  enum outcome is = outcome();
+  return is == OUTCOME_FAULT ? FAULT_DB : is == OUTCOME_CONFLICT ? FAULT_DB_UNKNOWN : 0;
+}
+
+void db_rollback(struct db *d) {
+  (void)d;
+  books.rolled_back = books.rolled_back || books.open;
+  books.open = false;
+}
+
+const char *db_error(const struct db *d) {
+  (void)d;
+  return "the database of a test";
+}
+
+const char *db_sqlstate(const struct db *d) {
+  (void)d;
+  return "23505";
+}
+
+bool db_is_transient(const struct db *d) {
+  (void)d;
+  return false;
+}
+
+int db_submit(struct db_pool *pool, void (*fn)(struct db *, void *), void *arg) {
+  (void)pool;
+  if (books.mood == 255) return FAULT_FULL;
+  fn(books.mood == 254 ? NULL : &db, arg);
+  return 0;
+}
+
+// ---- its rows: every number is 1, every text an empty object
+
+size_t db_rows(const struct db_result *r) {
+  return r->rows;
+}
+
+size_t db_affected(const struct db_result *r) {
+  return r->rows;
+}
+
+bool db_is_null(const struct db_result *r, size_t row, int column) {
+  FUZZ_CHECK(row < r->rows && column >= 0, "row %zu of %zu", row, r->rows);
+  return false;
+}
+
+int64_t db_i64(const struct db_result *r, size_t row, int column) {
+  return db_is_null(r, row, column) ? 0 : 1;
+}
+
+bool db_bool(const struct db_result *r, size_t row, int column) {
+  return !db_is_null(r, row, column);
+}
+
+struct uuid db_uuid(const struct db_result *r, size_t row, int column) {
+  return db_is_null(r, row, column) ? UUID_NIL : one_id;
+}
+
+struct str db_text(const struct db_result *r, size_t row, int column) {
+  return db_is_null(r, row, column) ? STR("") : STR("{}");
+}
+
+int64_t db_time(const struct db_result *r, size_t row, int column) {
+  return db_is_null(r, row, column) ? 0 : INT64_C(1700000000000000);
+}
+
+size_t db_array(const struct db_result *r, size_t row, int column, struct str *ret_elements, size_t max) {
+  (void)ret_elements, (void)max;
+  return db_is_null(r, row, column);
+}
+
+int64_t db_element_i64(struct str element) {
+  return (int64_t)element.len;
+}
+
+struct uuid db_element_uuid(struct str element) {
+  return element.len ? one_id : UUID_NIL;
+}
+
+void db_result_finish(struct db_result *r) {
+  free(r);
+}
+
+// ---- the ledger
+
+int64_t ledger_now(const struct ledger *l) {
+  (void)l;
+  return INT64_C(1800000000000000); // 2027-01-15
+}
+
+int ledger_run(struct ledger *l, struct ledger_op *op) {
+  static const int answers[] = {LEDGER_DONE,    LEDGER_DUPLICATE, LEDGER_REUSED, LEDGER_UNKNOWN,
+                                LEDGER_REFUSED, FAULT_DB,         FAULT_FULL,    FAULT_CLOSED};
+  (void)l;
+  op->existing = one_id;
+  op->result = books.mood ? answers[books.mood % 8] : LEDGER_DONE;
+  books.given = *op;
+  return op->result;
+}
+
+// ---- who asks
+
+// Customers are found at once, operators are asked for.
+enum principal_answer principal_find(struct principals *p, struct str key_text, bool fresh, struct principal **ret) {
+  (void)fresh;
+  return books.customer ? (enum principal_answer)principal_load(p, NULL, key_text, ret) : PRINCIPAL_ASK;
+}
+
+int principal_load(struct principals *p, struct db *d, struct str key_text, struct principal **ret) {
+  (void)p, (void)d;
+  if (!str_starts(key_text, STR("tlg"))) return PRINCIPAL_UNKNOWN;
+  struct principal *found = calloc(1, sizeof *found);
+  *found = (struct principal){.key_id = one_id, .is_operator = !books.customer, .usable = true, .config_version = 1};
+  if (books.customer) found->customer_id = one_id;
+  *ret = found;
+  return PRINCIPAL_FOUND;
+}
+
+void principal_unref(struct principal *p) {
+  free(p);
+}
