@@ -6,4 +6,7 @@ CREATE TABLE plain_entries (id bigint GENERATED ALWAYS AS IDENTITY, customer_id 
 CREATE UNIQUE INDEX ON plain_entries (customer_id, request_id);
 CREATE TABLE plain_usage (customer_id bigint NOT NULL, request_id uuid NOT NULL, model text, input_tokens bigint, output_tokens bigint, charge bigint,
   at timestamptz DEFAULT now());
+-- The bare array statement's rows, with ids in order of time.
+CREATE TABLE array_rows (id bigint GENERATED ALWAYS AS IDENTITY, customer_id bigint NOT NULL, model text, input_tokens bigint,
+  output_tokens bigint, charge bigint, at timestamptz DEFAULT now(), PRIMARY KEY (customer_id, id));
 VACUUM ANALYZE;

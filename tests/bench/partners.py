@@ -1,0 +1,42 @@
+"""What PostgreSQL does by itself on this machine: the plain event, one transaction a call, at its best number of clients;
+and bare rows by arrays of 200, one statement each."""
+import pathlib
+import tempfile
+
+from . import load
+
+HERE = pathlib.Path(__file__).resolve().parent
+CLIENTS = (1, 8, 16, 32, 64)
+CUSTOMERS = 100_000
+ARRAY = 200
+
+
+def make(cluster):
+    load.psql_file(cluster, HERE / "plain_schema.sql")
+
+
+def plain(cluster, clients, seconds, customers=CUSTOMERS):
+    return load.pgbench(cluster, HERE / "plain.sql", clients, seconds, customers=customers)
+
+
+def plain_best(cluster, seconds, customers=CUSTOMERS):
+    """The best of some numbers of clients. On one customer they only wait for each other, but that is what such a system does."""
+    return max((plain(cluster, n, seconds, customers) for n in CLIENTS), key=lambda r: r["per_second"])
+
+
+def _array_script():
+    """An array parameter cannot be a pgbench variable: the values stand in the statement, which is prepared once."""
+    customers = ",".join(str(1 + i * 499 % CUSTOMERS) for i in range(ARRAY))
+    return ("INSERT INTO array_rows (customer_id, model, input_tokens, output_tokens, charge)\n"
+            f"SELECT w.customer_id, w.model, w.input_tokens, w.output_tokens, w.charge FROM unnest('{{{customers}}}'::bigint[],\n"
+            f"  array_fill('gpt-4o-mini'::text, ARRAY[{ARRAY}]), array_fill(100::bigint, ARRAY[{ARRAY}]), array_fill(200::bigint, ARRAY[{ARRAY}]),\n"
+            f"  array_fill(10::bigint, ARRAY[{ARRAY}])) AS w (customer_id, model, input_tokens, output_tokens, charge);\n")
+
+
+def array_best(cluster, seconds):
+    """Rows a second of the bare array statement."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as f:
+        f.write(_array_script())
+        f.flush()
+        best = max((load.pgbench(cluster, f.name, n, seconds) for n in (1, 2, 4)), key=lambda r: r["per_second"])
+    return {**best, "rows_per_second": best["per_second"] * ARRAY}
