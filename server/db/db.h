@@ -57,7 +57,7 @@ void db_array_i16(struct db_params *p, int16_t v);
 void db_array_bool(struct db_params *p, bool v);
 void db_array_uuid(struct db_params *p, struct uuid v);
 void db_array_text(struct db_params *p, struct str v);
-void db_array_json(struct db_params *p, struct str v);
+void db_array_json(struct db_params *p, struct str v); // json, as it is
 void db_array_bytes(struct db_params *p, struct str v);
 void db_array_time(struct db_params *p, int64_t wall_us);
 void db_array_null(struct db_params *p);

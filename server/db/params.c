@@ -11,7 +11,7 @@ enum { AT_DIMENSIONS = 0, AT_NULLS = 4, AT_TYPE = 8, AT_LENGTH = 12, AT_BOUND = 
 static const uint32_t type_oid[] = {
     [DB_I64] = OID_INT8,   [DB_I32] = OID_INT4,    [DB_I16] = OID_INT2,
     [DB_BOOL] = OID_BOOL,  [DB_UUID] = OID_UUID,   [DB_TEXT] = OID_TEXT,
-    [DB_JSON] = OID_JSONB, [DB_BYTES] = OID_BYTEA, [DB_TIME] = OID_TIMESTAMPTZ,
+    [DB_JSON] = OID_JSON,  [DB_BYTES] = OID_BYTEA, [DB_TIME] = OID_TIMESTAMPTZ,
 };
 
 // ---- bytes
@@ -214,10 +214,7 @@ void db_array_text(struct db_params *p, struct str v) {
 }
 
 void db_array_json(struct db_params *p, struct str v) {
-  check_type(p, DB_JSON);
-  element_open(p, (int64_t)v.len + 1);
-  buf_putc(&p->bytes, DB_JSONB_VERSION);
-  buf_add_str(&p->bytes, v);
+  element_bytes(p, DB_JSON, v);
 }
 
 void db_array_bytes(struct db_params *p, struct str v) {

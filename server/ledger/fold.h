@@ -41,7 +41,7 @@ struct fold_hold {
   int32_t writer_id;
   int64_t writer_epoch;
   amount amount, metered, cost;
-  struct str usage, idempotency_key;
+  struct str usage, about, idempotency_key;
   struct fold_draw draws[LIMIT_DRAWS];
   size_t draw_count;
   bool fresh, dirty, ended;
@@ -94,6 +94,7 @@ struct fold_call {
   amount charge, cost;
   int64_t place;
   struct str usage, evidence;
+  struct str admission; // what the hold was about; ptr NULL: it ended none
 };
 
 struct fold {

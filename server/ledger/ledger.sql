@@ -28,7 +28,7 @@ FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 SELECT id FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: ledger_holds
-SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws, h.idempotency_key
+SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws, h.idempotency_key, h.about
 FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
 JOIN holds h ON h.customer_id = k.customer_id AND h.call_id = k.call_id
 ORDER BY h.customer_id, h.call_id
@@ -90,14 +90,14 @@ WHERE b.customer_id = w.customer_id AND b.limit_id = w.limit_id
 -- name: ledger_insert_holds
 INSERT INTO holds (customer_id, call_id, key_id, price_id, writer_id, writer_epoch, amount, metered, cost, usage, draws, about, idempotency_key)
 SELECT w.customer_id, w.call_id, w.key_id, w.price_id, $1::integer, $2::bigint, w.amount, w.metered, w.cost, w.usage, w.draws, w.about, w.idempotency_key
-FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::jsonb[], $11::bytea[], $12::jsonb[], $13::text[])
+FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::json[], $11::bytea[], $12::json[], $13::text[])
   AS w (customer_id, call_id, key_id, price_id, amount, metered, cost, usage, draws, about, idempotency_key)
 
 -- name: ledger_update_holds
 UPDATE holds h SET amount = w.amount, metered = w.metered, cost = w.cost, usage = w.usage, draws = w.draws,
   writer_id = $1::integer, writer_epoch = $2::bigint,
-  about = h.about || jsonb_build_object('extended', coalesce(h.about -> 'extended', '[]') || to_jsonb(trim_scale(w.amount / 1000000000.0)::text))
-FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::jsonb[], $9::bytea[])
+  about = (h.about::jsonb || jsonb_build_object('extended', coalesce(h.about::jsonb -> 'extended', '[]') || to_jsonb(trim_scale(w.amount / 1000000000.0)::text)))::json
+FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::json[], $9::bytea[])
   AS w (customer_id, call_id, amount, metered, cost, usage, draws)
 WHERE h.customer_id = w.customer_id AND h.call_id = w.call_id
 
@@ -115,26 +115,24 @@ FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::smallint[], $5::timestam
 -- name: ledger_insert_calls
 INSERT INTO calls (customer_id, id, key_id, price_id, charge, cost, place, seq, writer_id, revision, state, flags, usage)
 SELECT w.customer_id, w.id, w.key_id, w.price_id, w.charge, w.cost, w.place, $2::bigint, $1::integer, w.revision, w.state, w.flags, w.usage
-FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::smallint[], $11::smallint[], $12::smallint[], $13::jsonb[])
+FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::smallint[], $11::smallint[], $12::smallint[], $13::json[])
   AS w (customer_id, id, key_id, price_id, charge, cost, place, revision, state, flags, usage)
 
--- name: ledger_end_holds
-WITH gone AS (
-  DELETE FROM holds h USING unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
-  WHERE h.customer_id = k.customer_id AND h.call_id = k.call_id
-  RETURNING h.customer_id, h.call_id, h.about
-)
-INSERT INTO call_evidence (customer_id, call_id, revision, evidence)
-SELECT w.customer_id, w.call_id, w.revision,
-       CASE WHEN g.call_id IS NULL THEN w.evidence ELSE w.evidence || jsonb_build_object('admission', g.about) END
-FROM unnest($3::uuid[], $4::uuid[], $5::smallint[], $6::jsonb[]) AS w (customer_id, call_id, revision, evidence)
-LEFT JOIN gone g ON g.customer_id = w.customer_id AND g.call_id = w.call_id
+-- name: ledger_delete_holds
+DELETE FROM holds h USING unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
+WHERE h.customer_id = k.customer_id AND h.call_id = k.call_id
 
+-- name: ledger_insert_evidence
+INSERT INTO call_evidence (customer_id, call_id, revision, evidence, admission)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::json[], $5::json[])
+
+-- The legs of all transfers stand in two arrays, of which each transfer has a piece.
 -- name: ledger_insert_transfers
 INSERT INTO transfers (customer_id, writer_id, seq, ordinal, kind, amount, leg_grants, leg_amounts, reason)
-SELECT w.customer_id, $1::integer, $2::bigint, w.ordinal, w.kind, w.amount, w.leg_grants::uuid[], w.leg_amounts::bigint[], w.reason
-FROM unnest($3::uuid[], $4::smallint[], $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[])
-  AS w (customer_id, ordinal, kind, amount, leg_grants, leg_amounts, reason)
+SELECT w.customer_id, $1::integer, $2::bigint, w.ordinal, w.kind, w.amount, ($3::uuid[])[w.first_leg:w.last_leg],
+       ($4::bigint[])[w.first_leg:w.last_leg], w.reason
+FROM unnest($5::uuid[], $6::smallint[], $7::smallint[], $8::bigint[], $9::integer[], $10::integer[], $11::text[])
+  AS w (customer_id, ordinal, kind, amount, first_leg, last_leg, reason)
 
 -- name: ledger_delete_idempotency
 DELETE FROM idempotency i USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (customer_id, key, object_id)

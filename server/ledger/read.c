@@ -174,6 +174,7 @@ static void read_holds(struct batch *b, const struct db_result *r) {
     h->usage = db_text(r, i, 9);
     draws_decode(db_text(r, i, 10), h);
     h->idempotency_key = db_text(r, i, 11);
+    h->about = db_text(r, i, 12);
   }
 }
 

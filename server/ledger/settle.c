@@ -19,6 +19,7 @@ static void hold_end(struct fold_customer *c, struct fold_hold *h, amount charge
 static void hold_settle(struct fold *f, struct fold_customer *c, struct fold_hold *h, struct fold_call call) {
   ASSERT(call.charge >= 0 && call_state_may(CALL_PENDING, call.state));
   if (call.charge > h->amount) call.flags |= CALL_ABOVE_HOLD;
+  call.admission = h->about;
   hold_end(c, h, call.charge);
   call.place = burn_consume(f, c, call.charge);
   if (fold_past_floor(c) && call.charge > h->amount) f->past_floor++;

@@ -1,5 +1,4 @@
 // Trip two: what the fold made dirty, as arrays, then COMMIT. A statement with nothing to write is not sent.
-#include "base/buf.h"
 #include "base/log.h"
 #include "ledger/batch.h"
 
@@ -195,44 +194,32 @@ static void insert_calls(struct batch *b, struct db *db, const struct batch_writ
   db_pipe_exec(db, STATEMENT_LEDGER_INSERT_CALLS, p);
 }
 
-static void end_holds(struct batch *b, struct db *db) {
+static void delete_holds(struct batch *b, struct db *db) {
   struct db_params *p = &b->params;
-  if (b->fold.calls.count == 0) return;
+  size_t n = 0;
+  COUNT_OF(b->fold.holds, e->ended, n);
+  if (n == 0) return;
   db_params_clear(p);
   ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->ended, e->customer);
   ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->ended, e->call);
+  db_pipe_exec(db, STATEMENT_LEDGER_DELETE_HOLDS, p);
+}
+
+static void insert_evidence(struct batch *b, struct db *db) {
+  struct db_params *p = &b->params;
+  if (b->fold.calls.count == 0) return;
+  db_params_clear(p);
   ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, true, e->customer);
   ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, true, e->id);
   ARRAY_OF(p, DB_I16, i16, b->fold.calls, true, (int16_t)e->revision);
   ARRAY_OF(p, DB_JSON, json, b->fold.calls, true, object_or_empty(e->evidence));
-  db_pipe_exec(db, STATEMENT_LEDGER_END_HOLDS, p);
-}
-
-// "{a,b}": an array inside an array parameter has to travel as text.
-static void legs_text(const struct fold *f, const struct fold_transfer *t, bool grants, struct buf *out) {
-  buf_clear(out);
-  buf_putc(out, '{');
-  for (size_t i = 0; i < t->leg_count; i++) {
-    const struct fold_leg *leg = &f->legs.at[t->first_leg + i];
-    if (i) buf_putc(out, ',');
-    if (!grants) buf_printf(out, "%lld", (long long)leg->amount);
-    else
-      for (int k = 0; k < 16; k++) buf_printf(out, "%02x", leg->grant.b[k]);
+  db_array_begin(p, DB_JSON);
+  for (size_t i = 0; i < b->fold.calls.count; i++) {
+    if (b->fold.calls.at[i].admission.ptr) db_array_json(p, b->fold.calls.at[i].admission);
+    else db_array_null(p);
   }
-  buf_putc(out, '}');
-  ASSERT(!out->full);
-}
-
-static void param_legs(struct batch *b, bool grants) {
-  struct buf text;
-  buf_init(&text, 16 * 1024 * 1024);
-  db_array_begin(&b->params, DB_TEXT);
-  for (size_t i = 0; i < b->fold.transfers.count; i++) {
-    legs_text(&b->fold, &b->fold.transfers.at[i], grants, &text);
-    db_array_text(&b->params, buf_str(&text));
-  }
-  db_array_end(&b->params);
-  buf_finish(&text);
+  db_array_end(p);
+  db_pipe_exec(db, STATEMENT_LEDGER_INSERT_EVIDENCE, p);
 }
 
 static void insert_transfers(struct batch *b, struct db *db, const struct batch_writer *w) {
@@ -241,12 +228,14 @@ static void insert_transfers(struct batch *b, struct db *db, const struct batch_
   db_params_clear(p);
   db_param_i32(p, w->id);
   db_param_i64(p, w->seq + 1);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.legs, true, e->grant);
+  ARRAY_OF(p, DB_I64, i64, b->fold.legs, true, e->amount);
   ARRAY_OF(p, DB_UUID, uuid, b->fold.transfers, true, e->customer);
   ARRAY_OF(p, DB_I16, i16, b->fold.transfers, true, (int16_t)e->ordinal);
   ARRAY_OF(p, DB_I16, i16, b->fold.transfers, true, (int16_t)e->kind);
   ARRAY_OF(p, DB_I64, i64, b->fold.transfers, true, e->amount);
-  param_legs(b, true);
-  param_legs(b, false);
+  ARRAY_OF(p, DB_I32, i32, b->fold.transfers, true, (int32_t)e->first_leg + 1);
+  ARRAY_OF(p, DB_I32, i32, b->fold.transfers, true, (int32_t)(e->first_leg + e->leg_count));
   ARRAY_OF(p, DB_TEXT, text, b->fold.transfers, true, str_from(e->reason));
   db_pipe_exec(db, STATEMENT_LEDGER_INSERT_TRANSFERS, p);
 }
@@ -281,7 +270,8 @@ int batch_write(struct batch *b, struct db *db, const struct batch_writer *w) {
   update_holds(b, db, w);
   write_grants(b, db);
   insert_calls(b, db, w);
-  end_holds(b, db);
+  delete_holds(b, db);
+  insert_evidence(b, db);
   insert_transfers(b, db, w);
   delete_idempotency(b, db);
   insert_idempotency(b, db);

@@ -8,8 +8,8 @@ WHERE substring(uuid_send(k.id) FROM 13 FOR 4) = substring(uuid_send($1::uuid) F
 
 -- name: explain_rows
 SELECT c.customer_id, c.key_id, c.price_id, c.revision, c.state, c.flags, c.charge, c.cost, c.place, c.usage,
-       t.leg_grants, t.leg_amounts, e.evidence -> 'raw_usage', e.evidence -> 'admission',
-       coalesce(e.evidence, '{}') - 'raw_usage' - 'admission'
+       t.leg_grants, t.leg_amounts, e.evidence -> 'raw_usage', e.admission,
+       coalesce(e.evidence::jsonb, '{}') - 'raw_usage'
 FROM customers k
 JOIN calls c ON c.customer_id = k.id AND c.id = $1::uuid
 LEFT JOIN transfers t ON t.customer_id = c.customer_id AND t.writer_id = c.writer_id AND t.seq = c.seq AND t.ordinal = 0
@@ -26,7 +26,7 @@ WHERE r.id = $1::uuid ORDER BY t.meter
 -- name: explain_list
 SELECT u.id, u.key_id, u.state, u.flags, u.charge, u.cost, u.usage, r.model, p.name
 FROM (
-  (SELECT h.call_id AS id, h.key_id, h.price_id, 1::smallint AS state, 0::smallint AS flags, 0::bigint AS charge, 0::bigint AS cost, '{}'::jsonb AS usage
+  (SELECT h.call_id AS id, h.key_id, h.price_id, 1::smallint AS state, 0::smallint AS flags, 0::bigint AS charge, 0::bigint AS cost, '{}'::json AS usage
    FROM holds h
    WHERE h.customer_id = $1::uuid AND h.call_id >= $2::uuid AND h.call_id < $3::uuid AND ($4::uuid IS NULL OR h.key_id = $4::uuid)
      AND $5::smallint IN (0, 1)
@@ -38,8 +38,8 @@ FROM (
    LEFT JOIN LATERAL (
      SELECT (array_agg(x.price_id ORDER BY x.revision DESC))[1] AS price_id, (array_agg(x.state ORDER BY x.revision DESC))[1] AS state,
             (array_agg(x.flags ORDER BY x.revision DESC))[1] AS flags, sum(x.charge)::bigint AS charge, sum(x.cost)::bigint AS cost,
-            (SELECT jsonb_object_agg(s.key, s.quantity) FROM (
-               SELECT m.key, sum(m.value::bigint) AS quantity FROM calls y CROSS JOIN LATERAL jsonb_each_text(y.usage) m
+            (SELECT json_object_agg(s.key, s.quantity) FROM (
+               SELECT m.key, sum(m.value::bigint) AS quantity FROM calls y CROSS JOIN LATERAL json_each_text(y.usage) m
                WHERE y.customer_id = c.customer_id AND y.id = c.id GROUP BY m.key HAVING sum(m.value::bigint) <> 0) s) AS usage
      FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision > 0 HAVING count(*) > 0) l ON true
    WHERE c.customer_id = $1::uuid AND c.id >= $2::uuid AND c.id < $3::uuid AND c.revision = 0 AND ($4::uuid IS NULL OR c.key_id = $4::uuid)

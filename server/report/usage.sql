@@ -33,8 +33,8 @@ FROM (
   FROM days d
   JOIN calls c ON c.customer_id = $1::uuid AND c.id >= d.first_id AND c.id < d.end_id
   CROSS JOIN LATERAL (
-    SELECT m.key AS meter, m.value::bigint AS quantity, m.n = 1 AS first FROM jsonb_each_text(c.usage) WITH ORDINALITY m (key, value, n)
-    UNION ALL SELECT NULL, 0, true WHERE c.usage = '{}') u
+    SELECT m.key AS meter, m.value::bigint AS quantity, m.n = 1 AS first FROM json_each_text(c.usage) WITH ORDINALITY m (key, value, n)
+    UNION ALL SELECT NULL, 0, true WHERE c.usage::text = '{}') u
   GROUP BY 1, 2, 3, 4
 ) a
 LEFT JOIN prices r ON r.id = a.price_id

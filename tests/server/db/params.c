@@ -140,7 +140,7 @@ static void arrays_of_every_type_keep_order_values_and_nulls(void **state) {
   db_array_begin(&p, DB_TIME), db_array_time(&p, 1), db_array_null(&p), db_array_time(&p, INT64_MAX), db_array_end(&p);
   struct db_result *r = echo("SELECT a, b, c, d, e, f, g, h, i FROM unnest($1::bigint[], $2::integer[], "
                              "$3::smallint[], $4::boolean[], $5::uuid[], "
-                             "$6::text[], $7::jsonb[], $8::bytea[], $9::timestamptz[]) WITH ORDINALITY AS t (a, b, c, "
+                             "$6::text[], $7::json[], $8::bytea[], $9::timestamptz[]) WITH ORDINALITY AS t (a, b, c, "
                              "d, e, f, g, h, i, n) ORDER BY n");
   assert_int_equal(db_rows(r), 3);
   for (int i = 0; i < 9; i++) {
@@ -170,7 +170,7 @@ static void an_empty_array_is_empty_and_not_null(void **state) {
   struct db_result *r =
       echo("SELECT cardinality($1::bigint[]) + cardinality($2::integer[]) + cardinality($3::smallint[]) + "
            "cardinality($4::boolean[]) + cardinality($5::uuid[]) + cardinality($6::text[]) + "
-           "cardinality($7::jsonb[]) + cardinality($8::bytea[]) + cardinality($9::timestamptz[]), $1::bigint[]");
+           "cardinality($7::json[]) + cardinality($8::bytea[]) + cardinality($9::timestamptz[]), $1::bigint[]");
   assert_false(db_is_null(r, 0, 0));
   assert_int_equal(db_i64(r, 0, 0), 0);
   assert_int_equal(db_array(r, 0, 1, NULL, 0), 0);

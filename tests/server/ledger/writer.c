@@ -110,7 +110,7 @@ static void a_call_is_held_settled_and_explained_by_its_rows(void **state) {
   assert_int_equal(s.balance, 75);
   assert_int_equal(s.held, 0);
   assert_int_equal(number("SELECT count(*) FROM holds"), 0);
-  assert_int_equal(number("SELECT count(*) FROM call_evidence WHERE evidence -> 'admission' ->> 'model' = 'm'"), 1);
+  assert_int_equal(number("SELECT count(*) FROM call_evidence WHERE admission ->> 'model' = 'm'"), 1);
   struct ledger_op again = settle(&a, 99);
   assert_int_equal(ledger_run(l, &again), LEDGER_DUPLICATE);
   assert_int_equal(again.charged, 25);

@@ -29,8 +29,8 @@ static void a_call_is_explained_by_its_id_alone(void **state) {
   assert_true(uuid_eq(e.parts[0].grant, first) && uuid_eq(e.parts[1].grant, second));
   assert_int_equal(e.parts[0].amount, 1000);
   assert_int_equal(e.parts[1].amount, 650);
-  assert_true(str_eq(e.raw_usage, STR("{\"prompt_tokens\": 3}")));
-  assert_true(str_eq(e.hold, STR("{\"endpoint\": \"/v1/x\"}")));
+  assert_true(str_eq(e.raw_usage, STR("{\"prompt_tokens\":3}")));
+  assert_true(str_eq(e.hold, STR("{\"endpoint\":\"/v1/x\"}")));
   struct explanation other;
   assert_int_equal(explain_call(db, &arena, plugins, customer("UTC"), e.id, &other), 1);
   assert_int_equal(explain_call(db, &arena, plugins, of, e.id, &other), 0);
