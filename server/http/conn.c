@@ -65,7 +65,10 @@ static void conn_open(struct http_server *s, struct MHD_Connection *mhd, void **
   conn_link(s, c);
 }
 
+// libmicrohttpd 0.9.75 closes a connection without saying that its request is over, where it has to refuse it twice.
 static void conn_close(struct http_server *s, struct http_conn *c) {
+  void *left = c->request;
+  if (left) handler_completed(s, c->mhd, &left, MHD_REQUEST_TERMINATED_WITH_ERROR);
   (void)tap_set(c->fd, NULL);
   conn_count(s, c, -1);
   conn_unlink(s, c);
