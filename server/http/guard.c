@@ -19,14 +19,18 @@ static bool malformed(struct guard_refusal *ret, const char *why) {
   return refuse(ret, PROBLEM_MALFORMED_HTTP, why);
 }
 
-static bool is_token(struct str s) {
-  static const char marks[] = "!#$%&'*+-.^_`|~";
+// Letters, digits and these marks.
+static bool is_of(struct str s, const char *marks) {
   for (size_t i = 0; i < s.len; i++) {
     char c = s.ptr[i];
     bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
     if (!alnum && (c == '\0' || !strchr(marks, c))) return false;
   }
-  return s.len > 0;
+  return true;
+}
+
+static bool is_token(struct str s) {
+  return s.len > 0 && is_of(s, "!#$%&'*+-.^_`|~");
 }
 
 static bool is_value(struct str s) {
@@ -93,6 +97,15 @@ static bool check_headers(const struct guard_head *head, const struct http_heade
   return true;
 }
 
+// A name or an address, and a port: nothing in it that another reader would take for the end of a host.
+static bool is_host(struct str s) {
+  size_t digits = 0;
+  while (digits < s.len && digits < 5 && s.ptr[s.len - 1 - digits] >= '0' && s.ptr[s.len - 1 - digits] <= '9') digits++;
+  if (digits < s.len && s.ptr[s.len - 1 - digits] == ':') s.len -= digits + 1;
+  if (s.len > 2 && s.ptr[0] == '[' && s.ptr[s.len - 1] == ']') return is_of((struct str){s.ptr + 1, s.len - 2}, ":.");
+  return s.len > 0 && s.ptr[0] != '.' && !memmem(s.ptr, s.len, "..", 2) && is_of(s, "-._");
+}
+
 static bool parse_length(struct str value, int64_t *ret) {
   if (value.len < 1 || value.len > 19) return false;
   for (size_t i = 0; i < value.len; i++)
@@ -105,6 +118,8 @@ static bool check_framing(const struct guard_head *head, const struct http_heade
   bool old = str_eq(head->version, STR("HTTP/1.0"));
   const struct http_header *length = found[SINGLE_LENGTH], *encoding = found[SINGLE_ENCODING];
   if (!found[SINGLE_HOST] && !old) return malformed(ret, "The Host header is missing.");
+  if (found[SINGLE_HOST] && !is_host(str_trim(found[SINGLE_HOST]->value)))
+    return malformed(ret, "The Host header names no host.");
   if (length && encoding) return malformed(ret, "Content-Length and Transfer-Encoding exclude each other.");
   if (encoding && old) return malformed(ret, "HTTP/1.0 knows no Transfer-Encoding.");
   if (encoding && !str_eq(encoding->value, STR("chunked")))

@@ -99,6 +99,31 @@ static const struct str *header_find(const struct rfc_request *q, const char *na
   return NULL;
 }
 
+// RFC 9110, 7.2, but not all that RFC 3986 allows there: a name of letters, digits, '-', '_' and single dots, none in
+// front, or an address in brackets; then perhaps a colon and at most five digits.
+static bool host_sound(struct str host) {
+  struct str port = host, name;
+  if (host.len && host.ptr[0] == '[') {
+    const char *close = memchr(host.ptr, ']', host.len);
+    if (!close || close - host.ptr < 2) return false;
+    name = (struct str){host.ptr + 1, (size_t)(close - host.ptr) - 1};
+    port = (struct str){close + 1, host.len - name.len - 2};
+    for (size_t i = 0; i < name.len; i++)
+      if (!is_token_char(name.ptr[i]) ? name.ptr[i] != ':' : strchr("!#$%&'*+-^_`|~", name.ptr[i]) != NULL)
+        return false;
+    if (port.len && port.ptr[0] != ':') return false;
+    if (port.len) port.ptr++, port.len--;
+  } else {
+    if (!str_split(&port, ':', &name) || name.len == 0) return false;
+    for (size_t i = 0; i < name.len; i++)
+      if (!is_token_char(name.ptr[i]) || strchr("!#$%&'*+^`|~", name.ptr[i])) return false;
+    if (name.ptr[0] == '.' || memmem(name.ptr, name.len, "..", 2)) return false;
+  }
+  for (size_t i = 0; i < port.len; i++)
+    if (port.ptr[i] < '0' || port.ptr[i] > '9') return false;
+  return port.len <= 5;
+}
+
 static enum rfc_answer headers_read(struct reading *r) {
   struct rfc_request *q = r->request;
   for (struct str line;;) {
@@ -111,7 +136,9 @@ static enum rfc_answer headers_read(struct reading *r) {
   }
   for (size_t i = 0; i < ARRAY_LEN(once); i++)
     if (come_twice(q, once[i])) return refuse(r, once[i]);
-  if (!q->old && !header_find(q, "host")) return refuse(r, "no Host"); // 3.2
+  const struct str *host = header_find(q, "host");
+  if (!q->old && !host) return refuse(r, "no Host"); // 3.2
+  if (host && !host_sound(*host)) return refuse(r, "a Host that is none");
   return RFC_WHOLE;
 }
 

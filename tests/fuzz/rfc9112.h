@@ -4,7 +4,7 @@
 //
 // Beyond the RFCs it refuses, as the server's guard does on purpose: more than one blank behind a header's colon; any
 // Transfer-Encoding but "chunked"; targets that are not in origin form or have two readings (plain.h); a second one of
-// the headers that are listed in rfc9112.c.
+// the headers that are listed in rfc9112.c; a Host that is more than a name or an address and a port.
 #pragma once
 #include "http/server.h"
 #include "plain.h"

@@ -162,6 +162,24 @@ static void singles_come_once(void **state) {
   assert_refused_text("GET / HTTP/1.1\r\nX-A: b\r\n\r\n", PROBLEM_MALFORMED_HTTP);
 }
 
+static void a_host_is_a_name_or_an_address_and_a_port(void **state) {
+  (void)state;
+  static const char *const sound[] = {
+      "h", "a-b.example.", "my_service:8080", "127.0.0.1:65535", "[::1]", "[::1]:443", "h:", "[2001:db8::1]:0", "h "};
+  static const char *const wrong[] = {"",      "a b", "a/b",   "a..b", ".a",       "..",    ":80",   "a:b",
+                                      "a:80:", "::1", "u@a",   "a,b",  "a:123456", "[::1",  "[]",    "[::1]a",
+                                      "a?b",   "a#b", "a%00b", "a\\b", "\xc3\xa4", "[a]b]", "\"a\"", "a\tb"};
+  char text[300];
+  for (size_t i = 0; i < sizeof sound / sizeof sound[0]; i++) {
+    (void)snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", sound[i]);
+    assert_true(passes(text));
+  }
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    (void)snprintf(text, sizeof text, "GET / HTTP/1.0\r\nHost: %s\r\n\r\n", wrong[i]);
+    assert_refused_text(text, PROBLEM_MALFORMED_HTTP);
+  }
+}
+
 static void methods_and_versions_are_listed(void **state) {
   (void)state;
   assert_refused_text("BREW / HTTP/1.1\r\nHost: h\r\n\r\n", PROBLEM_NOT_IMPLEMENTED);
@@ -194,6 +212,7 @@ int main(void) {
       cmocka_unit_test(a_name_begins_where_the_value_before_ended),
       cmocka_unit_test(names_are_tokens_and_values_are_text),
       cmocka_unit_test(singles_come_once),
+      cmocka_unit_test(a_host_is_a_name_or_an_address_and_a_port),
       cmocka_unit_test(methods_and_versions_are_listed),
       cmocka_unit_test(sizes_are_bounded),
   };
