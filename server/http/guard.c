@@ -41,6 +41,14 @@ static bool is_value(struct str s) {
   return true;
 }
 
+// Others take a tab there for a part of the value, or refuse it.
+static bool has_outer_tab(const struct http_header *h) {
+  if (h->value.ptr > h->name.ptr + h->name.len + 1 && h->value.ptr[-1] == '\t') return true;
+  for (size_t i = h->value.len; i > 0 && (h->value.ptr[i - 1] == ' ' || h->value.ptr[i - 1] == '\t'); i--)
+    if (h->value.ptr[i - 1] == '\t') return true;
+  return false;
+}
+
 static bool method_known(struct str method) {
   static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
   for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -88,6 +96,7 @@ static bool check_headers(const struct guard_head *head, const struct http_heade
     const struct http_header *h = &head->headers[i];
     if (!is_token(h->name)) return malformed(ret, "A header's name is not a token.");
     if (!is_value(h->value)) return malformed(ret, "A header's value holds control characters.");
+    if (has_outer_tab(h)) return malformed(ret, "A header's value has a tab before or behind it.");
     for (size_t k = 0; k < SINGLE_COUNT; k++) {
       if (!str_eq_nocase(h->name, str_from(singles[k]))) continue;
       if (found[k]) return malformed(ret, "A header that may come once came twice.");

@@ -78,9 +78,11 @@ static bool header_read(struct str line, struct http_header *ret) {
   if (!colon) return false;
   ret->name = (struct str){line.ptr, (size_t)(colon - line.ptr)};
   struct str value = {colon + 1, line.len - ret->name.len - 1};
-  if (value.len && (value.ptr[0] == ' ' || value.ptr[0] == '\t')) value.ptr++, value.len--;
+  if (value.len && value.ptr[0] == ' ') value.ptr++, value.len--;
   if (value.len && (value.ptr[0] == ' ' || value.ptr[0] == '\t')) return false;
   ret->value = str_trim(value);
+  for (size_t i = ret->value.len; i < value.len; i++)
+    if (value.ptr[i] == '\t') return false; // legal, but not every reader's blank
   bool frames = str_eq_nocase(ret->name, STR("content-length")) || str_eq_nocase(ret->name, STR("transfer-encoding"));
   if (frames && ret->value.len < value.len) return false; // blanks behind it are legal; not every reader knows
   return is_text(value) &&

@@ -2,7 +2,8 @@
 // disagree: it says of a run of bytes which requests are in it, and where it stops being one. It shares nothing with
 // the server, and is as slow as it is simple.
 //
-// Beyond the RFCs it refuses, as the server's guard does on purpose: more than one blank behind a header's colon; any
+// Beyond the RFCs it refuses, as the server's guard does on purpose: more than one blank behind a header's colon, tabs
+// around its value; any
 // Transfer-Encoding but "chunked"; targets that are not in origin form or have two readings (plain.h); a second one of
 // the headers that are listed in rfc9112.c; a Host that is more than a name or an address and a port.
 #pragma once

@@ -36,7 +36,7 @@ static struct guard_head *lay_out(struct layout *l, const char *text) {
   for (at++; *at != '\r'; at++) {
     struct http_header *h = &l->headers[l->head.header_count++];
     h->name = cut(&at, ':');
-    if (*at == ' ') at++;
+    if (*at == ' ' || *at == '\t') at++;
     h->value = cut(&at, '\r');
   }
   return &l->head;
@@ -148,6 +148,15 @@ static void names_are_tokens_and_values_are_text(void **state) {
   }
 }
 
+static void a_tab_stands_inside_of_a_value_only(void **state) {
+  (void)state;
+  assert_true(passes("GET / HTTP/1.1\r\nHost: h\r\nX-A: b\tc  \r\n\r\n"));
+  assert_refused_text("GET / HTTP/1.1\r\nHost: h\r\nX-A:\tb\r\n\r\n", PROBLEM_MALFORMED_HTTP);
+  assert_refused_text("GET / HTTP/1.1\r\nHost: h\r\nX-A: b\t\r\n\r\n", PROBLEM_MALFORMED_HTTP);
+  assert_refused_text("GET / HTTP/1.1\r\nHost: h\r\nX-A: b \t \r\n\r\n", PROBLEM_MALFORMED_HTTP);
+  assert_refused_text("GET / HTTP/1.1\r\nHost: h\r\nX-A:\t\r\n\r\n", PROBLEM_MALFORMED_HTTP);
+}
+
 static void singles_come_once(void **state) {
   (void)state;
   static const char *const once[] = {"Host",         "AUTHORIZATION",   "x-api-key",
@@ -211,6 +220,7 @@ int main(void) {
       cmocka_unit_test(every_byte_belongs_to_a_line),
       cmocka_unit_test(a_name_begins_where_the_value_before_ended),
       cmocka_unit_test(names_are_tokens_and_values_are_text),
+      cmocka_unit_test(a_tab_stands_inside_of_a_value_only),
       cmocka_unit_test(singles_come_once),
       cmocka_unit_test(a_host_is_a_name_or_an_address_and_a_port),
       cmocka_unit_test(methods_and_versions_are_listed),

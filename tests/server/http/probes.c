@@ -90,6 +90,8 @@ static const struct probe probes[] = {
     P("name beyond ASCII", 400, GET "X-\xc3\xa4: a\r\n\r\n"),
     P("line without a colon", 0, GET "nonsense\r\n\r\n"),
     P("many spaces after the colon", 400, GET "X-A:    a\r\n\r\n"),
+    P("tab behind the colon", 400, POST "Content-Length:\t2\r\n\r\nhi"),
+    P("tab behind a value", 400, GET "X-A: a\t\r\n\r\n"),
     P("two hosts", 400, GET "Host: i\r\n\r\n"),
     P("no host", 400, "GET /a HTTP/1.1\r\nX-A: b\r\n\r\n"),
     P("empty host", 400, "GET /a HTTP/1.1\r\nHost:\r\n\r\n"),
