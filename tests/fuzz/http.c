@@ -243,7 +243,8 @@ static void judge(struct str bytes) {
     enum rfc_answer is = rfc_read(&at, end, &q);
     bool sound = is == RFC_WHOLE, told = answer_next(&out, sound, sound && str_eq(q.method, STR("HEAD")), &a);
     if (!told) {
-      FUZZ_CHECK(is != RFC_WHOLE, "a sound request is not answered");
+      FUZZ_CHECK(is != RFC_WHOLE, "a sound request is not answered: the one that ends at %zu of %zu",
+                 (size_t)(at - bytes.ptr), bytes.len);
       break; // it waits for more, until its deadline
     }
     open = is == RFC_WHOLE && !a.close;
