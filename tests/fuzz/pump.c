@@ -57,7 +57,7 @@ static void read_all(struct pump *p, int fd) {
   ssize_t got;
   while ((got = recv(fd, piece, sizeof piece, MSG_DONTWAIT)) > 0)
     FUZZ_CHECK(buf_add(&p->out, piece, (size_t)got), "an answer without end");
-  if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) p->ended = true;
+  if (got == 0 || errno != EAGAIN) p->ended = true;
 }
 
 // Until twice running nothing has moved: a second time, because what is resumed is only looked at in the next round.
@@ -73,16 +73,15 @@ static void settle(struct pump *p, int fd) {
   }
 }
 
-// The client takes every answer at once. (Moved by hand, libmicrohttpd 0.9.75 does not go on with pipelined requests
-// behind one whose answer had to wait for its client; the service's threads do.)
+// Where the server takes no more for the moment, it has to come to rest first: a request may wait for its answer.
 static void send_all(struct pump *p, int fd, struct str bytes, uint8_t how) {
   for (size_t done = 0; done < bytes.len && !p->ended;) {
     size_t piece = fuzz_piece(how, done, bytes.len - done);
     ssize_t sent = send(fd, bytes.ptr + done, piece, MSG_NOSIGNAL);
-    if (sent < 0) break; // closed: what is not read is not judged
-    done += (size_t)sent;
+    if (sent < 0 && errno != EAGAIN) break; // closed: what is not read is not judged
+    if (sent < 0) settle(p, fd);
+    if (sent > 0) done += (size_t)sent;
     if (done < bytes.len) (void)MHD_run(p->server->daemon);
-    read_all(p, fd);
   }
 }
 
