@@ -3,18 +3,18 @@
 // nanocredit.
 #include "base/amount.h"
 #include "base/log.h"
-#include <inttypes.h>
-#include <stdio.h>
 
 #define DECIMALS 9
 
 void amount_print(amount a, char ret[AMOUNT_TEXT_MAX]) {
   uint64_t magnitude = a < 0 ? UINT64_C(0) - (uint64_t)a : (uint64_t)a; // INT64_MIN has no positive twin
-  uint64_t whole = magnitude / AMOUNT_ONE, part = magnitude % AMOUNT_ONE;
-  int len = snprintf(ret, AMOUNT_TEXT_MAX, "%s%" PRIu64 ".%09" PRIu64, a < 0 ? "-" : "", whole, part);
-  ASSERT(len > 0 && len < AMOUNT_TEXT_MAX);
-  while (ret[len - 1] == '0') len--;
-  if (ret[len - 1] == '.') len--;
+  uint64_t part = magnitude % AMOUNT_ONE;
+  size_t len = 0;
+  if (a < 0) ret[len++] = '-';
+  len += str_digits(magnitude / AMOUNT_ONE, ret + len);
+  if (part > 0) ret[len++] = '.';
+  for (uint64_t one = AMOUNT_ONE / 10; part > 0; part %= one, one /= 10) ret[len++] = (char)('0' + part / one);
+  ASSERT(len < AMOUNT_TEXT_MAX);
   ret[len] = '\0';
 }
 

@@ -55,7 +55,17 @@ bool buf_puts(struct buf *b, const char *text) {
 }
 
 bool buf_putc(struct buf *b, char c) {
-  return buf_add(b, &c, 1);
+  if (b->full || b->len + 1 >= b->cap || b->len == b->max) return buf_add(b, &c, 1);
+  b->data[b->len++] = c;
+  b->data[b->len] = '\0';
+  return true;
+}
+
+bool buf_put_i64(struct buf *b, int64_t value) {
+  char text[1 + STR_DIGITS_MAX];
+  text[0] = '-';
+  size_t len = str_digits(value < 0 ? UINT64_C(0) - (uint64_t)value : (uint64_t)value, text + 1);
+  return value < 0 ? buf_add(b, text, 1 + len) : buf_add(b, text + 1, len);
 }
 
 bool buf_printf(struct buf *b, const char *format, ...) {

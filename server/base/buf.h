@@ -16,6 +16,7 @@ bool buf_add(struct buf *b, const void *data, size_t len);
 bool buf_add_str(struct buf *b, struct str s);
 bool buf_puts(struct buf *b, const char *text);
 bool buf_putc(struct buf *b, char c);
+bool buf_put_i64(struct buf *b, int64_t value); // in decimal
 bool buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool buf_vprintf(struct buf *b, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 void buf_consume(struct buf *b, size_t len); // drops len bytes from the front

@@ -74,6 +74,26 @@ bool str_to_u32(struct str s, uint32_t *ret) {
   return true;
 }
 
+size_t str_digits(uint64_t value, char ret[STR_DIGITS_MAX]) {
+  char backwards[STR_DIGITS_MAX];
+  size_t count = 0;
+  do backwards[count++] = (char)('0' + value % 10);
+  while ((value /= 10) > 0);
+  for (size_t i = 0; i < count; i++) ret[i] = backwards[count - 1 - i];
+  return count;
+}
+
+// Eight at a time: most text is nothing else.
+size_t str_ascii_len(struct str s) {
+  size_t len = 0;
+  for (uint64_t eight; s.len - len >= sizeof eight; len += sizeof eight) {
+    memcpy(&eight, s.ptr + len, sizeof eight);
+    if (eight & UINT64_C(0x8080808080808080)) break;
+  }
+  while (len < s.len && (unsigned char)s.ptr[len] < 0x80) len++;
+  return len;
+}
+
 // What may follow a lead byte (Unicode, table 3-7): only the second byte's range differs, and it is what keeps out
 // overlong forms (E0, F0), surrogates (ED) and values beyond U+10FFFF (F4).
 static size_t utf8_shape(unsigned char lead, unsigned char *ret_low, unsigned char *ret_high) {
@@ -100,12 +120,14 @@ size_t str_utf8_len(struct str s) {
 }
 
 bool str_is_utf8(struct str s) {
-  while (s.len > 0) {
-    size_t len = str_utf8_len(s);
+  for (;;) {
+    size_t len = str_ascii_len(s);
+    if (len == s.len) return true;
+    s.ptr += len, s.len -= len;
+    len = str_utf8_len(s);
     if (len == 0) return false;
     s.ptr += len, s.len -= len;
   }
-  return true;
 }
 
 size_t str_utf8_count(struct str s) {

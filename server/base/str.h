@@ -23,6 +23,9 @@ bool str_split(struct str *s, char sep, struct str *ret_head);
 struct str str_trim(struct str s);                // spaces and tabs
 bool str_to_i64(struct str s, int64_t *ret);      // whole string, decimal, no leading '+', range checked
 bool str_to_u32(struct str s, uint32_t *ret);
+#define STR_DIGITS_MAX 20
+size_t str_digits(uint64_t value, char ret[STR_DIGITS_MAX]); // its decimal digits, without a NUL; how many
+size_t str_ascii_len(struct str s);               // bytes at its front that are below 0x80
 bool str_is_utf8(struct str s);                   // strict: no overlong forms, surrogates or values beyond U+10FFFF
 size_t str_utf8_len(struct str s);                // bytes of the well-formed UTF-8 sequence at its front; 0: none
 size_t str_utf8_count(struct str s);              // characters of well-formed UTF-8

@@ -4,7 +4,6 @@
 #include "json/write.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include <inttypes.h>
 
 #define DEPTH_MAX 63
 
@@ -70,14 +69,18 @@ static void escape_put(struct buf *out, char c) {
   }
 }
 
+static bool is_plain(unsigned char c) {
+  return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
 // How many bytes at the front go out as they are.
 static size_t plain_len(struct str s) {
-  size_t len = 0, step;
-  while ((step = str_utf8_len((struct str){s.ptr + len, s.len - len})) > 0) {
-    unsigned char c = (unsigned char)s.ptr[len];
-    if (c < 0x20 || c == '"' || c == '\\') break;
+  size_t len = 0, step = 0;
+  do {
     len += step;
-  }
+    while (len < s.len && is_plain((unsigned char)s.ptr[len])) len++;
+    step = str_utf8_len((struct str){s.ptr + len, s.len - len});
+  } while (step > 1);
   return len;
 }
 
@@ -125,7 +128,7 @@ void json_put_text(struct json_writer *w, const char *text) {
 
 void json_put_int(struct json_writer *w, int64_t value) {
   separate(w);
-  buf_printf(w->out, "%" PRId64, value);
+  buf_put_i64(w->out, value);
 }
 
 void json_put_bool(struct json_writer *w, bool value) {

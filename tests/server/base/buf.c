@@ -65,6 +65,29 @@ static void printing_grows_and_is_cut_like_adding(void **state) {
   assert_int_equal(b.data[300], '\0');
 }
 
+static void numbers_are_added_to_both_ends_of_int64(void **state) {
+  (void)state;
+  CLEANUP(buf_finish) struct buf b;
+  buf_init(&b, 60);
+  assert_true(buf_put_i64(&b, INT64_MIN) && buf_putc(&b, ' ') && buf_put_i64(&b, 0) && buf_putc(&b, ' '));
+  assert_true(buf_put_i64(&b, INT64_MAX));
+  assert_string_equal(buf_cstr(&b), "-9223372036854775808 0 9223372036854775807");
+  assert_false(buf_put_i64(&b, INT64_MAX));
+  assert_int_equal(b.len, 60);
+}
+
+static void single_bytes_reach_the_maximum_and_do_not_pass_it(void **state) {
+  (void)state;
+  for (size_t max = 0; max < 140; max++) {
+    CLEANUP(buf_finish) struct buf b;
+    buf_init(&b, max);
+    for (size_t i = 0; i < max; i++) assert_true(buf_putc(&b, 'x'));
+    assert_false(buf_putc(&b, 'y'));
+    assert_int_equal(b.len, max);
+    assert_int_equal(strlen(buf_cstr(&b)), max);
+  }
+}
+
 static void every_length_of_printing_fits_exactly(void **state) {
   (void)state;
   for (int len = 0; len < 200; len++) {
@@ -117,6 +140,8 @@ int main(void) {
       cmocka_unit_test(the_maximum_is_reached_and_not_passed),
       cmocka_unit_test(after_what_did_not_fit_nothing_is_added),
       cmocka_unit_test(printing_grows_and_is_cut_like_adding),
+      cmocka_unit_test(numbers_are_added_to_both_ends_of_int64),
+      cmocka_unit_test(single_bytes_reach_the_maximum_and_do_not_pass_it),
       cmocka_unit_test(every_length_of_printing_fits_exactly),
       cmocka_unit_test(the_front_can_be_consumed),
       cmocka_unit_test(what_is_stolen_belongs_to_the_thief),

@@ -89,6 +89,31 @@ static size_t encode(uint32_t c, char out[4]) {
   return len;
 }
 
+static void prints_digits_to_the_last_number(void **state) {
+  (void)state;
+  static const struct {
+    uint64_t value;
+    const char *text;
+  } rows[] = {{0, "0"}, {9, "9"}, {10, "10"}, {1000000, "1000000"}, {UINT64_MAX, "18446744073709551615"}};
+  for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    char digits[STR_DIGITS_MAX];
+    size_t len = str_digits(rows[i].value, digits);
+    assert_true(str_eq((struct str){digits, len}, str_from(rows[i].text)));
+  }
+}
+
+static void ascii_ends_at_the_first_byte_beyond_it(void **state) {
+  (void)state;
+  char text[24];
+  assert_int_equal(str_ascii_len(nothing), 0);
+  for (size_t len = 0; len <= sizeof text; len++)
+    for (size_t at = 0; at <= len; at++) {
+      memset(text, 0x7F, sizeof text);
+      if (at < len) text[at] = (char)0x80;
+      assert_int_equal(str_ascii_len((struct str){text, len}), at);
+    }
+}
+
 static void every_scalar_value_is_utf8_and_no_surrogate_is(void **state) {
   (void)state;
   for (uint32_t c = 0; c < 0x200000; c++) {
@@ -170,6 +195,8 @@ int main(void) {
       cmocka_unit_test(trims_blanks_and_no_more),
       cmocka_unit_test(reads_int64_to_both_ends),
       cmocka_unit_test(reads_uint32_to_its_end),
+      cmocka_unit_test(prints_digits_to_the_last_number),
+      cmocka_unit_test(ascii_ends_at_the_first_byte_beyond_it),
       cmocka_unit_test(every_scalar_value_is_utf8_and_no_surrogate_is),
       cmocka_unit_test(every_start_of_a_sequence_is_judged_by_its_first_three_bytes),
       cmocka_unit_test(counts_characters_and_finds_controls),
