@@ -32,8 +32,9 @@ enum answer_watch {
   SEEN_COUNT = SEEN_TEXT + 9,
 };
 
-#define HELD_MAX (4 * 1024) // an event with nothing in it but usage stays far below
-#define USAGE_MAX 2048
+// A running stream's state is mostly these three; what was recorded of providers stays below half of each.
+#define HELD_MAX (2 * 1024) // an event with nothing in it but usage
+#define USAGE_MAX 1536
 #define NAME_MAX_RAW 128 // a model, an id, a tier, with its quotes
 #define KEPT_NAMES 4     // SEEN_MODEL … SEEN_AUDIO_ID
 

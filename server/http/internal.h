@@ -24,7 +24,7 @@
 #define HTTP_PULSE_MS 20                    // see pulse.c
 #define HTTP_CROWD 100                      // connections from which on it is needed
 #define HTTP_KEEPALIVE_US INT64_C(15000000) // an event stream silent for so long gets a comment
-#define HTTP_STREAM_BLOCK 1024              // only used to clients without chunks
+#define HTTP_STREAM_BLOCK 256               // only used to clients without chunks
 #define HTTP_CLIENT_ID_MAX 128
 #define HTTP_CONNECTIONS_DEFAULT 10000
 #define HTTP_LINGERS 64
