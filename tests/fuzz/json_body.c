@@ -23,7 +23,7 @@ static struct crypto_keys keys;
 
 static void ready(void *arg, struct rest_ready *ret) {
   (void)arg;
-  *ret = (struct rest_ready){true, true, true, true};
+  *ret = (struct rest_ready){.database = true, .migrations = true, .plugins = true, .ledger = true, .journal = true};
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
