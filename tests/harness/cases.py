@@ -34,7 +34,14 @@ class Case:
     def content(self):
         return self.body if self.body is None or isinstance(self.body, bytes) else json.dumps(self.body)
 
+    @property
+    def may_be_taken(self):
+        """Names and keys of one character are few: another request may have had the same."""
+        return self.expect == ACCEPTED and self.label.endswith(": shortest")
+
     def allowed(self, status):
+        if self.may_be_taken and status in (409, 422):
+            return True
         if self.statuses:
             return status in self.statuses
         return {ACCEPTED: 200 <= status < 300, REFUSED: status in (400, *TOO_LONG), UNKNOWN: status == 404}[self.expect]

@@ -153,7 +153,8 @@ def plant(w, op):
 def calls(w, subject):
     """Calls that go well and calls that go wrong upstream, plain and streamed, each with a prompt of its own."""
     out = []
-    for script in ("error-500", "error-429", "html-error", "garbage", "reset", "reset-mid", "cut", "truncate", "no-usage", "bad-usage", "hang", "tools", "plain"):
+    scripts = ["error-500", "error-429", "html-error", "garbage", "reset", "reset-mid", "cut", "truncate", "no-usage", "bad-usage", "hang"]
+    for script in ["plain", *scripts]:
         model = "gpt-4o-mini" if script == "plain" else f"stand-in:{script}"
         if script != "plain":
             w.price(model, w.PRICES["gpt-4o-mini"])

@@ -29,7 +29,7 @@ def sound_bodies(op, narrow=()):
     """Some sound bodies, the simplest and the fullest among them, whatever else."""
     seed = f"{SEED} {next(turn)}"  # names are to be new each time
     cases = Cases(op, seed, narrow)
-    bodies = [case.body for case in cases.bodies() if case.expect == ACCEPTED]
+    bodies = [case.body for case in cases.bodies() if case.expect == ACCEPTED and not case.may_be_taken]
     bases = [v.value for v in cases.values.bases(op.body)] if not narrow else []
     return bases + random.Random(seed).sample(bodies, min(SAMPLE, len(bodies)))
 
