@@ -136,6 +136,12 @@ size_t str_utf8_count(struct str s) {
   return count;
 }
 
+bool str_is_printable(struct str s) {
+  for (size_t i = 0; i < s.len; i++)
+    if (s.ptr[i] < 0x20 || s.ptr[i] > 0x7E) return false;
+  return true;
+}
+
 // C1 is U+0080 to U+009F: C2 and a byte below A0.
 bool str_has_control(struct str s) {
   for (size_t i = 0; i < s.len; i++) {

@@ -29,4 +29,5 @@ size_t str_ascii_len(struct str s);               // bytes at its front that are
 bool str_is_utf8(struct str s);                   // strict: no overlong forms, surrogates or values beyond U+10FFFF
 size_t str_utf8_len(struct str s);                // bytes of the well-formed UTF-8 sequence at its front; 0: none
 size_t str_utf8_count(struct str s);              // characters of well-formed UTF-8
+bool str_is_printable(struct str s);               // ASCII from space to tilde: what a header may carry
 bool str_has_control(struct str s);               // C0, DEL or C1 in well-formed UTF-8

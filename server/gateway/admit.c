@@ -87,7 +87,8 @@ static void derive(char out[ONCE_MAX], const unsigned char hash[32]) {
 static bool once(struct gateway_call *c, struct ledger_op *op) {
   struct str header = str_trim(http_header(c->request, "Idempotency-Key"));
   char key[ID_TEXT_MAX], text[ONCE_MAX];
-  if (header.len > IDEMPOTENCY_KEY_MAX || !str_is_utf8(header)) return false;
+  bool given = http_header(c->request, "Idempotency-Key").ptr != NULL;
+  if ((given && header.len == 0) || header.len > IDEMPOTENCY_KEY_MAX || !str_is_printable(header)) return false;
   id_print("key", c->principal->key_id, key);
   fingerprint(c, key, op->fingerprint);
   if (header.len > 0)
@@ -136,7 +137,7 @@ static void submit(struct gateway_call *c) {
   for (size_t i = 0; i < p->limit_count && i < LIMIT_DRAWS; i++) op->limits[op->limit_count++] = p->limits[i].id;
   if (!once(c, op)) {
     struct problem_more more = {.param = "Idempotency-Key"};
-    respond_problem(c, PROBLEM_INVALID_REQUEST, &more, "Idempotency-Key is text of at most %d bytes.",
+    respond_problem(c, PROBLEM_INVALID_REQUEST, &more, "Idempotency-Key must be 1 to %d printable characters.",
                     IDEMPOTENCY_KEY_MAX);
     call_go(c, STEP_DONE);
     return;

@@ -149,9 +149,16 @@ static void refuse_unpriced(struct gateway_call *c, struct str model, const char
                     len, model.ptr);
 }
 
-static void refuse_unbounded(struct gateway_call *c, struct str model) {
+// Either the plugin knows no bound, or the bound it knows costs more than an amount can be.
+static void refuse_unbounded(struct gateway_call *c, const struct candidate *first, struct str model) {
   int len = (int)(model.len < MODEL_TEXT_MAX ? model.len : MODEL_TEXT_MAX);
   struct problem_more more = {.param = "max_tokens"};
+  if (first->facts.output_cap > 0) {
+    respond_problem(c, PROBLEM_INVALID_REQUEST, &more,
+                    "What a call of \"%.*s\" with this output cap can cost at most is more than any balance can be: lower the cap.", len,
+                    model.ptr);
+    return;
+  }
   respond_problem(
       c, PROBLEM_INVALID_REQUEST, &more,
       "What a call of \"%.*s\" can cost at most is not known: give an output cap in the request, or max_output_tokens "
@@ -203,7 +210,7 @@ static bool candidates_find(struct gateway_call *c) {
   }
   if (c->candidate_count > 0) return true;
   if (!meter && unbounded)
-    refuse_unbounded(c, model);
+    refuse_unbounded(c, &first, model);
   else
     refuse_unpriced(c, model, meter);
   return false;

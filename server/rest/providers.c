@@ -98,7 +98,7 @@ static bool url_check(struct rest_request *r, struct str *url) {
     rest.ptr += 7, rest.len -= 7;
   else
     return wrong(r, "base_url", "must begin with https:// or http://.");
-  if (!word_is_ascii(rest)) return wrong(r, "base_url", "must be ASCII.");
+  if (!str_is_printable(rest)) return wrong(r, "base_url", "must be ASCII.");
   for (size_t i = 0; i < rest.len; i++)
     if (strchr(" @?#\\\"<>^`{|}", rest.ptr[i]))
       return wrong(r, "base_url", "must have no credentials, query, fragment or spaces.");
@@ -116,7 +116,7 @@ static bool body_check(struct rest_request *r, struct body *b) {
   if (b->given_name && (!word_is_name(b->name, NAME_MORE, NAME_MAX_BYTES)))
     return wrong(r, "name", "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit.");
   if (b->given_base_url && !url_check(r, &b->base_url)) return false;
-  if (!word_is_ascii(b->secret)) return wrong(r, "secret", "must be ASCII: it is sent in a header.");
+  if (!str_is_printable(b->secret)) return wrong(r, "secret", "must be ASCII: it is sent in a header.");
   if (b->models && json_each(b->models, model_member, NULL) != 0)
     return wrong(r, "models",
                  "must be an object of strings: the model as sold, and the provider's name of it, each of 1 to 200 "

@@ -17,7 +17,7 @@ bool rest_replay_key(struct rest_request *r, struct str *ret_key, unsigned char 
   char caller[ID_TEXT_MAX];
   *ret_key = (struct str){0};
   if (!header.ptr) return true;
-  if (header.len == 0 || header.len > HEADER_MAX || !word_is_ascii(header)) {
+  if (header.len == 0 || header.len > HEADER_MAX || !str_is_printable(header)) {
     rest_refuse(r, PROBLEM_INVALID_REQUEST, "Idempotency-Key", "Idempotency-Key must be 1 to %d printable characters.",
                 HEADER_MAX);
     return false;

@@ -37,12 +37,6 @@ bool word_is_text(struct str s, size_t max) {
   return s.len > 0 && str_utf8_count(s) <= max && !str_has_control(s);
 }
 
-bool word_is_ascii(struct str s) {
-  for (size_t i = 0; i < s.len; i++)
-    if (s.ptr[i] < 0x20 || s.ptr[i] > 0x7E) return false;
-  return true;
-}
-
 bool word_is_name(struct str s, const char *more, size_t max) {
   if (s.len == 0 || s.len > max) return false;
   for (size_t i = 0; i < s.len; i++) {

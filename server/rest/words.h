@@ -7,6 +7,5 @@ struct str word_at(const char *words, int number); // the number-th, from 1
 int word_find(const char *words, struct str word); // from 1; 0: none of them
 size_t word_members(struct str object);            // of a JSON object
 bool word_is_text(struct str s, size_t max);       // 1 to max characters, none of control
-bool word_is_ascii(struct str s);                  // printable, blanks included
 // A first character of [a-z0-9], then those and what `more` has; at most `max`.
 bool word_is_name(struct str s, const char *more, size_t max);
