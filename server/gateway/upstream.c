@@ -67,7 +67,8 @@ static void start(struct gateway_call *c, struct build *b) {
                           .first_byte_ms = c->gateway->first_byte_ms,
                           .between_ms = c->gateway->between_ms,
                           .total_ms = c->gateway->total_ms,
-                          .bytes_max = LIMIT_STREAM_BYTES};
+                          .bytes_max = LIMIT_STREAM_BYTES,
+                          .block = call_candidate(c)->facts.stream ? NET_BLOCK_STREAM : 0};
   c->body = b->body.ptr; // the exchange reads it to its end
   b->body = (struct tollgate_out){0};
   c->exchange = net_start(c->lane->loop, &spec, &events, c);

@@ -19,7 +19,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define HTTP_CONNECTION_MEMORY (24 * 1024)  // what libmicrohttpd may use for one connection; fits LIMIT_HEADER_BLOCK
+// What libmicrohttpd may use for one connection, and all of it is touched from its second request on: the largest head,
+// its list of headers, and the head of an answer.
+#define HTTP_CONNECTION_MEMORY (22 * 1024)
 #define HTTP_TICK_MS 100                    // how often deadlines are looked at
 #define HTTP_PULSE_MS 20                    // see pulse.c
 #define HTTP_CROWD 100                      // connections from which on it is needed

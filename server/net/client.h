@@ -19,6 +19,9 @@ struct net_header {
   struct str name, value;
 };
 
+#define NET_BLOCK 16384
+#define NET_BLOCK_STREAM 2048 // some events of a stream: most of the time there is not even one to read
+
 struct net_spec {
   const char *method;
   const char *url;
@@ -27,6 +30,7 @@ struct net_spec {
   enum net_trust trust;
   int connect_ms, first_byte_ms, between_ms, total_ms; // deadlines; 0: the defaults of base/limits.h
   int64_t bytes_max;                                   // of the answer's body
+  int block; // bytes of the answer read at once: an exchange's own memory while it runs. 0: NET_BLOCK
 };
 
 enum net_end {

@@ -125,7 +125,6 @@ CURL *easy_create(struct net_exchange *x) {
   easy_set_callbacks(easy, x);
   SET(easy, CURLOPT_NOSIGNAL, 1L);
   SET(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L); // the least it takes
-  SET(easy, CURLOPT_BUFFERSIZE, 8192L); // one for each running call; twice as much is twice the memory of idle streams
   SET(easy, CURLOPT_NOPROGRESS, 1L);
   SET(easy, CURLOPT_QUICK_EXIT, 1L); // a cancelled look-up of a name must not hold up the loop
   SET(easy, CURLOPT_PROXY, "");      // else http_proxy and its like in the environment are obeyed
@@ -196,5 +195,6 @@ bool easy_aim(struct net_exchange *x, const struct net_spec *spec) {
   easy_set_method(x->easy, spec->method, spec->body);
   easy_set_trust(x->easy, spec->trust);
   SET(x->easy, CURLOPT_HTTPHEADER, headers_list(x->out));
+  SET(x->easy, CURLOPT_BUFFERSIZE, (long)(spec->block ? spec->block : NET_BLOCK));
   return true;
 }

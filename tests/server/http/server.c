@@ -180,6 +180,32 @@ static void a_body_may_be_empty(void **state) {
   assert_int_equal(request(f, "POST /echo" H "\r\n"), 200);
 }
 
+// Head and body of a POST to /echo whose head has exactly that many bytes and as many headers as are taken.
+static void largest_head(struct buf *out, size_t size, struct str body) {
+  buf_printf(out, "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n", body.len);
+  for (size_t i = 2; i + 1 < LIMIT_HEADERS; i++) buf_printf(out, "X-%zu: y\r\n", i);
+  buf_puts(out, "X-Rest: ");
+  while (out->len + 4 < size) buf_putc(out, 'z');
+  buf_puts(out, "\r\n\r\n");
+  assert_int_equal(out->len, size);
+  buf_add_str(out, body);
+}
+
+static void the_largest_head_is_served_with_its_body(void **state) {
+  struct fixture *f = *state;
+  CLEANUP(buf_finish) struct buf text;
+  static char body[50000];
+  memset(body, 'b', sizeof body);
+  buf_init(&text, 100000);
+  for (int again = 0; again < 3; again++) { // on one connection
+    buf_clear(&text);
+    largest_head(&text, LIMIT_HEADER_BLOCK, (struct str){body, sizeof body});
+    assert_true(client_send(f->fd, buf_str(&text)));
+    assert_int_equal(client_answer(f->fd, &f->in, &f->body), 200);
+    assert_int_equal(f->body.len, sizeof body);
+  }
+}
+
 static void leading_empty_lines_are_forgiven_or_refused_but_nothing_else(void **state) {
   struct fixture *f = *state;
   int status = request(f, "\r\nGET /quick" H "\r\n");
@@ -352,6 +378,7 @@ int main(void) {
       T(a_chunked_body_arrives_whole),
       T(a_body_in_pieces_arrives_whole),
       T(a_body_may_be_empty),
+      T(the_largest_head_is_served_with_its_body),
       T(leading_empty_lines_are_forgiven_or_refused_but_nothing_else),
       T(expect_100_is_answered_before_the_body),
       T(an_unwelcome_body_is_not_asked_for),
