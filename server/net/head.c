@@ -2,6 +2,7 @@
 // it grows, and become pointers when the blank line comes. Heads of 1xx answers are dropped, trailers ignored, and so
 // are folded lines.
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
 
@@ -22,19 +23,19 @@ static void head_add(struct net_exchange *x, struct str line) {
   x->head_count++;
 }
 
-static struct str head_next(const char **at) {
-  struct str s = str_from(*at);
-  *at += s.len + 1;
+static struct str head_next(struct str *rest) {
+  struct str s = {0};
+  ASSERT(str_split(rest, '\0', &s));
   return s;
 }
 
 // After this the exchange may be cancelled.
 static void head_deliver(struct net_exchange *x, int status) {
   struct net_header headers[NET_ANSWER_HEADERS_MAX];
-  const char *at = x->head.data;
+  struct str rest = buf_str(&x->head);
   for (size_t i = 0; i < x->head_count; i++) {
-    headers[i].name = head_next(&at);
-    headers[i].value = head_next(&at);
+    headers[i].name = head_next(&rest);
+    headers[i].value = head_next(&rest);
   }
   x->answered = true;
   x->last_us = clock_mono_us();
