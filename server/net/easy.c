@@ -1,5 +1,5 @@
 // One easy handle: the rules that libcurl is given once, when it is made, and what is set anew for each request. A
-// handle is used again and again, so easy_aim sets every option that any request sets.
+// handle is used again and again, so easy_aim sets every option that any request sets, but for what it stands at already.
 //
 // HTTP/1.1 only: in HTTP/2 all streams to a host share a connection, and one that is paused for its slow reader would
 // hold up the others.
@@ -176,24 +176,35 @@ static void easy_set_trust(CURL *easy, enum net_trust trust) {
   SET(easy, CURLOPT_FORBID_REUSE, alone);
 }
 
-bool easy_aim(struct net_exchange *x, const struct net_spec *spec) {
+// Most requests go where the one before went: then the URL has been read, judged and set already.
+static bool easy_set_url(struct net_exchange *x, enum net_trust trust, const char *url) {
+  if (x->url && x->url_trust == trust && strcmp(x->url, url) == 0) return true;
   CLEANUP(buf_finish) struct buf error;
   buf_init(&error, CURL_ERROR_SIZE - 1);
-  if (net_url_check(spec->trust, spec->url, &error) != 0) {
+  mem_free(x->url);
+  x->url = NULL;
+  if (net_url_check(trust, url, &error) != 0) {
     exchange_judge(x, NET_REFUSED, buf_cstr(&error));
     return false;
   }
+  if (curl_easy_setopt(x->easy, CURLOPT_URL, url) != CURLE_OK) {
+    exchange_judge(x, NET_REFUSED, "the URL is too long");
+    return false;
+  }
+  easy_set_trust(x->easy, trust);
+  x->url = mem_strdup(url);
+  x->url_trust = trust;
+  return true;
+}
+
+bool easy_aim(struct net_exchange *x, const struct net_spec *spec) {
+  if (!easy_set_url(x, spec->trust, spec->url)) return false;
   x->out = headers_create(spec->headers);
   if (!x->out || !method_is_plain(spec->method)) {
     exchange_judge(x, NET_REFUSED, x->out ? "the method is not one" : "a header is not fit to be sent");
     return false;
   }
-  if (curl_easy_setopt(x->easy, CURLOPT_URL, spec->url) != CURLE_OK) {
-    exchange_judge(x, NET_REFUSED, "the URL is too long");
-    return false;
-  }
   easy_set_method(x->easy, spec->method, spec->body);
-  easy_set_trust(x->easy, spec->trust);
   SET(x->easy, CURLOPT_HTTPHEADER, headers_list(x->out));
   SET(x->easy, CURLOPT_BUFFERSIZE, (long)(spec->block ? spec->block : NET_BLOCK));
   return true;

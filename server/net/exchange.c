@@ -46,6 +46,7 @@ static void exchange_unlink(struct net_exchange *x) {
 
 void exchange_free(struct net_exchange *x) {
   curl_easy_cleanup(x->easy);
+  mem_free(x->url);
   buf_finish(&x->head);
   mem_free(x);
 }
@@ -125,9 +126,7 @@ static struct net_exchange *exchange_take(struct net_loop *loop) {
   }
   loop->spare = x->next;
   loop->spare_count--;
-  CURL *easy = x->easy;
-  struct buf head = x->head;
-  *x = (struct net_exchange){.easy = easy, .head = head};
+  *x = (struct net_exchange){.easy = x->easy, .url = x->url, .url_trust = x->url_trust, .head = x->head};
   buf_clear(&x->head);
   return x;
 }

@@ -49,6 +49,8 @@ struct net_exchange {
   struct net_loop *loop;
   struct net_lane *lane;
   CURL *easy;
+  char *url;               // what `easy` is aimed at, and was found allowed under `url_trust`; NULL: nothing yet
+  enum net_trust url_trust;
   const struct net_events *events;
   void *arg;
   struct net_exchange *next, *prev; // running, or spare

@@ -251,6 +251,31 @@ static void what_must_not_be_sent_is_refused(void **state) {
   }
 }
 
+// One exchange serves them all, one after the other.
+static void what_one_may_call_another_may_not(void **state) {
+  (void)state;
+  struct wire w;
+  struct probe p;
+  wire_start(&w, say_hello);
+  for (int i = 0; i < 3; i++) {
+    probe_init(&p, loop, w.port);
+    probe_run(&p);
+    assert_int_equal(p.end, NET_DONE);
+    probe_finish(&p);
+    probe_init(&p, loop, w.port);
+    p.spec.trust = NET_FOREIGN;
+    probe_run(&p);
+    assert_int_equal(p.end, NET_REFUSED);
+    assert_non_null(strstr(p.detail, "only https"));
+    probe_finish(&p);
+    probe_init(&p, loop, w.port);
+    p.spec.url = "ftp://127.0.0.1/";
+    refused_unsent(&p, NET_REFUSED);
+  }
+  assert_int_equal(w.requests, 3);
+  wire_stop(&w);
+}
+
 static void forbidden_addresses_are_never_connected_to(void **state) {
   (void)state;
   struct wire w;
@@ -305,6 +330,7 @@ int main(void) {
       cmocka_unit_test(proxies_in_the_environment_are_ignored),
       cmocka_unit_test(connections_are_kept_and_used_again),
       cmocka_unit_test(what_must_not_be_sent_is_refused),
+      cmocka_unit_test(what_one_may_call_another_may_not),
       cmocka_unit_test(forbidden_addresses_are_never_connected_to),
       cmocka_unit_test(nobody_there_is_unreached),
   };
