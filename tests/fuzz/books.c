@@ -94,7 +94,7 @@ int db_submit(struct db_pool *pool, void (*fn)(struct db *, void *), void *arg) 
   return 0;
 }
 
-// ---- its rows: every number is 1, every text an empty object
+// ---- its rows: every number is 1, every text an empty object, and of four truths two are, as the mood will
 
 size_t db_rows(const struct db_result *r) {
   return r->rows;
@@ -114,7 +114,7 @@ int64_t db_i64(const struct db_result *r, size_t row, int column) {
 }
 
 bool db_bool(const struct db_result *r, size_t row, int column) {
-  return !db_is_null(r, row, column);
+  return !db_is_null(r, row, column) && ((column & 2) != 0) == ((books.mood & 32) != 0);
 }
 
 struct uuid db_uuid(const struct db_result *r, size_t row, int column) {

@@ -15,8 +15,9 @@ static const struct http_route routes[] = {
     {"GET", "/", handler, NULL, 0},
     {"GET", "/a", handler, NULL, 0},
     {"POST", "/a", handler, NULL, 0},
-    {"GET", "/a/{x}", handler, NULL, 0},
     {"GET", "/a/b", handler, NULL, 0},
+    {"GET", "/a/{x}", handler, NULL, 0},
+    {"GET", "/a/c", handler, NULL, 0},
     {"DELETE", "/{x}/b/{y}", handler, NULL, 0},
     {"GET", "/{p}/{q}/{r}/{s}", handler, NULL, 0},
 };
