@@ -22,14 +22,15 @@ static enum step big_fill(struct call *c, struct buf *out, int *ret_wait_ms) {
   memset(piece, 'x', sizeof(piece));
   size_t len = c->at < FILL_PIECE ? (size_t)c->at : FILL_PIECE;
   call_put(c, out, (struct str){piece, len});
-  c->at -= (int64_t)len;
+  if (c->script.script != SCRIPT_ENDLESS) c->at -= (int64_t)len;
   return STEP_MORE;
 }
 
 // A plain answer's tail waits in c->event, its length being part of the head; a stream's is made after its role event.
 static enum step big_head(struct call *c, struct buf *out, int *ret_wait_ms) {
   (void)ret_wait_ms;
-  call_put_head(c, out, c->stream ? -1 : c->at + (int64_t)(c->body.len + c->event.len));
+  bool chunked = c->stream || c->script.script == SCRIPT_ENDLESS;
+  call_put_head(c, out, chunked ? -1 : c->at + (int64_t)(c->body.len + c->event.len));
   if (c->stream) {
     stream_role(c, out, 0);
     buf_clear(&c->event);
@@ -53,7 +54,7 @@ void big_begin(struct call *c) {
   c->choices = c->words = c->token_each = 1;
   c->finish_reason = "stop";
   c->tool.len = 0;
-  c->at = kib * 1024;
+  c->at = c->script.script == SCRIPT_ENDLESS ? FILL_PIECE : kib * 1024;
   if (c->stream) {
     stream_prefix(c);
     buf_add_str(&c->body, buf_str(&c->prefix));

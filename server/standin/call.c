@@ -148,6 +148,17 @@ static void call_no_such_path(struct call *c) {
   call_error(c, 404, message, "\"type\": \"invalid_request_error\", \"param\": null, \"code\": null");
 }
 
+// By the model's name, or by the request's metadata where that names one.
+static void script_read(struct call *c, struct str body) {
+  struct str metadata, named;
+  c->script = script_parse(raw_inner(c->model));
+  if (c->script.script != SCRIPT_NONE) c->named_script = c->model;
+  if (!raw_member(body, "metadata", &metadata) || !raw_member(metadata, "script", &named)) return;
+  if (raw_kind(named) != '"' || named.len > 300) return;
+  c->script = script_parse(raw_inner(named));
+  c->named_script = named;
+}
+
 static void call_post(struct call *c) {
   struct str body = c->request.body;
   if (!raw_check(body) || raw_kind(body) != '{') {
@@ -161,7 +172,7 @@ static void call_post(struct call *c) {
     call_refuse(c, "you must provide a model parameter", NULL, NULL);
     return;
   }
-  c->script = script_parse(raw_inner(c->model));
+  script_read(c, body);
   if (c->script.script == SCRIPT_REPLAY)
     replay_begin(c);
   else if (str_eq(c->request.path, STR("/v1/chat/completions")))

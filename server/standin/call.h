@@ -28,7 +28,7 @@ struct call {
   enum step (*step)(struct call *c, struct buf *out, int *ret_wait_ms);
   struct script_call script;
   char id[40], request_id[40];
-  struct str model; // raw JSON
+  struct str model, named_script; // raw JSON
   bool stream, include_usage;
   bool started; // in the log
   bool chunked, waited;

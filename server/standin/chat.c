@@ -40,6 +40,11 @@ static void html_error_begin(struct call *c) {
   call_answer(c, 502, "text/html");
 }
 
+static void redirect_begin(struct call *c) {
+  int status = script_redirect(c->script.number, &c->extra);
+  call_answer(c, status, "text/html");
+}
+
 static void garbage_begin(struct call *c) {
   buf_puts(&c->body, c->stream ? "data: {nope\n\n\xff\xfe: x\ndata\n\ndata: 17\n\n" : "This is not { JSON \xff\xfe");
   call_answer(c, 200, c->stream ? "text/event-stream; charset=utf-8" : "application/json");
@@ -76,8 +81,15 @@ static void chat_answer(struct call *c) {
   case SCRIPT_BIG:
     big_begin(c);
     return;
+  case SCRIPT_ENDLESS:
+    if (c->stream) break;
+    big_begin(c);
+    return;
   case SCRIPT_BOMB:
     bomb_begin(c);
+    return;
+  case SCRIPT_REDIRECT:
+    redirect_begin(c);
     return;
   case SCRIPT_DRIP:
     c->drip_ms = (int)(c->script.number < 1 ? 1 : c->script.number);
@@ -92,7 +104,9 @@ static void chat_answer(struct call *c) {
   case SCRIPT_CUT:
   case SCRIPT_TRUNCATE:
   case SCRIPT_NO_USAGE:
+  case SCRIPT_NUL:
   case SCRIPT_USAGE_TWICE:
+  case SCRIPT_USAGE_FIRST:
   case SCRIPT_BAD_USAGE:
   case SCRIPT_LONG:
   case SCRIPT_REPLAY:
@@ -167,6 +181,10 @@ static void words_decide(struct call *c, int64_t max_tokens) {
     return;
   }
   if (c->words > WORDS_MAX / c->choices) c->words = WORDS_MAX / c->choices;
+  if (c->script.script == SCRIPT_ENDLESS) {
+    c->words = INT64_MAX / c->choices;
+    return;
+  }
   if (max_tokens < c->words) {
     c->words = max_tokens;
     c->finish_reason = "length";

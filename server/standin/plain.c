@@ -9,8 +9,8 @@ static const char *const words[] = {"Hello", "from", "the",     "stand-in", "pro
 const char *const tool_pieces[3] = {"{\\\"location\\\":", "\\\"Paris\\\"", "}"};
 
 void word_add(struct call *c, struct buf *out, int64_t number) {
-  (void)c;
   if (number) buf_putc(out, ' ');
+  if (c->script.script == SCRIPT_NUL) buf_add(out, "\0\xff", 2);
   buf_puts(out, words[(size_t)number % ARRAY_LEN(words)]);
 }
 

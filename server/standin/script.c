@@ -23,9 +23,13 @@ static const struct {
     {"line-100mb", SCRIPT_BIG, false, 100 * 1024},
     {"huge", SCRIPT_BIG, false, 100 * 1024},
     {"big", SCRIPT_BIG, true, -1},
+    {"endless", SCRIPT_ENDLESS, false, 0},
     {"bomb", SCRIPT_BOMB, false, 0},
+    {"redirect", SCRIPT_REDIRECT, true, 0},
+    {"nul", SCRIPT_NUL, false, 0},
     {"no-usage", SCRIPT_NO_USAGE, false, 0},
     {"usage-twice", SCRIPT_USAGE_TWICE, false, 0},
+    {"usage-first", SCRIPT_USAGE_FIRST, false, 0},
     {"bad-usage", SCRIPT_BAD_USAGE, true, 0},
     {"long", SCRIPT_LONG, true, -1},
 };
@@ -99,4 +103,18 @@ void script_error(int64_t status, const char **ret_message, const char **ret_fie
     *ret_message = errors[i].message;
     *ret_fields = errors[i].fields;
   }
+}
+
+int script_redirect(int64_t number, const char **ret_line) {
+  static const struct {
+    int status;
+    const char *line;
+  } redirects[] = {
+      {301, "Location: http://169.254.169.254/latest/meta-data/\r\n"},
+      {307, "Location: file:///etc/passwd\r\n"},
+      {308, "Location: ftp://127.0.0.1/\r\n"},
+  };
+  size_t at = (size_t)number % ARRAY_LEN(redirects);
+  *ret_line = redirects[at].line;
+  return redirects[at].status;
 }

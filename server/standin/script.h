@@ -17,9 +17,13 @@ enum script {
   SCRIPT_ERROR,
   SCRIPT_ERROR_MID,
   SCRIPT_BIG,
+  SCRIPT_ENDLESS,
   SCRIPT_BOMB,
+  SCRIPT_REDIRECT,
+  SCRIPT_NUL,
   SCRIPT_NO_USAGE,
   SCRIPT_USAGE_TWICE,
+  SCRIPT_USAGE_FIRST,
   SCRIPT_BAD_USAGE,
   SCRIPT_LONG,
   SCRIPT_REPLAY,
@@ -38,3 +42,5 @@ struct script_call script_parse(struct str model);
 void script_error(int64_t status, const char **ret_message, const char **ret_fields);
 extern const char *const script_bad_counts[]; // raw JSON, by number
 #define SCRIPT_BAD_COUNTS 8
+// The head of redirect-<n>: its status, and its Location as a whole line.
+int script_redirect(int64_t number, const char **ret_line);

@@ -17,9 +17,11 @@ void served_write(const struct call *c, const char *state, int64_t tokens) {
   buf_init(&line, 4096);
   buf_printf(&line,
              "{\"state\":\"%s\",\"id\":\"%s\",\"call\":\"%.*s\",\"path\":\"%.*s\",\"model\":%.*s,\"status\":%d,"
-             "\"prompt_tokens\":%lld,\"completion_tokens\":%lld}\n",
+             "\"prompt_tokens\":%lld,\"completion_tokens\":%lld",
              state, c->id, STR_ARG(tag), STR_ARG(path), STR_ARG(c->model), c->status, (long long)c->prompt_tokens,
              (long long)tokens);
+  if (c->named_script.len) buf_printf(&line, ",\"script\":%.*s", STR_ARG(c->named_script));
+  buf_puts(&line, "}\n");
   ssize_t put = write(c->standin->log_fd, line.data, line.len);
   if (put == (ssize_t)line.len && c->standin->log_sync) fdatasync(c->standin->log_fd);
   buf_finish(&line);

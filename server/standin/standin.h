@@ -33,20 +33,25 @@
 //   stand-in:line-100mb       one word of 100 MiB: one line of a stream
 //   stand-in:huge             the same (the name for a plain answer)
 //   stand-in:big-<n>          one word of n KiB
+//   stand-in:endless          words for ever; plain: one word without end, in chunks
 //   stand-in:bomb             Content-Encoding: gzip, 256 KiB that inflate to 269 MB
+//   stand-in:redirect-<n>     0: 301 to a cloud's metadata, 1: 307 to a file, 2: 308 to an FTP server
+//   stand-in:nul              a raw NUL and a byte that is no UTF-8 in each word
 //   stand-in:no-usage         no usage, asked for or not
 //   stand-in:usage-twice      usage twice; the first has half of the completion tokens
+//   stand-in:usage-first      the usage before the words, not after them (plain: as ever)
 //   stand-in:bad-usage        completion_tokens is no count; bad-usage-<n>: 0 negative, 1 a string, 2 1e400, 3 2^63,
 //                             4 null, 5 a fraction, 6 an object, 7 a list
 //   stand-in:long-<n>         n words
 //   replay:<endpoint>/<name>  on any POST: the recording in DIR/<endpoint>/<name> (meta.json tells status, type, file);
 //                             @<offset> sends the body in two pieces split there, !<offset> closes the connection there
-// Every other model answers ordinarily.
+// Every other model answers ordinarily. The same may be asked for by the request's metadata, {"metadata":{"script":
+// "stand-in:hang"}}: then the model keeps a name that has a price.
 //
 // Each line of --log is one JSON object:
 //   {"state":"started","id":"chatcmpl-…","call":"","path":"/v1/chat/completions","model":"…","status":200,
-//    "prompt_tokens":11,"completion_tokens":0}
-// id is the one in the answer; call is the request's x-tollgate-call header. "started" is written when the request has
+//    "prompt_tokens":11,"completion_tokens":0,"script":"stand-in:slow-5"}
+// id is the one in the answer; call is the request's x-tollgate-call header; script stands there where one was named. "started" is written when the request has
 // been read and found good; then "finished", or "aborted" where the client left or the script broke the answer off:
 // with the tokens that really went out.
 #pragma once

@@ -39,7 +39,8 @@ static enum step stream_close(struct call *c, struct buf *out, int *ret_wait_ms)
     event_end(c, out);
   }
   if (c->include_usage && c->script.script == SCRIPT_USAGE_TWICE) usage_event(c, out, total / 2);
-  if (c->include_usage && c->script.script != SCRIPT_NO_USAGE) usage_event(c, out, total);
+  bool told = c->script.script == SCRIPT_NO_USAGE || c->script.script == SCRIPT_USAGE_FIRST;
+  if (c->include_usage && !told) usage_event(c, out, total);
   call_put(c, out, STR("data: [DONE]\n\n"));
   return stream_last(c, out, ret_wait_ms);
 }
@@ -106,6 +107,8 @@ void stream_role(struct call *c, struct buf *out, int64_t choice) {
 static enum step stream_head(struct call *c, struct buf *out, int *ret_wait_ms) {
   call_put_head(c, out, -1);
   for (int64_t i = 0; i < c->choices; i++) stream_role(c, out, i);
+  if (c->include_usage && c->script.script == SCRIPT_USAGE_FIRST)
+    usage_event(c, out, c->choices * c->words * c->token_each);
   c->step = stream_words;
   *ret_wait_ms = pause_before_word(c);
   return *ret_wait_ms ? STEP_WAIT : STEP_MORE;

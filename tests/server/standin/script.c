@@ -242,6 +242,79 @@ static void long_answers_have_their_words(void **state) {
   reply_finish(&r);
 }
 
+static void redirects_lead_where_nobody_should_follow(void **state) {
+  (void)state;
+  static const struct {
+    const char *model, *where;
+    int status;
+  } cases[] = {
+      {"stand-in:redirect-0", "Location: http://169.254.169.254/", 301},
+      {"stand-in:redirect-1", "Location: file:///etc/passwd\r\n", 307},
+      {"stand-in:redirect-2", "Location: ftp://", 308},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    struct reply r;
+    ask_model(&provider, &r, cases[i].model, i % 2);
+    assert_int_equal(r.status, cases[i].status);
+    assert_non_null(strstr(buf_cstr(&r.head), cases[i].where));
+    reply_finish(&r);
+  }
+}
+
+// More than any whole answer has, and no sign of an end.
+static void endless_answers_go_on(void **state) {
+  (void)state;
+  for (int stream = 0; stream < 2; stream++) {
+    char *block = mem_alloc(1 << 20), body[200];
+    size_t got = 0;
+    int fd = provider_connect(&provider);
+    snprintf(body, sizeof(body), "{\"model\":\"stand-in:endless\",\"stream\":%s,\"messages\":[]}", stream ? "true" : "false");
+    send_request(fd, "POST", "/v1/chat/completions", KEY, body);
+    while (got < 8 << 20) {
+      ssize_t n = recv(fd, block, 1 << 20, 0);
+      assert_true(n > 0);
+      if (got == 0) assert_non_null(memmem(block, (size_t)n, "Transfer-Encoding: chunked", 26));
+      got += (size_t)n;
+    }
+    close(fd);
+    mem_free(block);
+  }
+}
+
+static void words_may_hold_what_no_text_may(void **state) {
+  (void)state;
+  for (int stream = 0; stream < 2; stream++) {
+    struct reply r;
+    ask_model(&provider, &r, "stand-in:nul", stream);
+    assert_true(r.whole);
+    assert_non_null(memmem(r.body.data, r.body.len, "\0\xffHello", 7));
+    reply_finish(&r);
+  }
+}
+
+static void usage_may_come_before_the_words(void **state) {
+  (void)state;
+  struct reply r;
+  ask_model(&provider, &r, "stand-in:usage-first", true);
+  const char *usage = strstr(buf_cstr(&r.body), "\"completion_tokens\":12,"), *word = strstr(buf_cstr(&r.body), "Hello");
+  assert_true(usage && word && usage < word);
+  assert_int_equal(count_of(&r, "prompt_tokens\""), 1);
+  reply_finish(&r);
+}
+
+// The model's name stays one that has a price.
+static void metadata_may_name_the_script(void **state) {
+  (void)state;
+  struct reply r;
+  ask(&provider, &r, "{\"model\":\"gpt-4o\",\"messages\":[],\"metadata\":{\"script\":\"stand-in:long-7\"}}");
+  assert_value(buf_str(&r.body), "model", "\"gpt-4o\"");
+  assert_value(buf_str(&r.body), "usage.completion_tokens", "7");
+  reply_finish(&r);
+  ask(&provider, &r, "{\"model\":\"gpt-4o\",\"messages\":[],\"metadata\":{\"script\":17}}");
+  assert_value(buf_str(&r.body), "usage.completion_tokens", "12");
+  reply_finish(&r);
+}
+
 static void unknown_names_are_ordinary_models(void **state) {
   (void)state;
   static const char *const names[] = {"stand-in:",       "stand-in:nothing", "stand-in:slow",
@@ -268,6 +341,11 @@ int main(void) {
       cmocka_unit_test(the_bomb_is_small_and_says_gzip),
       cmocka_unit_test(usage_may_be_missing_doubled_or_bad),
       cmocka_unit_test(long_answers_have_their_words),
+      cmocka_unit_test(redirects_lead_where_nobody_should_follow),
+      cmocka_unit_test(endless_answers_go_on),
+      cmocka_unit_test(words_may_hold_what_no_text_may),
+      cmocka_unit_test(usage_may_come_before_the_words),
+      cmocka_unit_test(metadata_may_name_the_script),
       cmocka_unit_test(unknown_names_are_ordinary_models),
   };
   return cmocka_run_group_tests(tests, begin, end);

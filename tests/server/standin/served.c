@@ -93,6 +93,7 @@ static void a_client_that_leaves_is_aborted_with_what_it_got(void **state) {
   assert_true(raw_int(value_at(line_of("call_gone", "aborted", &text), "completion_tokens"), &tokens));
   assert_in_range(tokens, 2, 4);
   mem_free(text);
+  assert_line("call_gone", "aborted", "script", "\"stand-in:slow-100\"");
 }
 
 static void a_client_that_leaves_a_hanging_call_is_aborted(void **state) {
