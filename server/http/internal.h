@@ -135,6 +135,7 @@ struct http_server {
   size_t pulse_count;
   size_t pulse_fd_count; // how many of them have their fd
   _Atomic unsigned pulses_seen;
+  int64_t knock_us; // when the next knock is due; the watch's own
   int watch_epoll, watch_event;
   pthread_t watch_thread;
   bool watch_started;
@@ -212,6 +213,9 @@ bool pulse_start(struct http_server *s);
 bool pulse_pass(struct http_server *s); // true while there is a crowd
 void pulse_stop(struct http_server *s);
 const struct http_route *pulse_route(const struct http_request *r);
+
+// knock.c
+void knock_pass(struct http_server *s, int64_t now_us);
 
 // selftest.c
 bool selftest_run(struct http_server *s, struct buf *ret_error);
