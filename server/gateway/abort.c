@@ -11,9 +11,10 @@ bool abort_happened(const struct gateway_call *c) {
   return c->left || c->cancelled == CANCEL_GONE;
 }
 
-// What the client's socket had taken when it was seen to be gone.
+// What the client's socket had taken when it was seen to be gone. A client that leaves at the very end may be seen to
+// when its request has been answered already.
 void abort_note(struct gateway_call *c) {
-  int64_t pending = c->streaming ? (int64_t)http_stream_pending(c->request) : 0;
+  int64_t pending = c->streaming && c->request ? (int64_t)http_stream_pending(c->request) : 0;
   c->taken = c->delivered > pending ? c->delivered - pending : 0;
 }
 

@@ -84,6 +84,14 @@ static void a_share_of_a_huge_count_does_not_overflow(void **state) {
   assert_int_equal(quantity(&u, OUTPUT), INT64_MAX - 1);
 }
 
+// Its socket was seen to close after its stream had been ended.
+static void who_leaves_after_its_answer_has_taken_what_was_written(void **state) {
+  (void)state;
+  struct gateway_call c = {.streaming = true, .delivered = 70};
+  abort_note(&c);
+  assert_int_equal(c.taken, 70);
+}
+
 int main(void) {
   const struct CMUnitTest rules[] = {
       cmocka_unit_test(generated_charges_all_that_came),
@@ -92,6 +100,7 @@ int main(void) {
       cmocka_unit_test(input_charges_no_output),
       cmocka_unit_test(before_the_first_token_nothing_is_charged_and_after_it_all),
       cmocka_unit_test(a_share_of_a_huge_count_does_not_overflow),
+      cmocka_unit_test(who_leaves_after_its_answer_has_taken_what_was_written),
   };
   return cmocka_run_group_tests(rules, NULL, NULL);
 }
