@@ -94,7 +94,7 @@ static void headers_write(const struct api *a, const struct api_request *r, stru
   if (r->headers) buf_puts(out, r->headers);
   if (strcmp(r->method, "POST") == 0 && !(r->headers && strstr(r->headers, "Idempotency-Key:"))) {
     char id[ID_TEXT_MAX];
-    id_print("cli", uuid_v7(clock_wall_us()), id);
+    id_print("cli", uuid_local(clock_wall_us()), id);
     buf_printf(out, "Idempotency-Key: %s\n", id);
   }
 }

@@ -11,7 +11,7 @@
 
 const struct uuid UUID_NIL;
 
-static _Atomic uint64_t last_stamp;     // milliseconds << 12 | fraction
+static _Atomic uint64_t last_stamp, last_local; // milliseconds << 12 | fraction
 static _Atomic unsigned fork_count = 1; // a child must not go on with its parent's random bytes
 static pthread_once_t fork_watch = PTHREAD_ONCE_INIT;
 
@@ -47,12 +47,12 @@ static uint64_t random_u64(void) {
 }
 
 // The fraction is counted in 4096ths of a millisecond; more ids than that in one borrow from the next.
-static uint64_t stamp_next(int64_t wall_us) {
+static uint64_t stamp_next(_Atomic uint64_t *sequence, int64_t wall_us) {
   uint64_t us = wall_us > 0 ? (uint64_t)wall_us : 0;
   uint64_t stamp = us / 1000 << 12 | us % 1000 * 4096 / 1000;
-  uint64_t last = atomic_load(&last_stamp), next;
+  uint64_t last = atomic_load(sequence), next;
   do next = stamp > last ? stamp : last + 1;
-  while (!atomic_compare_exchange_weak(&last_stamp, &last, next));
+  while (!atomic_compare_exchange_weak(sequence, &last, next));
   return next;
 }
 
@@ -74,7 +74,11 @@ static struct uuid uuid_make(uint64_t stamp, uint64_t random) {
 }
 
 struct uuid uuid_v7(int64_t wall_us) {
-  return uuid_make(stamp_next(wall_us), random_u64());
+  return uuid_make(stamp_next(&last_stamp, wall_us), random_u64());
+}
+
+struct uuid uuid_local(int64_t wall_us) {
+  return uuid_make(stamp_next(&last_local, wall_us), random_u64());
 }
 
 struct uuid uuid_floor(int64_t wall_us) {

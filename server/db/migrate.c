@@ -148,7 +148,7 @@ int migrate_files(struct db *db, const struct embedded_file *files,
                   void (*step)(void *arg, int number, const char *name), void *arg, struct migrate_status *ret) {
   struct run run = {.db = db, .files = files, .step = step, .arg = arg, .ret = ret};
   *ret = (struct migrate_status){0};
-  id_print("migrator", uuid_v7(clock_wall_us()), run.holder);
+  id_print("migrator", uuid_local(clock_wall_us()), run.holder);
   int r = status_of(db, files, ret);
   if (r != 0 || ret->state == MIGRATE_CURRENT) return r;
   if (is_refused(ret)) return 1;

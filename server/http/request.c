@@ -11,7 +11,7 @@ struct http_request *request_create(struct http_conn *c, const char *raw_target)
   pthread_mutex_init(&r->lock, NULL);
   pthread_cond_init(&r->called, NULL);
   arena_init(&r->arena, LIMIT_REQUEST_ARENA);
-  id_print("req", uuid_v7(clock_wall_us()), r->id);
+  id_print("req", uuid_local(clock_wall_us()), r->id);
   r->raw_target = arena_str(&r->arena, str_from(raw_target));
   return r;
 }

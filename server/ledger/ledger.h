@@ -20,8 +20,8 @@ struct buf;
 struct ledger *ledger_create(const struct ledger_config *config, struct buf *ret_error);
 // Ends the lease (nothing may be pending), joins. NULL is fine.
 void ledger_destroy(struct ledger *l);
-// The database's clock, in microseconds since 1970: this machine's, corrected by what the last commit told. Ids of calls
-// and the choice of prices go by it.
+// The database's clock, in microseconds since 1970: what the last commit told, and the time that has passed since. A step
+// of this machine's wall clock does not move it. Ids of calls and the choice of prices go by it.
 int64_t ledger_now(const struct ledger *l);
 int64_t ledger_lease_us(const struct ledger *l);
 bool ledger_up(const struct ledger *l); // the last transaction worked and the lease stands

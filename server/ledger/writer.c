@@ -40,7 +40,7 @@ struct ledger {
   struct ledger_op *first, *last; // the queue
   size_t queued;
   bool closing;
-  _Atomic int64_t clock_offset; // the database's clock less this machine's
+  _Atomic int64_t clock_offset; // the database's clock less this machine's monotonic one, which nobody steps
   _Atomic bool up;
   // the thread's own
   struct db *db;
@@ -56,7 +56,7 @@ struct ledger {
 // ---- the connection and the writer's row
 
 static void clock_set(struct ledger *l, int64_t db_now) {
-  atomic_store(&l->clock_offset, db_now - clock_wall_us());
+  atomic_store(&l->clock_offset, db_now - clock_mono_us());
 }
 
 static bool is_up(struct ledger *l, bool up) {
@@ -456,7 +456,7 @@ void ledger_destroy(struct ledger *l) {
 }
 
 int64_t ledger_now(const struct ledger *l) {
-  return clock_wall_us() + atomic_load(&l->clock_offset);
+  return clock_mono_us() + atomic_load(&l->clock_offset);
 }
 
 int64_t ledger_lease_us(const struct ledger *l) {

@@ -167,8 +167,9 @@ static void unknown_put(struct principals *c, const unsigned char tag[CRYPTO_TAG
 
 // ---- finding
 
+// By the time that has passed since the database said how long the key has: this machine's wall clock may be wrong.
 static bool expired(const struct principal *p) {
-  return p->expires_at != 0 && p->expires_at <= clock_wall_us();
+  return p->expires_at != 0 && p->runs_out_at <= clock_mono_us();
 }
 
 // The place's principal, referenced, and how old the word of the database is. A dummy is compared where there is none.
@@ -227,6 +228,7 @@ enum {
   COL_LIMITS,
   COL_ABORT_CHARGE,
   COL_ABORT_UPSTREAM,
+  COL_RUNS_OUT_IN,
 };
 
 static int principal_read(struct db *db, struct str public_id, struct db_result **ret) {
@@ -247,6 +249,7 @@ static struct principal *principal_make(const struct db_result *r, int64_t asked
   p->usable = db_bool(r, 0, COL_USABLE);
   p->suspended = db_bool(r, 0, COL_SUSPENDED);
   p->expires_at = db_time(r, 0, COL_EXPIRES);
+  p->runs_out_at = asked_at + db_i64(r, 0, COL_RUNS_OUT_IN);
   p->config_version = db_i64(r, 0, COL_VERSION);
   p->confirmed_at = asked_at;
   p->short_policy = (enum short_policy)db_i64(r, 0, COL_POLICY);

@@ -21,6 +21,7 @@ struct principal {
   bool usable;     // neither revoked nor expired, as of reading
   bool suspended;  // the customer
   int64_t expires_at;     // microseconds, 0: never
+  int64_t runs_out_at;    // the same moment in monotonic microseconds
   int64_t config_version;
   int64_t confirmed_at;   // monotonic microseconds of the reading
   enum short_policy short_policy;

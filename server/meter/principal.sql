@@ -7,7 +7,7 @@ SELECT k.customer_id, k.id, k.tag, k.kind = 'ad', k.expires_at,
        c.config_version, c.status = 2, p.short_policy, p.short_debt,
        ARRAY(SELECT l.id FROM limits l
              WHERE l.customer_id = k.customer_id AND (l.key_id IS NULL OR l.key_id = k.id) ORDER BY l.id),
-       p.abort_charge, p.abort_upstream
+       p.abort_charge, p.abort_upstream, (extract(epoch FROM k.expires_at - now()) * 1000000)::bigint
 FROM key_directory d
 JOIN keys k ON k.customer_id = d.customer_id AND k.id = d.key_id
 LEFT JOIN customers c ON c.id = k.customer_id

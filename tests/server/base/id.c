@@ -47,6 +47,15 @@ static int compare(const void *a, const void *b) {
   return memcmp(a, b, sizeof(struct uuid));
 }
 
+// A request's id has this machine's time, a call's the database's.
+static void names_of_the_machines_time_do_not_push_the_others(void **state) {
+  (void)state;
+  int64_t now = clock_wall_us(), ahead = now + INT64_C(86400) * 1000000;
+  struct uuid first = uuid_local(ahead), second = uuid_local(now);
+  assert_true(uuid_cmp(first, second) < 0);
+  assert_true(uuid_time_us(uuid_v7(now)) < now + INT64_C(3600) * 1000000);
+}
+
 static void threads_never_draw_the_same_stamp(void **state) {
   (void)state;
   struct uuid *ids = mem_alloc(sizeof *ids * THREADS * EACH);
@@ -209,6 +218,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_v7_carries_version_variant_and_time),
       cmocka_unit_test(ids_grow_even_when_the_clock_goes_back),
+      cmocka_unit_test(names_of_the_machines_time_do_not_push_the_others),
       cmocka_unit_test(threads_never_draw_the_same_stamp),
       cmocka_unit_test(a_forked_child_draws_other_ids),
       cmocka_unit_test(the_floor_is_below_every_id_of_its_millisecond),

@@ -12,6 +12,7 @@
 #include "ledger/audit.h"
 #include "ledger/ledger.h"
 #include "../cluster.h"
+#include "../wall.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -463,6 +464,21 @@ static void idempotency_keys_are_forgotten_after_a_week(void **state) {
   assert_int_equal(number("SELECT count(*) FROM idempotency WHERE key = 'k'"), 2);
 }
 
+static void a_step_of_the_wall_clock_moves_neither_the_ledgers_time_nor_ids(void **state) {
+  (void)state;
+  struct ledger *l = writer(10000);
+  struct uuid customer = customer_new();
+  int64_t before = ledger_now(l);
+  for (int i = 0; i < 2; i++) {
+    wall_step_s = i ? -86400 : 86400;
+    int64_t now = ledger_now(l), id = uuid_time_us(ledger_call_id(l, customer));
+    wall_step_s = 0;
+    assert_true(now >= before && now < before + INT64_C(3600) * 1000000);
+    assert_true(id >= before - 1000 && id < before + INT64_C(3600) * 1000000);
+  }
+  ledger_destroy(l);
+}
+
 static int setup(void **state) {
   (void)state;
   log_open(LOG_ERROR + 1, false);
@@ -495,6 +511,7 @@ int main(void) {
       cmocka_unit_test(evidence_that_the_database_does_not_take_costs_no_charge),
       cmocka_unit_test(a_writer_that_was_taken_for_dead_takes_its_holds_over),
       cmocka_unit_test(a_lock_that_does_not_come_costs_neither_the_lease_nor_the_others),
+      cmocka_unit_test(a_step_of_the_wall_clock_moves_neither_the_ledgers_time_nor_ids),
       cmocka_unit_test(partitions_are_made_ahead_once),
       cmocka_unit_test(idempotency_keys_are_forgotten_after_a_week),
   };

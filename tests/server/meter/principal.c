@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "../cluster.h"
+#include "../wall.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -200,6 +201,34 @@ static void threads_may_find_while_another_loads_and_confirms(void **state) {
   principals_destroy(c);
 }
 
+static void a_step_of_the_wall_clock_lets_no_key_expire(void **state) {
+  (void)state;
+  struct principals *c = principals_create(&keys);
+  struct made k = key(customer(), clock_wall_us() + INT64_C(3600) * 1000000);
+  assert_int_equal(load(c, k.text), PRINCIPAL_FOUND);
+  wall_step_s = 86400;
+  assert_int_equal(find(c, k.text, true), PRINCIPAL_FOUND);
+  wall_step_s = -86400;
+  assert_int_equal(find(c, k.text, true), PRINCIPAL_FOUND);
+  wall_step_s = 0;
+  principals_destroy(c);
+}
+
+// However early this machine's clock thinks it is.
+static void nor_does_it_keep_one_alive(void **state) {
+  (void)state;
+  struct principals *c = principals_create(&keys);
+  struct made k = key(customer(), clock_wall_us() + 1500000);
+  assert_int_equal(load(c, k.text), PRINCIPAL_FOUND);
+  wall_step_s = -86400;
+  int answer = PRINCIPAL_FOUND;
+  for (int64_t until = clock_mono_us() + 20000000; answer == PRINCIPAL_FOUND && clock_mono_us() < until;)
+    answer = find(c, k.text, false);
+  wall_step_s = 0;
+  assert_int_equal(answer, PRINCIPAL_UNKNOWN);
+  principals_destroy(c);
+}
+
 static int start(void **state) {
   (void)state;
   struct buf error;
@@ -229,6 +258,8 @@ int main(void) {
       cmocka_unit_test(revoked_and_expired_keys_are_unknown),
       cmocka_unit_test(an_operators_key_is_never_cached),
       cmocka_unit_test(confirming_renews_trust_and_drops_what_has_moved),
+      cmocka_unit_test(a_step_of_the_wall_clock_lets_no_key_expire),
+      cmocka_unit_test(nor_does_it_keep_one_alive),
       cmocka_unit_test(threads_may_find_while_another_loads_and_confirms),
   };
   return cmocka_run_group_tests(tests, start, finish);
