@@ -101,12 +101,10 @@ static struct fold_grant *grant_renew(struct fold *f, struct fold_customer *c, s
   old->left -= a;
   old->expired += a;
   fold_transfer_add(f, c->id, TRANSFER_EXPIRE, &(struct fold_leg){old->id, a}, 1, "returned to an expired grant");
-  size_t at = (size_t)(old - c->grants);
-  struct fold_grant *g = fold_grant_append(f, c);
-  old = &c->grants[at];
-  *g = (struct fold_grant){.id = f->new_id(f->new_id_arg, f->now), .source = old->source, .priority = old->priority,
-                           .expires_at = f->now + FOLD_GRACE_US, .granted = a, .left = a,
-                           .reason = STR("returned from an expired grant"), .dirty = true, .fresh = true};
+  struct fold_grant *g =
+      fold_grant_add(f, c, (struct fold_grant){.id = f->new_id(f->new_id_arg, f->now), .source = old->source, .priority = old->priority,
+                                               .expires_at = f->now + FOLD_GRACE_US, .granted = a, .left = a,
+                                               .reason = STR("returned from an expired grant"), .dirty = true, .fresh = true});
   fold_transfer_add(f, c->id, TRANSFER_GRANT, &(struct fold_leg){g->id, a}, 1, "returned from an expired grant");
   return g;
 }
@@ -118,10 +116,10 @@ static void leg_return(struct fold *f, struct fold_customer *c, struct fold_leg 
     c->debt -= off;
     amount rest = leg.amount - off;
     if (rest == 0) return;
-    struct fold_grant *g = fold_grant_append(f, c);
-    *g = (struct fold_grant){.id = f->new_id(f->new_id_arg, f->now), .source = 4, .priority = 100, .granted = rest,
-                             .left = rest, .reason = STR("returned after its debt was repaid"), .dirty = true, .fresh = true};
     // The balance rose with the reversal; the grant stands for that, it gives nothing more.
+    (void)fold_grant_add(f, c, (struct fold_grant){.id = f->new_id(f->new_id_arg, f->now), .source = 4, .priority = 100,
+                                                   .granted = rest, .left = rest,
+                                                   .reason = STR("returned after its debt was repaid"), .dirty = true, .fresh = true});
     return;
   }
   struct fold_grant *g = grant_find(c, leg.grant);

@@ -42,14 +42,26 @@ void fold_call_add(struct fold *f, const struct fold_call *call) {
   *vec_add(&f->calls) = *call;
 }
 
-struct fold_grant *fold_grant_append(struct fold *f, struct fold_customer *c) {
+// Burn order: by priority, then earliest expiry, then oldest. The same as in the statements that read grants.
+static bool burns_before(const struct fold_grant *a, const struct fold_grant *b) {
+  int64_t of_a = a->expires_at ? a->expires_at : INT64_MAX, of_b = b->expires_at ? b->expires_at : INT64_MAX;
+  if (a->priority != b->priority) return a->priority < b->priority;
+  if (of_a != of_b) return of_a < of_b;
+  return uuid_cmp(a->id, b->id) < 0;
+}
+
+// In its place: what is spent behind it in this batch burns it in its turn.
+struct fold_grant *fold_grant_add(struct fold *f, struct fold_customer *c, struct fold_grant grant) {
   if (c->grant_count >= c->grant_cap) {
     c->grant_cap = 2 * c->grant_count + 4;
     struct fold_grant *grown = arena_alloc(f->arena, c->grant_cap * sizeof *grown);
     if (c->grant_count) memcpy(grown, c->grants, c->grant_count * sizeof *grown);
     c->grants = grown;
   }
-  return &c->grants[c->grant_count++];
+  size_t at = c->grant_count++;
+  for (; at > 0 && burns_before(&grant, &c->grants[at - 1]); at--) c->grants[at] = c->grants[at - 1];
+  c->grants[at] = grant;
+  return &c->grants[at];
 }
 
 void fold_customer_check(const struct fold_customer *c) {
@@ -176,10 +188,10 @@ static void fold_grant(struct fold *f, struct fold_customer *c, struct ledger_op
   op->result = LEDGER_REFUSED;
   if (!amount_add(c->balance, op->grant.amount, &after)) return;
   once_keep(f, op);
-  struct fold_grant *g = fold_grant_append(f, c);
-  *g = (struct fold_grant){.id = op->id, .source = op->grant.source, .priority = op->grant.priority,
-                           .expires_at = op->grant.expires_at, .granted = op->grant.amount, .left = op->grant.amount,
-                           .reason = op->grant.reason, .dirty = true, .fresh = true};
+  struct fold_grant *g =
+      fold_grant_add(f, c, (struct fold_grant){.id = op->id, .source = op->grant.source, .priority = op->grant.priority,
+                                               .expires_at = op->grant.expires_at, .granted = op->grant.amount,
+                                               .left = op->grant.amount, .reason = op->grant.reason, .dirty = true, .fresh = true});
   fold_transfer_add(f, c->id, TRANSFER_GRANT, &(struct fold_leg){g->id, g->granted}, 1, "");
   c->balance = after;
   c->dirty = true;

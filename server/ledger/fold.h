@@ -30,7 +30,7 @@ struct fold_customer {
   int64_t config_version;
   amount balance, held, debt, credit_limit;
   bool suspended, dirty;
-  struct fold_grant *grants; // in burn order, in the arena; new ones are appended
+  struct fold_grant *grants; // in burn order, in the arena
   size_t grant_count, grant_cap;
   struct bucket *buckets;
   size_t bucket_count;
@@ -150,6 +150,6 @@ void burn_reverse(struct fold *f, struct fold_customer *c, const struct fold_end
 void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void fold_sweep(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void fold_void(struct fold *f, struct fold_customer *c, struct ledger_op *op);
-struct fold_grant *fold_grant_append(struct fold *f, struct fold_customer *c); // moves c->grants
+struct fold_grant *fold_grant_add(struct fold *f, struct fold_customer *c, struct fold_grant grant); // moves c->grants
 void fold_customer_check(const struct fold_customer *c);
 bool fold_past_floor(const struct fold_customer *c);

@@ -54,8 +54,7 @@ static struct fold_customer *customer(struct world *w, const amount *grants, siz
   c->id = number(1);
   c->config_version = 7;
   for (size_t i = 0; i < count; i++) {
-    struct fold_grant *g = fold_grant_append(&w->f, c);
-    *g = (struct fold_grant){.id = number(101 + i), .source = 1, .granted = grants[i], .left = grants[i]};
+    (void)fold_grant_add(&w->f, c, (struct fold_grant){.id = number(101 + i), .source = 1, .granted = grants[i], .left = grants[i]});
     c->balance += grants[i];
   }
   return c;
@@ -486,6 +485,29 @@ static void many_grants_in_one_batch_stay_within_its_memory(void **state) {
   assert_true(w->arena.used < 8 * 1024 * 1024);
 }
 
+static void a_grant_burns_in_its_turn_in_the_very_batch_that_gives_it(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  c->grants[0].priority = 100;
+  struct ledger_op a = admit(11, 50), s = settle(11, 30);
+  run(w, &a);
+  next_batch(w);
+  struct ledger_op first = {.kind = LEDGER_GRANT, .customer = number(1), .id = number(300), .grant = {.source = 2, .priority = 10, .amount = 20}};
+  struct ledger_op last = first, sooner = first;
+  last.id = number(301);
+  last.grant.priority = 200;
+  sooner.id = number(302);
+  sooner.grant.priority = 100;
+  sooner.grant.expires_at = NOW + 1000;
+  struct ledger_op *ops[] = {&last, &first, &sooner, &s};
+  fold_run(&w->f, ops, 4);
+  const uint64_t order[] = {300, 302, 101, 301};
+  for (size_t i = 0; i < 4; i++) assert_true(uuid_eq(c->grants[i].id, number(order[i])));
+  assert_int_equal(c->grants[0].left, 0);
+  assert_int_equal(c->grants[1].left, 10);
+  assert_int_equal(c->grants[2].left, 100);
+}
+
 static void a_second_settlement_in_the_same_batch_is_told_of_the_first(void **state) {
   struct world *w = *state;
   struct fold_customer *c = customer(w, (amount[]){100}, 1);
@@ -648,6 +670,7 @@ int main(void) {
       RULE(what_is_held_in_all_stays_an_amount),
       RULE(a_charge_that_no_balance_can_count_is_refused),
       RULE(many_grants_in_one_batch_stay_within_its_memory),
+      RULE(a_grant_burns_in_its_turn_in_the_very_batch_that_gives_it),
       RULE(a_second_settlement_in_the_same_batch_is_told_of_the_first),
       RULE(a_call_is_corrected_once_in_a_batch),
       RULE(usage_without_a_price_leaves_the_estimate),

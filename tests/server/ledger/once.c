@@ -31,8 +31,7 @@ static int setup(void **state) {
   struct fold_customer *c = vec_add(&w->f.customers);
   c->id = number(1);
   c->config_version = 7;
-  struct fold_grant *g = fold_grant_append(&w->f, c);
-  *g = (struct fold_grant){.id = number(101), .source = 1, .granted = 1000, .left = 1000};
+  (void)fold_grant_add(&w->f, c, (struct fold_grant){.id = number(101), .source = 1, .granted = 1000, .left = 1000});
   c->balance = 1000;
   *state = w;
   return 0;
