@@ -139,7 +139,8 @@ int once_ask(const struct fold *f, struct ledger_op *op);
 void once_keep(struct fold *f, const struct ledger_op *op);
 void once_lost(struct fold *f, struct uuid customer, struct uuid call, struct str key);
 void once_release(struct fold *f, const struct fold_hold *h);
-// Whether `charge` can be taken without leaving what an amount can be: a provider may claim any number.
+// Whether `charge` can be taken (below zero: given back) without leaving what an amount can be: a provider may claim any
+// number.
 bool burn_fits(const struct fold *f, const struct fold_customer *c, amount charge);
 // Takes `charge` from the grants in burn order, the rest from debt. Returns its place in the batch's consumption.
 int64_t burn_consume(struct fold *f, struct fold_customer *c, amount charge);

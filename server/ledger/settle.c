@@ -108,7 +108,7 @@ static void correct(struct fold *f, struct fold_customer *c, struct ledger_op *o
   amount difference = call.charge - charged;
   op->charged = charged;
   op->result = LEDGER_REFUSED;
-  if (difference > 0 && !burn_fits(f, c, difference)) return;
+  if (!burn_fits(f, c, difference)) return;
   op->charged = call.charge;
   call.usage = usage_difference(f, call.usage, rows, count);
   call.revision = rows[count - 1].revision + 1;

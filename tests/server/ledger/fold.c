@@ -473,6 +473,22 @@ static void a_charge_that_no_balance_can_count_is_refused(void **state) {
   assert_int_equal(w->f.calls.count, 1);
 }
 
+static void a_call_is_not_undone_where_no_balance_can_count_what_returns(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  settled_once(w, 20);
+  read_ended(w, 0);
+  next_batch(w);
+  struct ledger_op more = {.kind = LEDGER_GRANT, .customer = number(1), .id = number(300), .grant = {.source = 1, .amount = AMOUNT_MAX - 90}};
+  struct ledger_op undo = {.kind = LEDGER_VOID, .customer = number(1), .id = number(11)};
+  run(w, &more);
+  assert_int_equal(more.result, LEDGER_DONE);
+  run(w, &undo);
+  assert_int_equal(undo.result, LEDGER_REFUSED);
+  assert_int_equal(undo.charged, 20);
+  assert_int_equal(c->balance, AMOUNT_MAX - 10);
+}
+
 static void many_grants_in_one_batch_stay_within_its_memory(void **state) {
   struct world *w = *state;
   struct fold_customer *c = customer(w, NULL, 0);
@@ -669,6 +685,7 @@ int main(void) {
       RULE(the_sweeper_charges_what_was_noted_and_only_its_own_writers_holds),
       RULE(what_is_held_in_all_stays_an_amount),
       RULE(a_charge_that_no_balance_can_count_is_refused),
+      RULE(a_call_is_not_undone_where_no_balance_can_count_what_returns),
       RULE(many_grants_in_one_batch_stay_within_its_memory),
       RULE(a_grant_burns_in_its_turn_in_the_very_batch_that_gives_it),
       RULE(a_second_settlement_in_the_same_batch_is_told_of_the_first),
