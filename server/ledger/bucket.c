@@ -35,7 +35,7 @@ bool bucket_covers(const struct bucket *b, int64_t quantity, int64_t now, struct
     ret_refusal->refills_at = b->amount ? now + (need - b->level + b->amount - 1) / b->amount : 0;
     return false;
   }
-  int64_t taken = 0, after = 0;
+  int64_t taken = AMOUNT_MAX, after = 0;
   if (amount_add(b->used, b->held, &taken) && amount_add(taken, quantity, &after) && after <= b->amount) return true;
   ret_refusal->left = b->amount > taken ? b->amount - taken : 0;
   ret_refusal->refills_at = b->period == BUCKET_TOTAL ? 0 : b->window_end;

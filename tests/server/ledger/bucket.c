@@ -116,6 +116,9 @@ static void a_total_never_refills_and_sums_do_not_wrap(void **state) {
   assert_false(draw(&b, 1, NOW, &r));
   assert_int_equal(r.refills_at, 0);
   assert_int_equal(r.left, 0);
+  b.used = b.held = INT64_MAX - 5; // what was used above its hold
+  assert_false(draw(&b, 1, NOW, &r));
+  assert_int_equal(r.left, 0);
 }
 
 int main(void) {
