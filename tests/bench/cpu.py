@@ -32,6 +32,13 @@ def threads_us(pid):
     return sums
 
 
+def ended_children_us(pid):
+    """Of the children of `pid` that have ended: PostgreSQL's backends are its postmaster's."""
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[13]) + int(fields[14])) * TICK_US
+
+
 def children(pid):
     return [int(p) for p in subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True).stdout.split()]
 

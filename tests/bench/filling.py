@@ -12,4 +12,9 @@ def fill(cluster, calls, customers, step):
     done = subprocess.run([_bin("psql"), "-q", "-1", "-v", "ON_ERROR_STOP=1", "-v", f"calls={calls}", "-v", f"customers={customers}", "-v", f"step={step}",
                            "-f", str(SCRIPT), cluster.url()], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    cluster.sql("ANALYZE calls, call_evidence, transfers, grants")
+
+
+def settle(cluster):
+    """What a database does sooner or later after so many rows, done now."""
+    cluster.sql("VACUUM ANALYZE")
+    cluster.sql("CHECKPOINT")

@@ -3,9 +3,12 @@ import json
 import os
 import re
 import subprocess
+import time
 
 from tests.harness.cluster import _bin
 from tests.harness.process import BUILD
+
+from . import cpu
 
 TOOLS = BUILD / "bench"
 
@@ -14,6 +17,14 @@ def _run(argv):
     done = subprocess.run([str(a) for a in argv], capture_output=True, text=True)
     assert done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
+
+
+def _run_on(cluster, argv):
+    """What it printed, and the microseconds of CPU of the backends that it left."""
+    before = cpu.ended_children_us(cluster.process.pid)
+    out = _run(argv)
+    time.sleep(0.1)  # until they have ended
+    return out, cpu.ended_children_us(cluster.process.pid) - before
 
 
 def _body_file(folder, body):
@@ -57,7 +68,9 @@ def pairs(cluster, customers, slots=256, **how):
     argv = [TOOLS / "pairs", "--url", cluster.url(), "--customers", customers, "--slots", slots]
     for name, value in how.items():
         argv += [f"--{name}", value]
-    r = json.loads(_run(argv))
+    out, database_us = _run_on(cluster, argv)
+    r = json.loads(out)
+    r["database_us"] = database_us / max(1, r["pairs"])
     r["per_second"] = r["pairs"] / (r["seconds_us"] / 1e6)
     return r
 
@@ -67,8 +80,9 @@ def pgbench(cluster, script, clients, seconds, **variables):
     argv = [_bin("pgbench"), "-n", "-M", "prepared", "-f", script, "-c", clients, "-j", min(clients, 2), "-T", seconds]
     for name, value in variables.items():
         argv += ["-D", f"{name}={value}"]
-    out = _run([*argv, cluster.url()])
-    return {"per_second": float(re.search(r"tps = ([0-9.]+)", out).group(1)), "clients": clients,
+    out, database_us = _run_on(cluster, [*argv, cluster.url()])
+    done = int(re.search(r"transactions actually processed: (\d+)", out).group(1))
+    return {"per_second": float(re.search(r"tps = ([0-9.]+)", out).group(1)), "clients": clients, "database_us": database_us / max(1, done),
             "latency_us": float(re.search(r"latency average = ([0-9.]+) ms", out).group(1)) * 1000}
 
 

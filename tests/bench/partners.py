@@ -15,6 +15,19 @@ def make(cluster):
     load.psql_file(cluster, HERE / "plain_schema.sql")
 
 
+FILL = """
+INSERT INTO plain_entries (customer_id, amount, request_id) SELECT 1 + n %% {c}, -10, gen_random_uuid() FROM generate_series(1, %s) n;
+INSERT INTO plain_usage (customer_id, request_id, model, input_tokens, output_tokens, charge)
+  SELECT 1 + n %% {c}, gen_random_uuid(), 'gpt-4o-mini', 100, 200, 10 FROM generate_series(1, %s) n
+""".format(c=CUSTOMERS)
+
+
+def fill(cluster, events):
+    """The plain event's tables as they stand after so many more events."""
+    for statement in FILL.split(";"):
+        cluster.sql(statement, events)
+
+
 def plain(cluster, clients, seconds, customers=CUSTOMERS):
     return load.pgbench(cluster, HERE / "plain.sql", clients, seconds, customers=customers)
 

@@ -20,8 +20,8 @@ def _row(g, customers, where):
     ours, plain = _best(g, customers, g.options.seconds)
     writer_us, batch = ours["cpu_us"] / ours["pairs"], ours["operations"] / ours["batches"]
     return Row("pairs", f"ledger's pairs (hold, settle) a second {where}, against the plain event", ours["per_second"] / plain["per_second"], "",
-               f"{ours['per_second']:,.0f}/s with {ours['slots']} calls at a time ({batch:.0f} operations a batch, {writer_us:.1f} us of the writer's CPU a pair) "
-               f"against {plain['per_second']:,.0f}/s with {plain['clients']} clients", {"ledger": ours, "plain": plain})
+               f"{ours['per_second']:,.0f}/s with {ours['slots']} calls at a time ({batch:.0f} operations a batch, CPU a pair: writer {writer_us:.1f} us, "
+               f"PostgreSQL {ours['database_us']:.0f}) against {plain['per_second']:,.0f}/s with {plain['clients']} clients (PostgreSQL {plain['database_us']:.0f} us an event)", {"ledger": ours, "plain": plain})
 
 
 def measure(g):

@@ -4,7 +4,7 @@ import decimal
 import statistics
 import time
 
-from ..filling import fill
+from ..filling import fill, settle
 from ..rows import Row
 
 CHARGE = decimal.Decimal("0.0000078")  # as fill.sql charges each
@@ -32,7 +32,7 @@ def measure(g):
         g.world.price(f"bench-model-{i}", g.world.PRICES["gpt-4o-mini"])
     calls = SIZES["quick" if g.options.quick else "scan_max" if g.options.scan_max else "usual"]
     fill(g.cluster, calls, 1, 1)
-    g.cluster.sql("VACUUM ANALYZE calls")
+    settle(g.cluster)
     customer, times = _oldest_customer(g), []
     for _ in range(5):
         answer, ms = _report(g, customer)
