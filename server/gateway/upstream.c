@@ -12,6 +12,10 @@ void upstream_drop(struct gateway_call *c) {
 static void on_head(void *arg, int status, const struct net_header *headers, size_t count) {
   struct gateway_call *c = arg;
   c->status = status;
+  if (net_body_release(c->exchange)) {
+    mem_free(c->body);
+    c->body = NULL;
+  }
   relay_head(c, headers, count);
 }
 

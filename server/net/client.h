@@ -26,7 +26,7 @@ struct net_spec {
   const char *method;
   const char *url;
   struct str headers; // "Name: value\n" lines
-  struct str body;    // lent until done is called or the exchange is cancelled
+  struct str body;    // lent until done is called, the exchange is cancelled, or net_body_release says so
   enum net_trust trust;
   int connect_ms, first_byte_ms, between_ms, total_ms; // deadlines; 0: the defaults of base/limits.h
   int64_t bytes_max;                                   // of the answer's body
@@ -65,3 +65,6 @@ void net_pause(struct net_exchange *x);  // no more data until resumed; deadline
 void net_resume(struct net_exchange *x);
 void net_cancel(struct net_exchange *x);
 bool net_sent(const struct net_exchange *x); // a byte of the request may have gone out
+// Once the head has come: whether the body has been sent to its end. Then it is not lent any more, so that an answer that
+// takes its time does not keep what was asked.
+bool net_body_release(struct net_exchange *x);

@@ -210,6 +210,13 @@ bool net_sent(const struct net_exchange *x) {
   return x->sent;
 }
 
+bool net_body_release(struct net_exchange *x) {
+  ASSERT(net_on_loop(x->loop));
+  bool sent = x->answered && (x->body_copied || x->body_at == x->body.len);
+  if (sent) x->body = (struct str){0}, x->body_at = 0;
+  return sent;
+}
+
 const char *net_end_name(enum net_end end) {
   switch (end) {
   case NET_DONE:

@@ -69,6 +69,7 @@ struct net_exchange {
   size_t head_count;
   bool head_broken;
 
+  bool body_copied; // libcurl has its own copy of the body
   bool in_todo, added, sent, answered, paused, stalled, gone;
   bool address_refused;
   bool judged; // `end` is decided, whatever libcurl says

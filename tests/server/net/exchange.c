@@ -135,6 +135,61 @@ static void large_bodies_arrive_whole(void **state) {
   wire_stop(&w);
 }
 
+// The head comes before the body is read, and then what was read of it.
+static void answer_first(struct wire_connection *c) {
+  char head[4096], block[65536], text[64];
+  size_t got = 0;
+  unsigned long long total = 0, want, zeros = 0;
+  while (got < sizeof head - 1 && !memmem(head, got, "\r\n\r\n", 4)) {
+    if (recv(c->fd, head + got, 1, 0) <= 0) return;
+    head[++got] = '\0';
+  }
+  want = strtoull(strstr(head, "Content-Length: ") + 16, NULL, 10);
+  wire_puts(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+  poll(NULL, 0, 100); // until the head has been told
+  for (ssize_t n; total < want && (n = recv(c->fd, block, sizeof block, 0)) > 0; total += (unsigned long long)n)
+    for (ssize_t i = 0; i < n; i++) zeros += block[i] == 0;
+  snprintf(text, sizeof text, "%llu %llu", total, zeros);
+  wire_puts(c, text);
+}
+
+static int releases;
+static void release_and_wipe(struct probe *p) {
+  union {
+    const char *lent;
+    void *own;
+  } body = {.lent = p->spec.body.ptr};
+  if (!net_body_release(p->x)) return;
+  releases++;
+  memset(body.own, 0, p->spec.body.len);
+}
+
+// A body that is given back is wiped here at once: no byte of that may be sent.
+static void a_body_is_given_back_when_it_is_sent_and_no_sooner(void **state) {
+  (void)state;
+  static const size_t sizes[] = {1, 48 * 1024, 200 * 1024, 3 * 1024 * 1024};
+  struct wire w;
+  wire_start(&w, answer_first);
+  releases = 0;
+  for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+    char *body = mem_alloc(sizes[i]), expected[64];
+    memset(body, 'x', sizes[i]);
+    snprintf(expected, sizeof expected, "%zu 0", sizes[i]);
+    struct probe p;
+    probe_init(&p, loop, w.port);
+    p.spec.method = "POST";
+    p.spec.body = (struct str){body, sizes[i]};
+    p.on_head = release_and_wipe;
+    probe_run(&p);
+    assert_int_equal(p.end, NET_DONE);
+    assert_string_equal(buf_cstr(&p.body), expected);
+    probe_finish(&p);
+    mem_free(body);
+  }
+  assert_in_range(releases, 2, 3); // the small ones; never the one that no socket takes at once
+  wire_stop(&w);
+}
+
 static void script_1xx_and_trailers(struct wire_connection *c) {
   wire_read(c);
   wire_puts(c, "HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
@@ -325,6 +380,7 @@ int main(void) {
       cmocka_unit_test(the_request_is_what_was_asked_and_the_doors_own_headers),
       cmocka_unit_test(each_method_is_sent_as_named),
       cmocka_unit_test(large_bodies_arrive_whole),
+      cmocka_unit_test(a_body_is_given_back_when_it_is_sent_and_no_sooner),
       cmocka_unit_test(interim_answers_and_trailers_are_not_heads),
       cmocka_unit_test(redirects_are_answers_not_orders),
       cmocka_unit_test(proxies_in_the_environment_are_ignored),
