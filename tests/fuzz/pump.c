@@ -74,12 +74,19 @@ static void settle(struct pump *p, int fd) {
 }
 
 // Where the server takes no more for the moment, it has to come to rest first: a request may wait for its answer.
+static void room_make(struct pump *p, int fd) {
+  size_t before = unread_there(fd);
+  settle(p, fd);
+  linger_pass(p->server, 0); // what is sent to a refused upload is thrown away
+  FUZZ_CHECK(p->ended || unread_there(fd) < before, "the server takes no more");
+}
+
 static void send_all(struct pump *p, int fd, struct str bytes, uint8_t how) {
   for (size_t done = 0; done < bytes.len && !p->ended;) {
     size_t piece = fuzz_piece(how, done, bytes.len - done);
     ssize_t sent = send(fd, bytes.ptr + done, piece, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN) break; // closed: what is not read is not judged
-    if (sent < 0) settle(p, fd);
+    if (sent < 0) room_make(p, fd);
     if (sent > 0) done += (size_t)sent;
     if (done < bytes.len) (void)MHD_run(p->server->daemon);
   }
