@@ -66,7 +66,6 @@ static void refuse(struct http_request *r, enum problem problem, const char *why
 
 static void find_route(struct http_request *r) {
   route_find(&r->server->routes, r->method, r->target.path, &r->match);
-  if (!r->match.route) r->match.route = pulse_route(r);
   r->stage = STAGE_BODY;
   if (!r->match.route && r->match.allow[0])
     refuse(r, PROBLEM_METHOD_NOT_ALLOWED, "This path does not take this method; see the Allow header.");

@@ -82,6 +82,7 @@ struct http_request {
   size_t body_seen;
   struct guard_refusal refusal;
   int64_t body_started_us;
+  bool probe;                                 // on a connection of our own
   bool old_version, head_only, close, parked; // parked: suspended as libmicrohttpd sees it; the server thread's own
 
   pthread_mutex_t lock;  // guards all below
@@ -110,12 +111,6 @@ struct http_linger {
   int64_t until_us;
 };
 
-struct http_pulse {
-  struct http_request *request;
-  pthread_t thread;
-  int fd; // our end
-};
-
 struct http_server {
   struct MHD_Daemon *daemon;
   struct route_table routes;
@@ -131,11 +126,10 @@ struct http_server {
   struct http_linger lingers[HTTP_LINGERS]; // conn_lock
   size_t linger_count;
   unsigned threads;
-  struct http_pulse *pulses; // one a thread; conn_lock until the server is ready, then fixed
-  size_t pulse_count;
-  size_t pulse_fd_count; // how many of them have their fd
-  _Atomic unsigned pulses_seen;
+  int *pulses;      // our end of each thread's, or -1; the watch's own once it is ready
   int64_t knock_us; // when the next knock is due; the watch's own
+  pthread_mutex_t adding;
+  bool closed; // no connection of our own is added any more; adding
   int watch_epoll, watch_event;
   pthread_t watch_thread;
   bool watch_started;
@@ -211,8 +205,7 @@ struct MHD_Response *problem_response(struct http_request *r, enum problem p, co
 // pulse.c
 bool pulse_start(struct http_server *s);
 bool pulse_pass(struct http_server *s); // true while there is a crowd
-void pulse_stop(struct http_server *s);
-const struct http_route *pulse_route(const struct http_request *r);
+void pulse_stop(struct http_server *s); // when libmicrohttpd and the watch have ended
 
 // knock.c
 void knock_pass(struct http_server *s, int64_t now_us);

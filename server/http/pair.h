@@ -1,7 +1,10 @@
-// Requests of our own, over a socket pair of which libmicrohttpd is handed one end as if it had been accepted.
+// Connections of our own: socket pairs of which libmicrohttpd is handed one end as if it had been accepted.
 #pragma once
 #include "http/server.h"
 
-// The other end, non-blocking, on which the request has been sent; -1 where that failed. turn: which end is handed
-// over, which decides by whose thread.
-int pair_send(struct http_server *s, unsigned turn, struct str request);
+// Our end, non-blocking; the other one is served by that thread, unless it has as many connections as it may: then by
+// another. -1 where there are no descriptors or libmicrohttpd takes no connection.
+int pair_open(struct http_server *s, unsigned thread);
+
+// Sends a request on our end. False where it does not take all of it.
+bool pair_send(int fd, struct str request);

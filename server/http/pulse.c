@@ -1,95 +1,63 @@
 // libmicrohttpd 0.9.75 collects ready sockets 128 at a time, and when it got exactly 128 it waits for more, without a
-// time limit, before it serves them: with nobody else about, for ever. So each of its threads keeps one request of our
-// own suspended over a socket pair, and while there are enough clients for that to happen, it is resumed and suspended
-// again every few milliseconds: an event that ends any such wait.
+// time limit, before it serves them: with nobody else about, for ever. What was to wake it, a request that is resumed
+// or the order to stop, may be one of the 128. So each of its threads has a connection of our own, on which a request is
+// sent every few milliseconds while there are enough clients for that to happen: an event that ends any such wait. It
+// goes on until libmicrohttpd has stopped.
 #include "http/internal.h"
 #include "http/pair.h"
+#include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PULSE_WAIT_MS 5000
-#define PULSE_SPARE_MAX 64 // tries that reached a thread which had its pulse already
-#define PULSE_PATH "/-/pulse"
+#define PULSE_TEXT "GET /-/pulse HTTP/1.1\r\nHost: a\r\n\r\n" // nothing is at this path
 
-static bool thread_is_new(const struct http_server *s) {
-  for (size_t i = 0; i < s->pulse_count; i++)
-    if (pthread_equal(s->pulses[i].thread, pthread_self())) return false;
-  return s->pulse_count < s->threads;
-}
-
-static void pulse_begin(struct http_request *r, void *context) {
-  (void)context;
-  struct http_server *s = r->server;
-  pthread_mutex_lock(&s->conn_lock);
-  bool take = thread_is_new(s);
-  if (take) s->pulses[s->pulse_count++] = (struct http_pulse){r, pthread_self(), -1};
-  pthread_mutex_unlock(&s->conn_lock);
-  if (!take) http_problem(r, PROBLEM_NOT_FOUND, NULL, "This thread has its pulse.");
-  atomic_fetch_add(&s->pulses_seen, 1);
-}
-
-const struct http_route *pulse_route(const struct http_request *r) {
-  static const struct http_route route = {.method = "GET", .path = PULSE_PATH, .handler = pulse_begin};
-  return r->conn->probe && str_eq(r->target.path, STR(PULSE_PATH)) ? &route : NULL;
-}
-
-static bool await_seen(struct http_server *s, unsigned count) {
-  struct timespec moment = {0, 1000000};
-  for (int waited = 0; atomic_load(&s->pulses_seen) < count; waited++) {
-    if (waited >= PULSE_WAIT_MS) return false;
-    (void)nanosleep(&moment, NULL);
-  }
-  return true;
-}
-
-static size_t pulses_taken(struct http_server *s) {
-  pthread_mutex_lock(&s->conn_lock);
-  size_t count = s->pulse_count;
-  pthread_mutex_unlock(&s->conn_lock);
-  return count;
-}
-
-#define PULSE_TEXT "GET " PULSE_PATH " HTTP/1.1\r\nHost: a\r\n\r\n"
-
-// A thread is chosen by the descriptor's number; alternate ends of pairs, none closed meanwhile, reach them all before
-// long.
-bool pulse_start(struct http_server *s) {
+static bool pulse_send(int fd) {
   static const struct str text = {PULSE_TEXT, sizeof PULSE_TEXT - 1};
-  int spare[PULSE_SPARE_MAX];
-  size_t spare_count = 0;
+  return fd >= 0 && pair_send(fd, text);
+}
+
+// Its thread answers.
+static bool pulse_begin(struct http_server *s, unsigned thread) {
+  int fd = s->pulses[thread] = pair_open(s, thread);
+  struct pollfd answer = {.fd = fd, .events = POLLIN};
+  return pulse_send(fd) && poll(&answer, 1, PULSE_WAIT_MS) == 1;
+}
+
+bool pulse_start(struct http_server *s) {
   bool ok = true;
   s->pulses = mem_alloc(s->threads * sizeof *s->pulses);
-  for (unsigned turn = 0; ok && s->pulse_fd_count < s->threads && spare_count < PULSE_SPARE_MAX; turn++) {
-    int fd = pair_send(s, turn, text);
-    ok = fd >= 0 && await_seen(s, turn + 1);
-    size_t taken = pulses_taken(s);
-    if (ok && taken > s->pulse_fd_count)
-      s->pulses[s->pulse_fd_count++].fd = fd;
-    else if (fd >= 0)
-      spare[spare_count++] = fd;
-  }
-  for (size_t i = 0; i < spare_count; i++) close(spare[i]);
-  return ok && s->pulse_fd_count == s->threads;
+  for (unsigned i = 0; i < s->threads; i++) s->pulses[i] = -1;
+  for (unsigned i = 0; ok && i < s->threads; i++) ok = pulse_begin(s, i);
+  return ok;
+}
+
+static void drop_answers(int fd) {
+  char answers[4096];
+  while (recv(fd, answers, sizeof answers, 0) > 0) {}
+}
+
+// A socket full of requests is as good as one more. Where libmicrohttpd has closed it, another takes its place.
+static void pulse(struct http_server *s, unsigned thread) {
+  int *fd = &s->pulses[thread];
+  if (*fd >= 0) drop_answers(*fd);
+  if (pulse_send(*fd) || (*fd >= 0 && errno == EAGAIN)) return;
+  pthread_mutex_lock(&s->adding);
+  if (*fd >= 0) close(*fd);
+  *fd = s->closed ? -1 : pair_open(s, thread);
+  pthread_mutex_unlock(&s->adding);
 }
 
 bool pulse_pass(struct http_server *s) {
   if (!atomic_load(&s->ready) || atomic_load(&s->open) < HTTP_CROWD) return false;
-  for (size_t i = 0; i < s->pulse_count; i++) {
-    struct http_request *r = s->pulses[i].request;
-    pthread_mutex_lock(&r->lock);
-    if (!r->done) request_resume(r);
-    pthread_mutex_unlock(&r->lock);
-  }
+  for (unsigned i = 0; i < s->threads; i++) pulse(s, i);
   return true;
 }
 
-// When the watch has ended.
 void pulse_stop(struct http_server *s) {
-  for (size_t i = 0; i < s->pulse_count; i++)
-    http_problem(s->pulses[i].request, PROBLEM_SHUTTING_DOWN, NULL, "The service is shutting down.");
-  for (size_t i = 0; i < s->pulse_fd_count; i++) close(s->pulses[i].fd);
-  s->pulse_count = s->pulse_fd_count = 0;
+  for (unsigned i = 0; s->pulses && i < s->threads; i++)
+    if (s->pulses[i] >= 0) close(s->pulses[i]);
   mem_free(s->pulses);
   s->pulses = NULL;
 }

@@ -42,7 +42,8 @@ static void headers_add(struct http_request *r, struct MHD_Response *response, c
   (void)MHD_add_response_header(response, "X-Request-Id", r->id);
   (void)MHD_add_response_header(response, "request-id", r->id);
   if (!cache) (void)MHD_add_response_header(response, "Cache-Control", "no-store");
-  if (r->close || atomic_load(&r->server->draining)) (void)MHD_add_response_header(response, "Connection", "close");
+  bool draining = atomic_load(&r->server->draining) && !r->probe;
+  if (r->close || draining) (void)MHD_add_response_header(response, "Connection", "close");
 }
 
 struct MHD_Response *reply_build(struct http_request *r, const struct http_header *headers, size_t count,

@@ -7,6 +7,7 @@ struct http_request *request_create(struct http_conn *c, const char *raw_target)
   struct http_request *r = mem_alloc(sizeof *r);
   r->server = c->server;
   r->conn = c;
+  r->probe = c->probe;
   atomic_init(&r->refs, 1);
   pthread_mutex_init(&r->lock, NULL);
   pthread_cond_init(&r->called, NULL);

@@ -43,9 +43,10 @@ static bool first_line(int fd, char ret[12]) {
 
 static bool probe_passes(struct http_server *s, const struct probe *p) {
   char line[12];
-  int fd = pair_send(s, 0, p->request);
+  int fd = pair_open(s, 0);
   if (fd < 0) return false;
-  bool ok = first_line(fd, line) && memcmp(line, p->refused ? "HTTP/1.1 400" : "HTTP/1.1 404", 12) == 0;
+  bool ok = pair_send(fd, p->request) && first_line(fd, line) &&
+            memcmp(line, p->refused ? "HTTP/1.1 400" : "HTTP/1.1 404", 12) == 0;
   close(fd);
   return ok;
 }

@@ -97,6 +97,7 @@ struct http_server *server_new(const struct http_config *config) {
   s->idle_us = deadline_us(config->idle_ms, LIMIT_IDLE_MS);
   s->write_stall_us = deadline_us(config->write_stall_ms, LIMIT_WRITE_STALL_MS);
   pthread_mutex_init(&s->conn_lock, NULL);
+  pthread_mutex_init(&s->adding, NULL);
   route_table_init(&s->routes, config->routes, config->route_count);
   return s;
 }
@@ -201,18 +202,22 @@ void http_server_destroy(struct http_server *s) {
     atomic_store(&s->cutting, true);
     (void)http_server_drain(s, 0);
   }
-  watch_stop(s);
-  pulse_stop(s);
   if (s->daemon) {
     // Nothing parks any more; what was parked has been resumed, and is not left to libmicrohttpd half-way.
     (void)await_zero(&s->parked, INT32_MAX);
+    pthread_mutex_lock(&s->adding);
+    s->closed = true;
+    pthread_mutex_unlock(&s->adding);
     MHD_stop_daemon(s->daemon);
   }
+  watch_stop(s);
+  pulse_stop(s);
   if (s->listen_fd >= 0) close(s->listen_fd);
   watch_close(s);
   linger_finish(s);
   orphans_free(s);
   route_table_finish(&s->routes);
+  pthread_mutex_destroy(&s->adding);
   pthread_mutex_destroy(&s->conn_lock);
   mem_free(s);
 }

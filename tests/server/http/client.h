@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#define CLIENT_WAIT_MS 5000
+#define CLIENT_WAIT_MS 20000
 
 static inline struct http_server *server_start(struct http_config config) {
   struct buf error;
