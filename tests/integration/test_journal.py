@@ -12,7 +12,7 @@ from tests.harness.process import BINARY, wait_for
 from tests.harness.server import World
 
 RATES = [("input_tokens", "1000000", "1000000"), ("output_tokens", "1000000", "1000000")]  # one credit for each token
-PACED = "stand-in:slow-100"  # twelve words, 100 ms before each
+PACED = "stand-in:slow-300"  # twelve words, 300 ms before each: longer than any machine takes to stop a database
 LEASE_MS = 1500
 
 
