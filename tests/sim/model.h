@@ -1,0 +1,135 @@
+// The reference: what the ledger's rules say, written down as plainly as can be, to be compared with what the product
+// did. It shares the product's types and not a line of its code. Everything is looked up by walking, every sum is made
+// anew, numbers are wide.
+#pragma once
+#include "fiber.h"
+#include "ledger/ledger.h"
+
+__extension__ typedef __int128 wide;
+
+struct model_draw { // what a hold took of a budget
+  struct uuid limit;
+  int64_t window;
+  wide amount;
+};
+struct model_hold {
+  struct uuid call, key;
+  int32_t writer, writer_before; // before: whose it was until `moved_at`
+  int64_t moved_at;              // true time
+  wide amount, metered;
+  int64_t usage;
+  struct str once;
+  struct model_draw draws[LIMIT_DRAWS];
+  int draw_count;
+};
+struct model_grant {
+  struct uuid id;
+  int priority;
+  int64_t expires_at;
+  wide granted, left, consumed, expired;
+};
+struct model_paid {
+  struct uuid grant; // nil: debt
+  wide amount;
+};
+struct model_call {
+  struct uuid id, key;
+  int state, revision;
+  unsigned flags;
+  wide charge;
+  int64_t usage;
+  struct model_paid *paid; // in the order of paying; what is given back is taken off its end
+  int paid_count;
+  uint64_t batch; // that wrote its last row
+};
+struct model_limit {
+  struct uuid id, key;
+  int measure, period;
+  wide amount;
+  wide level; // a rate: what was in it at the last draw
+  int64_t drawn_at;
+  int64_t window_start, window_end;
+  wide used;
+};
+struct model_key {
+  struct uuid id;
+  int64_t made_at, revoked_at; // true times of the commits; 0: not
+  int64_t expires_at;          // by the database's clock, 0: never
+  int64_t told_until[HOMES];   // until when it may be trusted there at most, by what the database said: true time
+};
+struct model_kept { // a request that is known
+  struct str key;
+  unsigned char fingerprint[32];
+  struct uuid object, before; // before: what it stood for until this batch; nil: nothing
+  int64_t at;                 // when its transaction began
+  int64_t gone_at;            // true time at which it was forgotten; 0: it stands
+  uint64_t batch;             // in which it was kept
+};
+struct model_customer {
+  struct uuid id;
+  int64_t version, zone_offset;
+  bool suspended;
+  wide credit_limit, debt;
+  struct model_hold *holds;
+  int hold_count;
+  struct model_grant *grants;
+  int grant_count;
+  struct model_call *calls;
+  int call_count;
+  struct model_limit *limits;
+  int limit_count;
+  struct model_key *keys;
+  int key_count;
+  struct model_kept *kept;
+  int kept_count;
+  wide consumed; // in this batch
+  struct uuid names[64]; // of the grants that the ledger makes itself, in order: what it called them
+  int name_count, names_used;
+};
+
+// The moment of a batch, by the database's clock, and by the true one.
+struct model_moment {
+  int64_t begun_at, now, truly_begun_at;
+  int32_t writer;
+};
+struct model_answer {
+  int result;
+  wide balance, held, debt, credit_limit;
+  struct uuid limit; // of LIMITED
+  wide left;
+  int64_t refills_at;
+  struct uuid existing[8]; // any of these
+  int existing_count;
+  wide charged; // -1: not told
+};
+
+struct model_customer *model_customer(struct uuid id); // NULL: none
+struct model_customer *model_customer_add(struct uuid id);
+int model_customer_count(void);
+struct model_customer *model_customer_at(int i);
+void model_forget(void);
+
+// A batch, then its operations one after the other as they were decided. `told` is what the product answered: it counts
+// only where two orders are equally right.
+void model_batch_begin(void);
+struct model_answer model_apply(const struct ledger_op *op, const struct model_moment *at, int told);
+void model_moved(int32_t from, int32_t to, int64_t truly_now); // holds of a writer that came back
+void model_forget_keys(int64_t before, int64_t truly_now);
+
+// ---- what is looked up, and counted anew each time
+wide model_balance(const struct model_customer *c);
+wide model_held(const struct model_customer *c);
+bool model_counts(const struct model_customer *c, wide charge); // whether an amount can still count what is left after it
+int model_kept_count(const struct model_customer *c);
+wide model_bucket_held(const struct model_customer *c, const struct model_limit *l);
+struct model_hold *model_hold(struct model_customer *c, struct uuid call);
+struct model_call *model_call(struct model_customer *c, struct uuid id);
+struct model_limit *model_limit(struct model_customer *c, struct uuid id);
+struct model_key *model_key(struct model_customer *c, struct uuid id);
+struct model_grant *model_grant(struct model_customer *c, struct uuid id);
+int64_t model_usage(struct str json);   // of {"n":…}, which is all that the worlds use
+int64_t model_id_time(struct uuid id);  // microseconds
+// Adds a zeroed element to an array: MODEL_ADD(c->holds, c->hold_count).
+#define MODEL_ADD(list, count) ((list) = model_grow((list), (count), sizeof *(list)), &(list)[(count)++])
+void *model_grow(void *list, int count, size_t size);
+

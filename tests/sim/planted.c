@@ -1,0 +1,153 @@
+// Faults planted in the product, one at a time: the linker leads the product's own calls through here. A simulation that
+// does not find each of them within a minute finds nothing else either.
+#include "planted.h"
+#include "ledger/fold.h"
+#include "ledger/session.h"
+#include "meter/principal.h"
+#include <stdio.h>
+
+//  id, name
+#define PLANTED(X)                               \
+  X(OFF_BY_ONE, "budget-off-by-one")             \
+  X(NOT_GIVEN_BACK, "budget-not-given-back")     \
+  X(NEVER_ROLLS, "window-never-rolls")           \
+  X(NOT_LANDED, "lost-commit-counts-as-not-landed") \
+  X(LANDED, "lost-commit-counts-as-landed")      \
+  X(ANY_VERSION, "revoked-key-admitted-from-cache") \
+  X(TRUSTS, "revoked-key-trusted-for-ever")      \
+  X(ENDS_TWICE, "hold-ends-twice-in-a-batch")    \
+  X(SWEEPS_TWICE, "sweep-settles-twice")         \
+  X(SWEEPS_ALL, "sweep-of-a-living-writer")      \
+  X(NEVER_SWEEPS, "calls-of-the-dead-left")      \
+  X(BURNS_WRONG, "grants-burn-out-of-order")     \
+  X(NO_REPAYMENT, "debt-not-repaid")             \
+  X(RETRY_CHARGED, "retry-charged-twice")        \
+  X(NEVER_EXPIRES, "expired-key-trusted")        \
+  X(KEY_KEPT, "key-of-a-released-call-kept")     \
+  X(FORGETS_ABOUT, "what-a-hold-was-about-lost") \
+  X(LEGS_ASTRAY, "legs-of-another-transfer")
+
+static enum { NOTHING,
+#define X(id, name) id,
+  PLANTED(X)
+#undef X
+      PLANTED_COUNT } planted;
+static const char *const names[PLANTED_COUNT] = {
+#define X(id, name) [id] = name,
+    PLANTED(X)
+#undef X
+};
+
+bool planted_choose(const char *name) {
+  for (int i = 1; i < PLANTED_COUNT; i++)
+    if (strcmp(names[i], name) == 0) planted = (__typeof__(planted))i;
+  return planted != NOTHING;
+}
+
+const char *planted_option(void) {
+  static char text[80];
+  (void)snprintf(text, sizeof text, " --planted %s", names[planted]);
+  return text;
+}
+
+const char *planted_usage(void) {
+  static char text[1024];
+  size_t len = (size_t)snprintf(text, sizeof text, "\n--planted one of:");
+  for (int i = 1; i < PLANTED_COUNT; i++) len += (size_t)snprintf(text + len, sizeof text - len, "\n  %s", names[i]);
+  return text;
+}
+
+#define INSTEAD(type, name, ...)  \
+  type __real_##name(__VA_ARGS__); \
+  type __wrap_##name(__VA_ARGS__); \
+  type __wrap_##name(__VA_ARGS__)
+
+INSTEAD(bool, bucket_covers, const struct bucket *b, int64_t quantity, int64_t now, struct bucket_refusal *ret) {
+  bool one_more = planted == OFF_BY_ONE && b->measure == BUCKET_SPEND && quantity > 0;
+  return __real_bucket_covers(b, one_more ? quantity - 1 : quantity, now, ret);
+}
+
+INSTEAD(void, bucket_return, struct bucket *b, int64_t window, int64_t held, int64_t used) {
+  __real_bucket_return(b, window, planted == NOT_GIVEN_BACK ? 0 : held, used);
+}
+
+INSTEAD(void, bucket_advance, struct bucket *b, int64_t now) {
+  if (planted != NEVER_ROLLS || b->period == BUCKET_MINUTE || b->window_end == 0) __real_bucket_advance(b, now);
+}
+
+INSTEAD(int, session_landed, struct session *s) {
+  int r = __real_session_landed(s);
+  if (r == 1 && planted == NOT_LANDED) return 0;
+  return r == 0 && planted == LANDED ? 1 : r;
+}
+
+INSTEAD(void, fold_run, struct fold *f, struct ledger_op **ops, size_t count) {
+  for (size_t i = 0; i < count && planted == ANY_VERSION; i++) {
+    const struct fold_customer *c = fold_customer_find(f, ops[i]->customer);
+    if (c && ops[i]->kind == LEDGER_ADMIT) ops[i]->config_version = c->config_version;
+  }
+  __real_fold_run(f, ops, count);
+}
+
+INSTEAD(enum principal_answer, principal_find, struct principals *p, struct str text, bool fresh, struct principal **ret) {
+  return __real_principal_find(p, text, fresh && planted != TRUSTS, ret);
+}
+
+INSTEAD(struct fold_hold *, fold_hold_find, struct fold *f, struct uuid customer, struct uuid call) {
+  struct fold_hold *h = __real_fold_hold_find(f, customer, call);
+  for (size_t i = 0; !h && planted == ENDS_TWICE && i < f->holds_read; i++)
+    if (uuid_eq(f->holds.at[i].customer, customer) && uuid_eq(f->holds.at[i].call, call)) h = &f->holds.at[i];
+  return h;
+}
+
+INSTEAD(int, principal_load, struct principals *p, struct db *db, struct str text, struct principal **ret) {
+  int r = __real_principal_load(p, db, text, ret);
+  if (r == PRINCIPAL_FOUND && planted == NEVER_EXPIRES) (*ret)->runs_out_at = INT64_MAX;
+  return r;
+}
+
+INSTEAD(void, fold_sweep, struct fold *f, struct fold_customer *c, struct ledger_op *op) {
+  struct fold_hold *h = fold_hold_find(f, op->customer, op->id);
+  if (h && planted == SWEEPS_ALL) op->writer = h->writer_id;
+  __real_fold_sweep(f, c, op);
+  if (op->result == LEDGER_DONE && planted == SWEEPS_TWICE) (void)burn_consume(f, c, op->charged);
+}
+
+INSTEAD(int, ledger_sweep, struct ledger *l, struct db *db) {
+  return planted == NEVER_SWEEPS ? 0 : __real_ledger_sweep(l, db);
+}
+
+INSTEAD(int64_t, burn_consume, struct fold *f, struct fold_customer *c, amount charge) {
+  bool swap = planted == BURNS_WRONG && c->grant_count > 1;
+  if (!swap) return __real_burn_consume(f, c, charge);
+  struct fold_grant first = c->grants[0];
+  c->grants[0] = c->grants[1];
+  c->grants[1] = first;
+  return __real_burn_consume(f, c, charge);
+}
+
+INSTEAD(void, burn_repay, struct fold *f, struct fold_customer *c, struct fold_grant *g) {
+  if (planted != NO_REPAYMENT) __real_burn_repay(f, c, g);
+}
+
+INSTEAD(int, once_ask, const struct fold *f, struct ledger_op *op) {
+  bool derived = op->idempotency_key.len > 0 && op->idempotency_key.ptr[0] == LEDGER_DERIVED;
+  return derived && planted == RETRY_CHARGED ? LEDGER_DONE : __real_once_ask(f, op);
+}
+
+INSTEAD(void, fold_call_add, struct fold *f, const struct fold_call *call) {
+  struct fold_call copy = *call;
+  if (planted == FORGETS_ABOUT) copy.admission = (struct str){0};
+  __real_fold_call_add(f, &copy);
+}
+
+INSTEAD(void, fold_transfer_add, struct fold *f, struct uuid customer, enum transfer_kind kind, const struct fold_leg *legs, size_t count,
+        const char *reason) {
+  __real_fold_transfer_add(f, customer, kind, legs, count, reason);
+  struct fold_transfer *t = &f->transfers.at[f->transfers.count - 1];
+  if (planted == LEGS_ASTRAY && t->first_leg > 0) t->first_leg--;
+}
+
+INSTEAD(void, once_release, struct fold *f, const struct fold_hold *h) {
+  if (planted != KEY_KEPT) __real_once_release(f, h);
+}

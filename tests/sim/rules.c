@@ -1,0 +1,453 @@
+// The rules of money, one after the other, as plainly as they can be computed.
+#include "model.h"
+#include <string.h>
+
+#define MOST ((wide)INT64_MAX)
+#define RETRY_US INT64_C(60000000)
+#define GRACE_US (INT64_C(7) * 24 * 3600 * 1000000)
+#define DAY_US INT64_C(86400000000)
+#define REQUEST ((wide)60000000) // units in a rate's bucket
+
+static uint64_t batch;
+
+void model_batch_begin(void) {
+  batch++;
+  for (int i = 0; i < model_customer_count(); i++) {
+    struct model_customer *c = model_customer_at(i);
+    c->consumed = 0;
+    c->name_count = c->names_used = 0;
+  }
+}
+
+static bool same(struct uuid a, struct uuid b) {
+  return memcmp(a.b, b.b, 16) == 0;
+}
+
+static bool is_nil(struct uuid id) {
+  return same(id, (struct uuid){{0}});
+}
+
+static bool same_text(struct str a, struct str b) {
+  return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static wide least(wide a, wide b) {
+  return a < b ? a : b;
+}
+
+static wide unless_negative(wide a) {
+  return a > 0 ? a : 0;
+}
+
+// ---- the same request again
+
+static bool is_derived(struct str key) {
+  return key.len > 0 && key.ptr[0] == '~';
+}
+
+static void seen(struct model_answer *a, struct uuid object, int result) {
+  a->result = result;
+  if (a->existing_count < 8) a->existing[a->existing_count++] = object;
+}
+
+// What is forgotten while the batch is under way may have been seen before that.
+static bool stands(const struct model_kept *k, const struct model_moment *at, int told) {
+  if (k->gone_at == 0) return true;
+  return k->gone_at >= at->truly_begun_at && (told == LEDGER_DUPLICATE || told == LEDGER_REUSED);
+}
+
+static bool ask_once(const struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
+  struct str key = op->idempotency_key;
+  if (key.len == 0 || (is_derived(key) && !op->retry)) return true;
+  for (int i = 0; i < c->kept_count; i++) {
+    const struct model_kept *k = &c->kept[i];
+    if (!same_text(k->key, key) || !stands(k, at, told)) continue;
+    if (is_derived(key) && k->batch != batch && at->now - k->at > RETRY_US) continue;
+    bool equal = is_derived(key) || memcmp(k->fingerprint, op->fingerprint, 32) == 0;
+    seen(a, k->object, equal ? LEDGER_DUPLICATE : LEDGER_REUSED);
+    if (k->batch == batch && !is_nil(k->before)) seen(a, k->before, a->result); // the one is as lost as the other
+  }
+  for (int i = 0; i < c->hold_count; i++)
+    if (is_derived(key) && same_text(c->holds[i].once, key)) seen(a, c->holds[i].call, LEDGER_DUPLICATE);
+  return a->existing_count == 0;
+}
+
+static void keep(struct model_customer *c, struct str key, const unsigned char *fingerprint, struct uuid object, const struct model_moment *at) {
+  struct model_kept *k = NULL;
+  for (int i = 0; i < c->kept_count; i++)
+    if (same_text(c->kept[i].key, key)) k = &c->kept[i];
+  if (!k) k = MODEL_ADD(c->kept, c->kept_count);
+  struct uuid before = k->object;
+  memset(k, 0, sizeof *k);
+  k->key = key;
+  k->before = before;
+  k->object = object;
+  k->at = at->begun_at;
+  k->batch = batch;
+  if (fingerprint) memcpy(k->fingerprint, fingerprint, 32);
+}
+
+static void keep_own(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at) {
+  if (op->idempotency_key.len > 0 && !is_derived(op->idempotency_key)) keep(c, op->idempotency_key, op->fingerprint, op->id, at);
+}
+
+static void keep_lost(struct model_customer *c, struct uuid call, struct str key, const struct model_moment *at) {
+  if (is_derived(key)) keep(c, key, NULL, call, at);
+}
+
+static void give_up_own(struct model_customer *c, const struct model_hold *h) {
+  for (int i = 0; i < c->kept_count; i++)
+    if (!is_derived(h->once) && same_text(c->kept[i].key, h->once) && same(c->kept[i].object, h->call)) {
+      c->kept[i] = c->kept[--c->kept_count];
+      return;
+    }
+}
+
+// ---- limits
+
+static int64_t floor_day(int64_t us) {
+  int64_t day = us / DAY_US;
+  return day * DAY_US > us ? day - 1 : day;
+}
+
+// The month by stepping from 2023-11-01 (day 19662), where the worlds begin; they last for less than that many years.
+static void month(int64_t day, int64_t *first, int64_t *next) {
+  static const int lengths[] = {30, 31, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31};
+  *first = 19662;
+  for (int i = 0;; i++) {
+    *next = *first + lengths[i % 24];
+    if (day < *next) return;
+    *first = *next;
+  }
+}
+
+// Windows move on with the time at which the transaction began, and never back.
+static void roll(const struct model_customer *c, struct model_limit *l, int64_t begun_at) {
+  if ((l->period != 2 && l->period != 3) || l->window_end > begun_at) return;
+  int64_t first = floor_day(begun_at + c->zone_offset), next = first + 1;
+  if (l->period == 3) month(first, &first, &next);
+  int64_t start = first * DAY_US - c->zone_offset;
+  if (start <= l->window_start) return;
+  l->window_start = start;
+  l->window_end = next * DAY_US - c->zone_offset;
+  l->used = 0;
+}
+
+static wide rate_now(const struct model_limit *l, int64_t now) {
+  wide full = l->amount * REQUEST, level = l->level;
+  if (l->drawn_at == 0 || now - l->drawn_at >= 60000000) level = full;
+  else if (now > l->drawn_at) level += (wide)(now - l->drawn_at) * l->amount;
+  return least(level, full);
+}
+
+static bool refuse(struct model_answer *a, const struct model_limit *l, wide left, int64_t refills_at) {
+  a->result = LEDGER_LIMITED;
+  a->limit = l->id;
+  a->left = left;
+  a->refills_at = refills_at;
+  return false;
+}
+
+static bool covers(const struct model_customer *c, struct model_limit *l, wide spend, const struct model_moment *at, struct model_answer *a) {
+  if (l->period == 1) {
+    wide level = rate_now(l, at->now);
+    if (level >= REQUEST) return true;
+    wide missing = REQUEST - level;
+    int64_t wait = l->amount ? (int64_t)(missing / l->amount + (missing % l->amount != 0)) : 0;
+    return refuse(a, l, level / REQUEST, l->amount ? at->now + wait : 0);
+  }
+  wide taken = l->used + model_bucket_held(c, l);
+  if (taken + spend <= l->amount) return true;
+  return refuse(a, l, unless_negative(l->amount - taken), l->period == 4 ? 0 : l->window_end);
+}
+
+static void draw(struct model_limit *l, wide spend, int64_t now, struct model_hold *h) {
+  if (l->period == 1) {
+    l->level = rate_now(l, now) - REQUEST;
+    if (now > l->drawn_at) l->drawn_at = now;
+  } else h->draws[h->draw_count++] = (struct model_draw){l->id, l->window_start, spend};
+}
+
+// ---- credits
+
+static bool credits_cover(const struct model_customer *c, wide more, wide debt_allowed) {
+  wide held = model_held(c);
+  return model_balance(c) - held - more >= -(c->credit_limit + debt_allowed) && held + more <= MOST;
+}
+
+static bool fits(const struct model_customer *c, wide charge) {
+  return model_counts(c, charge) && c->consumed + charge <= MOST;
+}
+
+static bool burns_before(const struct model_grant *a, const struct model_grant *b) {
+  if (a->priority != b->priority) return a->priority < b->priority;
+  int64_t of_a = a->expires_at ? a->expires_at : INT64_MAX, of_b = b->expires_at ? b->expires_at : INT64_MAX;
+  return of_a != of_b ? of_a < of_b : memcmp(a->id.b, b->id.b, 16) < 0;
+}
+
+static void pay(struct model_call *call, struct uuid grant, wide part) {
+  if (part > 0) *MODEL_ADD(call->paid, call->paid_count) = (struct model_paid){grant, part};
+}
+
+// By priority, then earliest expiry, then oldest; what nobody covers is debt.
+static void burn(struct model_customer *c, struct model_call *call, wide charge) {
+  c->consumed += charge;
+  while (charge > 0) {
+    struct model_grant *first = NULL;
+    for (int i = 0; i < c->grant_count; i++)
+      if (c->grants[i].left > 0 && (!first || burns_before(&c->grants[i], first))) first = &c->grants[i];
+    if (!first) break;
+    wide part = least(first->left, charge);
+    first->left -= part;
+    first->consumed += part;
+    charge -= part;
+    pay(call, first->id, part);
+  }
+  c->debt += charge;
+  pay(call, (struct uuid){{0}}, charge);
+}
+
+static void repay(struct model_customer *c, struct model_grant *g) {
+  wide part = least(c->debt, g->left);
+  g->left -= part;
+  g->consumed += part;
+  c->debt -= part;
+}
+
+static struct model_grant *grant_add(struct model_customer *c, struct uuid id, int priority, int64_t expires_at, wide given) {
+  struct model_grant *g = MODEL_ADD(c->grants, c->grant_count);
+  *g = (struct model_grant){.id = id, .priority = priority, .expires_at = expires_at, .granted = given, .left = given};
+  return g;
+}
+
+static struct uuid name_next(struct model_customer *c) {
+  return c->names_used < c->name_count ? c->names[c->names_used++] : (struct uuid){{0}};
+}
+
+// To the grant that paid; to one whose time has run out it comes as a new one of the same kind, for a while. What had
+// become debt is debt no more, and where that was repaid meanwhile it comes back as a grant.
+static void give_back_part(struct model_customer *c, struct uuid from, wide part, int64_t now) {
+  if (is_nil(from)) {
+    wide off = least(c->debt, part);
+    c->debt -= off;
+    if (part > off) (void)grant_add(c, name_next(c), 100, 0, part - off);
+    return;
+  }
+  struct model_grant *g = model_grant(c, from);
+  g->consumed -= part;
+  if (g->expires_at && g->expires_at <= now) {
+    g->expired += part;
+    g = grant_add(c, name_next(c), g->priority, now + GRACE_US, part);
+  } else g->left += part;
+  repay(c, g);
+}
+
+static void give_back(struct model_customer *c, struct model_call *call, wide back, int64_t now) {
+  while (back > 0) {
+    struct model_paid *last = &call->paid[call->paid_count - 1];
+    wide part = least(last->amount, back);
+    struct uuid from = last->grant;
+    last->amount -= part;
+    back -= part;
+    if (last->amount == 0) call->paid_count--;
+    give_back_part(c, from, part, now);
+  }
+}
+
+// ---- verbs
+
+static void admit(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
+  if (!ask_once(c, op, at, a, told)) return;
+  a->result = LEDGER_STALE;
+  if (op->config_version != c->version || c->suspended) return;
+  for (size_t i = 0; i < op->limit_count; i++) {
+    struct model_limit *l = model_limit(c, op->limits[i]);
+    if (!l) return;
+    roll(c, l, at->begun_at);
+    if (!covers(c, l, op->hold, at, a)) return;
+  }
+  a->result = LEDGER_SHORT;
+  if (!credits_cover(c, op->hold, op->debt_allowed)) return;
+  a->result = LEDGER_DONE;
+  keep_own(c, op, at);
+  struct model_hold *h = MODEL_ADD(c->holds, c->hold_count);
+  *h = (struct model_hold){.call = op->id, .key = op->key, .writer = at->writer, .amount = op->hold, .metered = op->charge,
+                           .usage = model_usage(op->usage), .once = op->idempotency_key};
+  for (size_t i = 0; i < op->limit_count; i++) draw(model_limit(c, op->limits[i]), op->hold, at->now, h);
+}
+
+static void extend(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a) {
+  struct model_hold *h = model_hold(c, op->id);
+  a->result = LEDGER_GONE;
+  if (!h) return;
+  wide more = op->hold - h->amount;
+  a->result = LEDGER_SHORT;
+  if (!credits_cover(c, more, op->debt_allowed)) return;
+  for (int i = 0; i < h->draw_count; i++) {
+    struct model_limit *l = model_limit(c, h->draws[i].limit);
+    if (l) roll(c, l, at->begun_at);
+    if (l && l->window_start == h->draws[i].window && !covers(c, l, more, at, a)) return;
+  }
+  for (int i = 0; i < h->draw_count; i++) {
+    const struct model_limit *l = model_limit(c, h->draws[i].limit);
+    if (l && l->window_start == h->draws[i].window) h->draws[i].amount += more;
+  }
+  h->amount = op->hold;
+  h->metered = op->charge;
+  h->usage = model_usage(op->usage);
+  h->writer = at->writer;
+  a->result = LEDGER_DONE;
+}
+
+static struct model_call *call_add(struct model_customer *c, const struct model_hold *h, int state, unsigned flags, wide charge, int64_t usage) {
+  struct model_call *call = MODEL_ADD(c->calls, c->call_count);
+  *call = (struct model_call){.id = h->call, .key = h->key, .state = state, .flags = flags, .charge = charge, .usage = usage, .batch = batch};
+  if (charge > h->amount) call->flags |= CALL_ABOVE_HOLD;
+  return call;
+}
+
+// The hold is given back; of what the budgets held for it, the charge was used.
+static void hold_end(struct model_customer *c, const struct model_hold *h, wide charge) {
+  for (int i = 0; i < h->draw_count; i++) {
+    struct model_limit *l = model_limit(c, h->draws[i].limit);
+    if (l && l->window_start == h->draws[i].window) l->used = least(l->used + charge, MOST);
+  }
+  c->holds[h - c->holds] = c->holds[--c->hold_count];
+}
+
+// The budgets that bound the call when it was made, where their window still stands.
+static void correct_budgets(struct model_customer *c, const struct model_call *call, wide difference) {
+  int64_t at = model_id_time(call->id);
+  for (int i = 0; i < c->limit_count; i++) {
+    struct model_limit *l = &c->limits[i];
+    bool bound = (is_nil(l->key) || same(l->key, call->key)) && model_id_time(l->id) <= at;
+    bool stands = at >= l->window_start && (l->period == 4 || at < l->window_end);
+    if (l->measure == 2 && bound && stands) l->used = unless_negative(least(l->used + difference, MOST));
+  }
+}
+
+static void correct(struct model_customer *c, struct model_call *call, int state, unsigned flags, wide charge, int64_t usage,
+                    const struct model_moment *at, struct model_answer *a) {
+  wide difference = charge - call->charge;
+  a->charged = call->charge;
+  a->result = LEDGER_REFUSED;
+  if (!fits(c, difference)) return;
+  if (difference > 0) burn(c, call, difference);
+  else give_back(c, call, -difference, at->now);
+  correct_budgets(c, call, difference);
+  call->state = state;
+  call->flags = flags | CALL_LATE;
+  call->charge = charge;
+  call->usage = usage;
+  call->revision++;
+  call->batch = batch;
+  a->charged = charge;
+  a->result = LEDGER_DONE;
+}
+
+// Only a call that was swept is corrected, once, by what is known of its usage.
+static void settle_late(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a) {
+  struct model_call *call = model_call(c, op->id);
+  a->charged = 0;
+  a->result = LEDGER_UNKNOWN;
+  if (!call) return;
+  seen(a, op->id, LEDGER_DUPLICATE);
+  a->charged = call->charge;
+  bool nothing_new = op->state == CALL_UNRATED || (op->state == CALL_RELEASED && call->state == CALL_EXPIRED);
+  if (!(call->flags & CALL_SWEPT) || nothing_new) return;
+  correct(c, call, CALL_SETTLED, op->flags, op->charge, model_usage(op->usage), at, a);
+}
+
+static void settle(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a) {
+  struct model_hold *h = model_hold(c, op->id);
+  if (!h) {
+    settle_late(c, op, at, a);
+    if (op->undelivered && a->charged > 0) keep_lost(c, op->id, op->idempotency_key, at);
+    return;
+  }
+  a->charged = 0;
+  a->result = LEDGER_REFUSED;
+  if (!fits(c, op->charge)) return;
+  struct model_hold was = *h;
+  hold_end(c, h, op->charge);
+  burn(c, call_add(c, &was, (int)op->state, op->flags, op->charge, model_usage(op->usage)), op->charge);
+  if (op->state == CALL_RELEASED) give_up_own(c, &was);
+  if (op->undelivered && op->charge > 0) keep_lost(c, was.call, was.once, at);
+  a->charged = op->charge;
+  a->result = LEDGER_DONE;
+}
+
+// The hold of a writer that was fenced off. One that came back at this very moment may have taken it over: then both
+// orders are right.
+static bool is_swept(const struct model_hold *h, const struct ledger_op *op, const struct model_moment *at, int told) {
+  if (h->writer == op->writer) return true;
+  bool moved_meanwhile = h->writer_before == op->writer && h->moved_at >= at->truly_begun_at;
+  return moved_meanwhile && told == LEDGER_DONE;
+}
+
+static void sweep(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
+  struct model_hold *h = model_hold(c, op->id);
+  a->charged = 0;
+  a->result = LEDGER_GONE;
+  if (!h || !is_swept(h, op, at, told) || !fits(c, h->metered)) return;
+  struct model_hold was = *h;
+  bool used = was.metered > 0;
+  hold_end(c, h, was.metered);
+  unsigned flags = CALL_SWEPT | CALL_PARTIAL | (used ? CALL_ESTIMATED : 0u);
+  burn(c, call_add(c, &was, used ? CALL_SETTLED : CALL_EXPIRED, flags, was.metered, used ? was.usage : 0), was.metered);
+  if (used) keep_lost(c, was.call, was.once, at);
+  a->charged = was.metered;
+  a->result = LEDGER_DONE;
+}
+
+static void grant(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
+  if (!ask_once(c, op, at, a, told)) return;
+  a->result = LEDGER_REFUSED;
+  if (model_balance(c) + op->grant.amount > MOST) return;
+  keep_own(c, op, at);
+  repay(c, grant_add(c, op->id, op->grant.priority, op->grant.expires_at, op->grant.amount));
+  a->result = LEDGER_DONE;
+}
+
+// Expiry takes what open holds do not need. Where there is nothing to take, it is the same whether the grant is known.
+static void expire(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
+  struct model_grant *g = model_grant(c, op->id);
+  bool over = g && g->expires_at != 0 && g->expires_at <= at->now;
+  wide gone = over ? least(g->left, unless_negative(model_balance(c) - model_held(c))) : 0;
+  a->result = over && (gone > 0 || told == LEDGER_DONE) ? LEDGER_DONE : LEDGER_UNKNOWN;
+  if (over && g->left > 0) a->result = LEDGER_DONE;
+  if (gone == 0) return;
+  g->left -= gone;
+  g->expired += gone;
+}
+
+// A call whose last row was written in this same batch cannot be undone in it: that is tried again.
+static void undo(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
+  struct model_call *call = model_call(c, op->id);
+  a->charged = 0;
+  a->result = LEDGER_UNKNOWN;
+  if (!call) return;
+  a->result = call->state == CALL_VOIDED ? LEDGER_DUPLICATE : LEDGER_REFUSED;
+  if (call->batch == batch && (told == LEDGER_UNKNOWN || told == LEDGER_REFUSED)) a->result = told;
+  if (call->batch != batch && call->state == CALL_SETTLED) correct(c, call, CALL_VOIDED, 0, 0, 0, at, a);
+}
+
+struct model_answer model_apply(const struct ledger_op *op, const struct model_moment *at, int told) {
+  struct model_answer a = {.result = LEDGER_UNKNOWN, .charged = -1};
+  struct model_customer *c = model_customer(op->customer);
+  if (!c) return a;
+  switch (op->kind) {
+  case LEDGER_ADMIT: admit(c, op, at, &a, told); break;
+  case LEDGER_EXTEND: extend(c, op, at, &a); break;
+  case LEDGER_SETTLE: settle(c, op, at, &a); break;
+  case LEDGER_SWEEP: sweep(c, op, at, &a, told); break;
+  case LEDGER_GRANT: grant(c, op, at, &a, told); break;
+  case LEDGER_EXPIRE: expire(c, op, at, &a, told); break;
+  case LEDGER_VOID: undo(c, op, at, &a, told); break;
+  }
+  a.balance = model_balance(c);
+  a.held = model_held(c);
+  a.debt = c->debt;
+  a.credit_limit = c->credit_limit;
+  return a;
+}
