@@ -79,7 +79,7 @@ static bool books_prepare(struct service *s, struct buf *ret_error) {
   CLEANUP(buf_finish) struct buf why;
   struct book *book = NULL;
   buf_init(&why, 4096);
-  struct db *db = db_connect(config_text(s->config, SETTING_DATABASE_URL), STATEMENT_MS, LOCK_MS, STATEMENT_MS, &why);
+  struct db *db = db_connect_shared(config_text(s->config, SETTING_DATABASE_URL), STATEMENT_MS, LOCK_MS, STATEMENT_MS, &why);
   if (!db) buf_printf(ret_error, "the database cannot be used: %s", buf_cstr(&why));
   bool sound = db && ledger_partitions(db) >= 0 && book_load(db, &book) == 0;
   if (db && !sound) buf_printf(ret_error, "the database cannot be read: %s", db_error(db));

@@ -159,7 +159,7 @@ int audit_command_run(struct invocation *in) {
   buf_init(&why, 4096);
   if (!url_required(in)) return EXIT_USAGE;
   struct db *db =
-      db_connect(config_text(&in->config, SETTING_DATABASE_URL), STATEMENT_MS, STATEMENT_MS, STATEMENT_MS, &why);
+      db_connect(config_text(&in->config, SETTING_DATABASE_DIRECT_URL), STATEMENT_MS, STATEMENT_MS, STATEMENT_MS, &why);
   if (!db) {
     out_error("the database cannot be used: %s", buf_cstr(&why));
     return EXIT_NETWORK;

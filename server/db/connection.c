@@ -1,6 +1,6 @@
 // A session of this service: bounds on what it may block, a server that can keep the promises (new enough, not a
-// standby, UTF-8, no commit answered before it is durable), and every statement prepared. The bounds are set by SET, so
-// a URL that leads through a transaction pooler is not for this door.
+// standby, UTF-8, no commit answered before it is durable), and every statement prepared. Only a session that is ours
+// alone is set up so: behind a pooler, settings would stay with whoever gets that session next.
 #include "base/mem.h"
 #include "db/internal.h"
 #include <poll.h>
@@ -8,14 +8,18 @@
 
 #define LEAST_SERVER 150000
 
+static const char facts_sql[] =
+    "SELECT pg_is_in_recovery(), current_setting('server_encoding'), current_setting('synchronous_commit'), pg_backend_pid()";
+enum { FACT_STANDBY, FACT_ENCODING, FACT_COMMIT, FACT_PID };
 // Whatever the role's defaults are. "off" would answer a COMMIT that a crash forgets; stronger settings stay.
 static const char settings_sql[] =
-    "SELECT pg_is_in_recovery(), current_setting('server_encoding'),"
-    " set_config('statement_timeout', $1::text, false), set_config('lock_timeout', $2::text, false),"
-    " set_config('idle_in_transaction_session_timeout', $3::text, false), set_config('TimeZone', 'UTC', false),"
-    " set_config('client_connection_check_interval', '1s', false), set_config('jit', 'off', false),"
+    "SELECT set_config('TimeZone', 'UTC', false), set_config('client_connection_check_interval', '1s', false),"
+    " set_config('jit', 'off', false),"
     " set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
     " ELSE current_setting('synchronous_commit') END, false)";
+static const char bounds_sql[] = "SELECT set_config('statement_timeout', $1::text, $4::boolean),"
+                                 " set_config('lock_timeout', $2::text, $4::boolean),"
+                                 " set_config('idle_in_transaction_session_timeout', $3::text, $4::boolean)";
 
 static bool refuse(struct buf *ret_error, const char *why) {
   if (ret_error) buf_puts(ret_error, why);
@@ -28,36 +32,57 @@ static void param_ms(struct db_params *p, int ms) {
   db_param_text(p, str_from(text));
 }
 
-static bool settings_apply(struct db *db, int lock_ms, int idle_ms, struct db_result **ret_row) {
+void db_send_bounds(struct db *db, bool of_transaction) {
   struct db_params p;
   db_params_init(&p);
   param_ms(&p, db->statement_ms);
-  param_ms(&p, lock_ms);
-  param_ms(&p, idle_ms);
-  db_send_sql(db, "session", settings_sql, &p);
+  param_ms(&p, db->lock_ms);
+  param_ms(&p, db->idle_ms);
+  db_param_bool(&p, of_transaction);
+  db_send_sql(db, "bounds", bounds_sql, &p);
   db_params_finish(&p);
+}
+
+static bool settings_apply(struct db *db) {
+  db_send_bounds(db, false);
+  db_send_sql(db, "session", settings_sql, NULL);
+  return db_collect(db, db_deadline(DB_SESSION_MS), NULL) == 0;
+}
+
+static bool facts_read(struct db *db, struct db_result **ret_row) {
+  db_send_sql(db, "facts", facts_sql, NULL);
   PGresult *results[DB_QUEUE_MAX] = {0};
   int r = db_collect(db, db_deadline(DB_SESSION_MS), results);
   *ret_row = db_result_create(results[0]);
   return r == 0;
 }
 
-static bool session_open(struct db *db, int lock_ms, int idle_ms, struct buf *ret_error) {
+// Poolers give their clients process ids of their own.
+static bool is_pooled(const struct db *db, const struct db_result *facts) {
+  return db_i64(facts, 0, FACT_PID) != PQbackendPID(db->conn);
+}
+
+static bool session_open(struct db *db, bool shared, struct buf *ret_error) {
   if (PQserverVersion(db->conn) < LEAST_SERVER)
     return refuse(ret_error, "the database server is older than PostgreSQL 15");
   if (PQsetnonblocking(db->conn, 1) != 0 || !PQenterPipelineMode(db->conn))
     return refuse(ret_error, "the database connection cannot be set up");
-  CLEANUP(db_result_finishp) struct db_result *row = NULL;
-  if (!settings_apply(db, lock_ms, idle_ms, &row)) return refuse(ret_error, db->error);
-  if (db_bool(row, 0, 0) && !db->standby)
+  CLEANUP(db_result_finishp) struct db_result *facts = NULL;
+  if (!facts_read(db, &facts)) return refuse(ret_error, db->error);
+  if (db_bool(facts, 0, FACT_STANDBY) && !db->standby)
     return refuse(ret_error, "the database server is a standby: it takes no writes");
-  if (!str_eq(db_text(row, 0, 1), STR("UTF8")))
+  if (!str_eq(db_text(facts, 0, FACT_ENCODING), STR("UTF8")))
     return refuse(ret_error, "the database's encoding is not UTF8: create it with ENCODING 'UTF8'");
+  db->pooled = shared && is_pooled(db, facts);
+  if (!db->pooled) return settings_apply(db) || refuse(ret_error, db->error);
+  if (str_eq(db_text(facts, 0, FACT_COMMIT), STR("off")))
+    return refuse(ret_error, "synchronous_commit is off, and behind a pooler it cannot be set: ALTER ROLE … SET synchronous_commit = on");
   return true;
 }
 
 // In pieces of a queue: libpq keeps an entry for each statement that is under way.
 static bool prepare_all(struct db *db, struct buf *ret_error) {
+  if (db->pooled) return true;
   for (size_t i = 0; i < STATEMENT_COUNT;) {
     for (; i < STATEMENT_COUNT && db->queued < DB_QUEUE_MAX; i++)
       db_send_prepare(db, statement_table[i].name, statement_table[i].sql);
@@ -66,27 +91,43 @@ static bool prepare_all(struct db *db, struct buf *ret_error) {
   return true;
 }
 
-static struct db *connect_to(const char *url, int statement_ms, int lock_ms, int idle_ms, struct buf *ret_error) {
+struct bounds {
+  int statement_ms, lock_ms, idle_ms;
+};
+
+static struct db *connect_to(const char *url, struct bounds bounds, bool shared, struct buf *ret_error) {
   bool standby = false;
   PGconn *conn = db_url_open(url, &standby, ret_error);
   if (!conn) return NULL;
   struct db *db = mem_alloc(sizeof *db);
-  *db = (struct db){.conn = conn, .standby = standby, .statement_ms = statement_ms};
-  if (session_open(db, lock_ms, idle_ms, ret_error)) return db;
+  *db = (struct db){.conn = conn,
+                    .standby = standby,
+                    .statement_ms = bounds.statement_ms,
+                    .lock_ms = bounds.lock_ms,
+                    .idle_ms = bounds.idle_ms};
+  if (session_open(db, shared, ret_error)) return db;
   db_destroy(db);
   return NULL;
 }
 
-struct db *db_connect(const char *url, int statement_ms, int lock_ms, int idle_ms, struct buf *ret_error) {
-  struct db *db = connect_to(url, statement_ms, lock_ms, idle_ms, ret_error);
+static struct db *connect_prepared(const char *url, struct bounds bounds, bool shared, struct buf *ret_error) {
+  struct db *db = connect_to(url, bounds, shared, ret_error);
   if (!db || prepare_all(db, ret_error)) return db;
   db_destroy(db);
   return NULL;
 }
 
+struct db *db_connect(const char *url, int statement_ms, int lock_ms, int idle_ms, struct buf *ret_error) {
+  return connect_prepared(url, (struct bounds){statement_ms, lock_ms, idle_ms}, false, ret_error);
+}
+
+struct db *db_connect_shared(const char *url, int statement_ms, int lock_ms, int idle_ms, struct buf *ret_error) {
+  return connect_prepared(url, (struct bounds){statement_ms, lock_ms, idle_ms}, true, ret_error);
+}
+
 // A step may run for long, but not stand in everybody's way for long before it starts.
 struct db *db_connect_bare(const char *url, struct buf *ret_error) {
-  return connect_to(url, 0, 10000, 60000, ret_error);
+  return connect_to(url, (struct bounds){0, 10000, 60000}, false, ret_error);
 }
 
 void db_destroy(struct db *db) {

@@ -13,7 +13,11 @@ struct db_result; // rows of one statement; db_result_finish it
 // Connects, sets the session's bounds (statement_timeout, lock_timeout, idle_in_transaction_session_timeout, in
 // milliseconds; 0: none) and prepares every statement of statement_table. NULL with a sentence in ret_error.
 struct db *db_connect(const char *url, int statement_ms, int lock_ms, int idle_ms, struct buf *ret_error);
-// The same without preparing: for migrations, which bring the tables that the statements name.
+// For jobs, whose statements stand alone or in one transaction. Where a pooler turns out to stand in between, which may
+// give each transaction another session, nothing of a session is relied upon: statements have no names, and the bounds
+// are set for each transaction. A pooler's statements alone are bounded only by the deadline here.
+struct db *db_connect_shared(const char *url, int statement_ms, int lock_ms, int idle_ms, struct buf *ret_error);
+// The same as db_connect without preparing: for migrations, which bring the tables that the statements name.
 struct db *db_connect_bare(const char *url, struct buf *ret_error);
 void db_destroy(struct db *db);
 bool db_alive(const struct db *db); // the last call left the connection usable

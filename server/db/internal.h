@@ -16,7 +16,9 @@ struct db {
   PGconn *conn;
   bool lost;                       // nothing more can be had from this connection
   bool standby;                    // the URL asks for one, so being in recovery is no fault
+  bool pooled;                     // the session may be another one for each transaction
   int statement_ms;                // the session's statement_timeout; 0: none
+  int lock_ms, idle_ms;            // the same of its other bounds
   size_t queued;                   // statements sent and not collected
   const char *names[DB_QUEUE_MAX]; // of those, for messages
   bool commit_queued, committed;   // the pipeline's last is COMMIT; its answer said COMMIT
@@ -35,7 +37,7 @@ int64_t db_deadline(int ms);                  // from now; 0: none
 int64_t db_run_deadline(const struct db *db); // of one statement
 // Queue one statement. A connection that cannot take it is lost, which the next collect tells. `name` is for messages
 // and must outlive the collect.
-void db_send_prepared(struct db *db, const char *name, const struct db_params *params);
+void db_send_statement(struct db *db, enum statement_id statement, const struct db_params *params);
 void db_send_sql(struct db *db, const char *name, const char *sql, const struct db_params *params);
 void db_send_prepare(struct db *db, const char *name, const char *sql);
 // Sends one sync and waits for all that is queued. 0; 1: one failed, those after it were not run, the connection is
@@ -43,6 +45,9 @@ void db_send_prepare(struct db *db, const char *name, const char *sql);
 int db_collect(struct db *db, int64_t deadline, PGresult *ret_results[DB_QUEUE_MAX]);
 // One text of several statements by the simple protocol; the connection must have nothing queued.
 int db_collect_simple(struct db *db, const char *sql, int64_t deadline);
+
+// ---- connection.c
+void db_send_bounds(struct db *db, bool of_transaction); // statement_timeout and its like, for the session or for what is open
 
 // ---- run.c
 // A statement that is not in statement_table, with parameters: for what must run on databases not migrated yet.

@@ -6,7 +6,7 @@
 
 void db_pipe_exec(struct db *db, enum statement_id statement, const struct db_params *params) {
   ASSERT(db->queued < DB_PIPELINE_MAX);
-  db_send_prepared(db, statement_table[statement].name, params);
+  db_send_statement(db, statement, params);
 }
 
 // The rules count on reading what is fresh after a lock, whatever the role's default is.

@@ -56,7 +56,7 @@ static int64_t jittered(int64_t us, const void *seed) {
 static void connect_once(struct worker *w) {
   struct buf error;
   buf_init(&error, 512);
-  w->db = db_connect(w->pool->url, STATEMENT_MS, LOCK_MS, IDLE_MS, &error);
+  w->db = db_connect_shared(w->pool->url, STATEMENT_MS, LOCK_MS, IDLE_MS, &error);
   int state = w->db ? DATABASE_UP : DATABASE_AWAY, before = atomic_exchange(&w->pool->state, state);
   if (state == DATABASE_AWAY && before != state) log_error("database.away", "%s", buf_cstr(&error));
   if (state == DATABASE_UP && before == DATABASE_AWAY) log_info("database.back", "the database can be reached again");

@@ -16,7 +16,7 @@ static int collect_one(struct db *db, struct db_result **ret_result) {
 
 int db_run(struct db *db, enum statement_id statement, const struct db_params *params, struct db_result **ret_result) {
   ASSERT(db->queued == 0);
-  db_send_prepared(db, statement_table[statement].name, params);
+  db_send_statement(db, statement, params);
   return collect_one(db, ret_result);
 }
 
@@ -36,6 +36,7 @@ int db_exec(struct db *db, const char *sql) {
 
 int db_begin(struct db *db) {
   db_pipe_begin(db);
+  if (db->pooled) db_send_bounds(db, true);
   return db_collect(db, db_run_deadline(db), NULL) == 0 ? 0 : FAULT_DB;
 }
 

@@ -91,10 +91,16 @@ static bool may_send(struct db *db) {
   return true;
 }
 
-void db_send_prepared(struct db *db, const char *name, const struct db_params *params) {
+// By its name where the session is ours; a pooler's next session may not know it.
+void db_send_statement(struct db *db, enum statement_id statement, const struct db_params *params) {
+  const struct statement *s = &statement_table[statement];
   struct wire_params w;
+  if (db->pooled) {
+    db_send_sql(db, s->name, s->sql, params);
+    return;
+  }
   params_for_wire(params, &w);
-  queued(db, name, may_send(db) && PQsendQueryPrepared(db->conn, name, w.count, w.values, w.lengths, w.formats, 1));
+  queued(db, s->name, may_send(db) && PQsendQueryPrepared(db->conn, s->name, w.count, w.values, w.lengths, w.formats, 1));
 }
 
 void db_send_sql(struct db *db, const char *name, const char *sql, const struct db_params *params) {
