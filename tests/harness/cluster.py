@@ -30,11 +30,11 @@ class Cluster:
         self.sql("CREATE DATABASE tollgate", database="postgres")
 
     def _drop(self):
-        _die_with_parent()
         if os.geteuid() == 0:
             os.setgid(self.user.pw_gid)
             os.setgroups([])
             os.setuid(self.user.pw_uid)
+        _die_with_parent()  # a change of user would undo it
 
     def _run(self, argv):
         done = subprocess.run(argv, preexec_fn=self._drop, cwd="/", capture_output=True, text=True)
