@@ -1,0 +1,1 @@
+"""The fault rig: see README.md."""
