@@ -3,9 +3,11 @@
 // stranger's.
 #include "base/clock.h"
 #include "http/internal.h"
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static void conn_link(struct http_server *s, struct http_conn *c) {
   pthread_mutex_lock(&s->conn_lock);
@@ -42,8 +44,21 @@ static bool is_probe(int fd) {
   return getsockname(fd, (struct sockaddr *)&address, &size) == 0 && address.ss_family == AF_UNIX;
 }
 
-static void conn_count(struct http_server *s, const struct http_conn *c, int change) {
-  if (c->probe) return;
+int conn_renumber(const struct http_server *s, int fd, unsigned thread) {
+  while ((unsigned)fd % s->threads != thread) {
+    int next = fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
+    if (next < 0) break;
+    close(fd);
+    fd = next;
+  }
+  return fd;
+}
+
+bool conn_add(struct http_server *s, int fd, const struct sockaddr *address, socklen_t size) {
+  return MHD_add_connection(s->daemon, fd, address, size) == MHD_YES;
+}
+
+void conn_count(struct http_server *s, int change) {
   atomic_fetch_add(&s->open, change);
   metric_add(METRIC_HTTP_CONNECTIONS, change);
 }
@@ -59,7 +74,6 @@ static void conn_open(struct http_server *s, struct MHD_Connection *mhd, void **
   pthread_mutex_init(&c->lock, NULL);
   conn_set(c, CONN_HEADER, clock_mono_us() + s->header_us);
   *context = c;
-  conn_count(s, c, 1);
   if (!tap_set(c->fd, &c->tap)) (void)shutdown(c->fd, SHUT_RDWR);
   watch_conn(c);
   conn_link(s, c);
@@ -70,7 +84,7 @@ static void conn_close(struct http_server *s, struct http_conn *c) {
   void *left = c->request;
   if (left) handler_completed(s, c->mhd, &left, MHD_REQUEST_TERMINATED_WITH_ERROR);
   (void)tap_set(c->fd, NULL);
-  conn_count(s, c, -1);
+  if (!c->probe) conn_count(s, -1);
   conn_unlink(s, c);
 }
 

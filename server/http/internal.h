@@ -116,8 +116,10 @@ struct http_server {
   struct route_table routes;
   unsigned connections_max;
   int64_t header_us, body_us, idle_us, write_stall_us;
-  int listen_fd;
-  bool quiesced;
+  int listen_fd, listen_event;
+  pthread_t listen_thread;
+  bool listening;
+  unsigned accepted; // the accepting thread's own
   uint16_t port;
   pthread_mutex_t conn_lock;
   struct http_conn *conns, *conns_last;
@@ -126,8 +128,7 @@ struct http_server {
   struct http_linger lingers[HTTP_LINGERS]; // conn_lock
   size_t linger_count;
   unsigned threads;
-  int *pulses;      // our end of each thread's, or -1; the watch's own once it is ready
-  int64_t knock_us; // when the next knock is due; the watch's own
+  int *pulses; // our end of each thread's, or -1; the watch's own once it is ready
   pthread_mutex_t adding;
   bool closed; // no connection of our own is added any more; adding
   int watch_epoll, watch_event;
@@ -139,14 +140,25 @@ struct http_server {
   _Atomic bool stopping; // the watch shall end
   _Atomic int active;    // requests given to a handler and not done
   _Atomic int parked;    // requests suspended as libmicrohttpd sees it
-  _Atomic int open;      // connections
+  _Atomic int open;      // clients' connections, from their being accepted
 };
 
 // server.c: what a server moved by hand needs too (tests/fuzz/pump.c); how: MHD_USE_EPOLL or …_INTERNAL_THREAD
 struct http_server *server_new(const struct http_config *config);
 struct MHD_Daemon *server_daemon(struct http_server *s, const struct http_config *config, unsigned how);
 
+// listen.c
+bool listen_open(struct http_server *s, const struct http_config *config, struct buf *ret_error);
+bool listen_start(struct http_server *s); // accepts from now on
+void listen_stop(struct http_server *s);  // the port is free
+
 // conn.c
+// libmicrohttpd chooses a connection's thread by its descriptor's number. Gives the number, the old one closed; the
+// number may name another thread where there are no descriptors.
+int conn_renumber(const struct http_server *s, int fd, unsigned thread);
+// Closed where libmicrohttpd does not take it.
+bool conn_add(struct http_server *s, int fd, const struct sockaddr *address, socklen_t size);
+void conn_count(struct http_server *s, int change); // of clients' connections
 void conn_notify(void *server, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
 struct http_conn *conn_of(struct MHD_Connection *mhd);
 void conn_set(struct http_conn *c, enum conn_phase phase, int64_t deadline_us);
@@ -206,9 +218,6 @@ struct MHD_Response *problem_response(struct http_request *r, enum problem p, co
 bool pulse_start(struct http_server *s);
 bool pulse_pass(struct http_server *s); // true while there is a crowd
 void pulse_stop(struct http_server *s); // when libmicrohttpd and the watch have ended
-
-// knock.c
-void knock_pass(struct http_server *s, int64_t now_us);
 
 // selftest.c
 bool selftest_run(struct http_server *s, struct buf *ret_error);

@@ -2,8 +2,8 @@
 #pragma once
 #include "http/server.h"
 
-// Our end, non-blocking; the other one is served by that thread, unless it has as many connections as it may: then by
-// another. -1 where there are no descriptors or libmicrohttpd takes no connection.
+// Our end, non-blocking; the other one is served by that thread. -1 where there are no descriptors or libmicrohttpd
+// takes no connection.
 int pair_open(struct http_server *s, unsigned thread);
 
 // Sends a request on our end. False where it does not take all of it.

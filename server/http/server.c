@@ -1,17 +1,12 @@
-// The server's life: its socket, libmicrohttpd's pool of epoll threads, the watch, the self-test; and its end, which
+// The server's life: libmicrohttpd's pool of epoll threads, the watch, the self-test; and its end, which
 // never leaves libmicrohttpd with a suspended connection, because that would abort the process.
 #include "http/internal.h"
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#define SERVER_PAIRS 8       // connections of our own, at most at once on one thread
 #define SERVER_FLUSH_MS 2000 // how long cut requests may take to be sent their 503
-#define SERVER_BACKLOG 1024
 
 static void panic(void *arg, const char *file, unsigned line, const char *reason) {
   (void)arg;
@@ -23,42 +18,6 @@ static void panic(void *arg, const char *file, unsigned line, const char *reason
 static size_t keep_escaped(void *arg, struct MHD_Connection *mhd, char *text) {
   (void)arg, (void)mhd;
   return strlen(text);
-}
-
-static int listen_try(const struct addrinfo *a) {
-  int on = 1, off = 0;
-  int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return -1;
-  (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (a->ai_family == AF_INET6) (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-  if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, SERVER_BACKLOG) == 0) return fd;
-  int error = errno;
-  close(fd);
-  errno = error;
-  return -1;
-}
-
-static int listen_open(const struct http_config *config, struct buf *ret_error) {
-  char port[8];
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list = NULL;
-  (void)snprintf(port, sizeof port, "%u", config->port);
-  int answer = getaddrinfo(config->host, port, &hints, &list);
-  if (answer) {
-    buf_printf(ret_error, "the address %s cannot be used: %s", config->host, gai_strerror(answer));
-    return -1;
-  }
-  int fd = listen_try(list);
-  if (fd < 0) buf_printf(ret_error, "cannot listen on %s port %s: %s", config->host, port, strerror(errno));
-  freeaddrinfo(list);
-  return fd;
-}
-
-static uint16_t listen_port(int fd) {
-  struct sockaddr_storage address = {0};
-  socklen_t size = sizeof address;
-  ASSERT(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
-  if (address.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-  return ntohs(((struct sockaddr_in *)&address)->sin_port);
 }
 
 // Descriptors are kept back, so that a crowd of clients never keeps the database from reconnecting.
@@ -76,11 +35,12 @@ static int64_t deadline_us(int configured_ms, int default_ms) {
 }
 
 struct MHD_Daemon *server_daemon(struct http_server *s, const struct http_config *config, unsigned how) {
+  // The limit is kept where connections are accepted, and may all fall to one thread.
+  unsigned most = (s->connections_max + SERVER_PAIRS) * (s->threads ? s->threads : 1);
   unsigned per_ip = config->connections_per_ip ? config->connections_per_ip : LIMIT_CONNECTIONS_PER_IP;
   MHD_set_panic_func(panic, NULL);
-  return MHD_start_daemon(how | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, handler_access, s,
-                          MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, s->threads,
-                          MHD_OPTION_CONNECTION_LIMIT, s->connections_max + s->threads,
+  return MHD_start_daemon(how | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, handler_access, s,
+                          MHD_OPTION_THREAD_POOL_SIZE, s->threads, MHD_OPTION_CONNECTION_LIMIT, most,
                           MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_ip, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                           (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, handler_begin, s,
                           MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED,
@@ -89,7 +49,7 @@ struct MHD_Daemon *server_daemon(struct http_server *s, const struct http_config
 
 struct http_server *server_new(const struct http_config *config) {
   struct http_server *s = mem_alloc(sizeof *s);
-  s->listen_fd = s->watch_epoll = s->watch_event = -1;
+  s->listen_fd = s->listen_event = s->watch_epoll = s->watch_event = -1;
   s->threads = config->threads > LIMIT_HTTP_THREADS ? config->threads : LIMIT_HTTP_THREADS;
   s->connections_max = connections_bound(config->connections_max);
   s->header_us = deadline_us(config->header_ms, LIMIT_HEADER_DEADLINE_MS);
@@ -104,9 +64,7 @@ struct http_server *server_new(const struct http_config *config) {
 
 struct http_server *http_server_create(const struct http_config *config, struct buf *ret_error) {
   struct http_server *s = server_new(config);
-  s->listen_fd = listen_open(config, ret_error);
-  if (s->listen_fd < 0) goto failed;
-  s->port = listen_port(s->listen_fd);
+  if (!listen_open(s, config, ret_error)) goto failed;
   if (!watch_start(s)) {
     buf_puts(ret_error, "the HTTP server's watch thread cannot be started");
     goto failed;
@@ -122,6 +80,10 @@ struct http_server *http_server_create(const struct http_config *config, struct 
     goto failed;
   }
   atomic_store(&s->ready, true);
+  if (!listen_start(s)) {
+    buf_puts(ret_error, "the HTTP server's accepting thread cannot be started");
+    goto failed;
+  }
   return s;
 failed:
   http_server_destroy(s);
@@ -144,14 +106,6 @@ static bool await_zero(_Atomic int *counter, int bound_ms) {
     sleep_ms(2);
   }
   return true;
-}
-
-// The port is free at once; the descriptor's number is not, while a thread may be about to accept on it.
-static void listen_end(struct http_server *s) {
-  if (s->quiesced) return;
-  s->quiesced = true;
-  (void)MHD_quiesce_daemon(s->daemon);
-  (void)shutdown(s->listen_fd, SHUT_RDWR);
 }
 
 #define CUT_BATCH 64
@@ -177,7 +131,7 @@ static size_t cut_batch(struct http_server *s) {
 int http_server_drain(struct http_server *s, int bound_ms) {
   int cut = 0;
   atomic_store(&s->draining, true);
-  listen_end(s);
+  listen_stop(s);
   if (!await_zero(&s->active, bound_ms)) {
     atomic_store(&s->cutting, true);
     cut = (int)cut_batch(s);
@@ -212,7 +166,6 @@ void http_server_destroy(struct http_server *s) {
   }
   watch_stop(s);
   pulse_stop(s);
-  if (s->listen_fd >= 0) close(s->listen_fd);
   watch_close(s);
   linger_finish(s);
   orphans_free(s);

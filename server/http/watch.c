@@ -156,7 +156,6 @@ static void *watch_main(void *arg) {
     next_us = now_us + HTTP_TICK_MS * 1000;
     reaper_pass(s, now_us);
     linger_pass(s, now_us);
-    knock_pass(s, now_us);
   }
   return NULL;
 }

@@ -14,18 +14,10 @@
 #define OUT_MAX (4 * 1024 * 1024)
 #define MOVES_MAX 100000 // more for one connection is a server that never comes to rest
 
-static int listener_open(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  FUZZ_CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 1) == 0, "no socket");
-  return fd;
-}
-
 void pump_init(struct pump *p, const struct http_route *routes, size_t count) {
   struct http_config config = {.routes = routes, .route_count = count};
   struct http_server *s = server_new(&config);
   s->threads = 0;
-  s->listen_fd = p->listener = listener_open();
   s->watch_epoll = epoll_create1(EPOLL_CLOEXEC);
   s->watch_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   s->daemon = server_daemon(s, &config, MHD_USE_EPOLL);

@@ -6,7 +6,6 @@
 
 struct pump {
   struct http_server *server;
-  int listener;            // libmicrohttpd wants one; nobody connects to it
   struct buf out;          // all that the server has written to the last connection
   bool ended;              // the server has closed it by itself; else it has waited for more, and then for its deadline
   void (*idle)(void *arg); // called whenever the server has nothing to do: answers what handlers have kept; or NULL

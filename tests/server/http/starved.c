@@ -1,5 +1,5 @@
-// A lack of descriptors that passes: afterwards every thread accepts again, also where no client of its own was there to
-// leave and so to remind it.
+// A lack of descriptors that passes: afterwards clients are accepted again, also those that came meanwhile, and by every
+// thread.
 #include "client.h"
 #include <errno.h>
 #include <sys/syscall.h>
@@ -26,7 +26,7 @@ static const struct http_route routes[] = {{"GET", "/quick", quick, NULL, 0}};
 
 #define ASK STR("GET /quick HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 
-static void idle_threads_accept_again(void **state) {
+static void who_came_meanwhile_is_served(void **state) {
   (void)state;
   struct http_server *s = server_start((struct http_config){.routes = routes, .route_count = 1});
   struct buf in;
@@ -48,6 +48,6 @@ static void idle_threads_accept_again(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(idle_threads_accept_again)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(who_came_meanwhile_is_served)};
   return cmocka_run_group_tests_name("starved", tests, NULL, NULL);
 }
