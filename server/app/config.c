@@ -254,6 +254,17 @@ static void defaults_derive(struct config *c, char *const *environment) {
   default_journal(c, environment);
 }
 
+// Where not all of them fit, those that do are told, and that there are more.
+static void problems_tell(const struct buf *problems, struct buf *ret_error) {
+  struct str lines = buf_str(problems);
+  if (problems->full) {
+    const char *last = memrchr(lines.ptr, '\n', lines.len);
+    lines.len = last ? (size_t)(last + 1 - lines.ptr) : 0;
+  }
+  buf_add_str(ret_error, lines);
+  if (problems->full) buf_puts(ret_error, "the configuration has more wrong lines or values than are told at once\n");
+}
+
 bool config_load(struct config *ret, const char *path, char *const *environment, struct buf *ret_error,
                  struct buf *ret_warnings) {
   CLEANUP(buf_finish) struct buf problems;
@@ -266,7 +277,7 @@ bool config_load(struct config *ret, const char *path, char *const *environment,
   environment_read(ret, environment, ret_warnings);
   values_check(ret, &problems);
   if (problems.len > 0) {
-    buf_add_str(ret_error, buf_str(&problems));
+    problems_tell(&problems, ret_error);
     config_finish(ret);
     return false;
   }

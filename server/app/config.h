@@ -86,8 +86,8 @@ struct config {
 };
 
 // path: a file, or NULL for TOLLGATE_CONFIG's or none. environment: as environ. False with a line for each wrong value in
-// ret_error; ret is then as config_finish leaves it. ret_warnings gets a line for each TOLLGATE_… variable that is none
-// of ours.
+// ret_error, and where they are too many a last line that says so; ret is then as config_finish leaves it. ret_warnings
+// gets a line for each TOLLGATE_… variable that is none of ours.
 bool config_load(struct config *ret, const char *path, char *const *environment, struct buf *ret_error,
                  struct buf *ret_warnings);
 void config_finish(struct config *c);

@@ -154,6 +154,22 @@ static void a_file_line_without_a_value_is_refused_by_number(void **state) {
   assert_non_null(strstr(buf_cstr(&l->error), "line 2: is not of the form KEY=value"));
 }
 
+static void of_too_many_wrong_lines_whole_ones_are_told_and_that_there_are_more(void **state) {
+  struct loaded *l = *state;
+  CLEANUP(buf_finish) struct buf text;
+  buf_init(&text, 4096);
+  for (int i = 0; i < 1000; i++) buf_puts(&text, "x\n");
+  file(l, buf_cstr(&text));
+  assert_false(load(l, l->path, NULL, NULL));
+  struct str rest = buf_str(&l->error), line;
+  size_t told = 0;
+  for (; str_split(&rest, '\n', &line) && str_starts(line, str_from(l->path)); told++)
+    assert_non_null(memmem(line.ptr, line.len, "is not of the form KEY=value, for example PORT=8080", 51));
+  assert_true(told > 100);
+  assert_true(str_eq(line, STR("the configuration has more wrong lines or values than are told at once")));
+  assert_int_equal(rest.len, 0);
+}
+
 static void a_file_that_is_not_there_is_refused(void **state) {
   struct loaded *l = *state;
   assert_false(load(l, "/nonexistent/tollgate.conf", NULL, NULL));
@@ -224,6 +240,7 @@ int main(void) {
       TEST(a_refused_secret_is_not_repeated),
       TEST(a_file_with_an_unknown_name_is_refused_with_a_suggestion),
       TEST(a_file_line_without_a_value_is_refused_by_number),
+      TEST(of_too_many_wrong_lines_whole_ones_are_told_and_that_there_are_more),
       TEST(a_file_that_is_not_there_is_refused),
       TEST(an_unknown_variable_of_ours_is_a_warning),
       TEST(the_other_database_addresses_follow_the_first),
