@@ -3,10 +3,18 @@
 #include "base/clock.h"
 #include "http/internal.h"
 
+// libmicrohttpd would make a list of the arguments, which nobody reads, in the connection's memory; where that is used up
+// it refuses the request twice, and closes without an answer. So it is left none: the text is its own and may be written.
+static void arguments_hide(const char *raw_target) {
+  char *mark = strchr(raw_target, '?');
+  if (mark) mark[1] = '\0';
+}
+
 void *handler_begin(void *server, const char *raw_target, struct MHD_Connection *mhd) {
   struct http_server *s = server;
   struct http_conn *c = conn_of(mhd);
   struct http_request *r = request_create(c, raw_target);
+  arguments_hide(raw_target);
   pthread_mutex_lock(&c->lock);
   c->request = r;
   pthread_mutex_unlock(&c->lock);

@@ -240,27 +240,16 @@ static void a_head_beyond_its_limits_is_refused(void **state) {
   assert_int_equal(refuse_large(*state, GET "X-A: ", 17000, "x", "\r\n\r\n"), 431);
   assert_int_equal(refuse_large(*state, "GET /a?", 65, "a&", " HTTP/1.1\r\nHost: h\r\n\r\n"), 400);
   (void)refuse_large(*state, "GET /a?", 400000, "x", " HTTP/1.1\r\nHost: h\r\n\r\n");
-  (void)refuse_large(*state, "GET /a?", 4000, "&", " HTTP/1.1\r\nHost: h\r\n\r\n");
   (void)refuse_large(*state, GET "X-A: ", 400000, "x", "\r\n\r\n");
   (void)refuse_large(*state, "", 100000, "\r\n", GET "\r\n");
   assert_int_equal(atomic_exchange(&handled, 0), 0);
 }
 
-// More arguments than libmicrohttpd has memory for: it refuses them twice, and then forgets the request. LeakSanitizer
-// sees what is left of it.
-static void what_libmicrohttpd_forgets_is_not_kept(void **state) {
-  struct buf out;
-  buf_init(&out, 4096);
-  buf_puts(&out, "GET /a?");
-  for (int i = 0; i < 600; i++) buf_putc(&out, '&');
-  buf_puts(&out, " HTTP/1.1\r\nHost: h\r\n\r\n");
-  for (int i = 0; i < 3; i++) {
-    int fd = client_connect(*state);
-    assert_true(client_send(fd, buf_str(&out)));
-    sleep_ms(50);
-    close(fd);
-  }
-  buf_finish(&out);
+// libmicrohttpd would list them in the connection's memory, refuse them twice where that is used up, close without an
+// answer, and forget the request: LeakSanitizer would see what is left of it.
+static void more_arguments_than_there_is_memory_for_are_answered(void **state) {
+  for (int count = 100; count <= 8000; count += 100)
+    assert_int_equal(refuse_large(*state, "GET /a?", count, "&", " HTTP/1.1\r\nHost: h\r\n\r\n"), 400);
   assert_int_equal(atomic_exchange(&handled, 0), 0);
 }
 
@@ -297,7 +286,7 @@ int main(void) {
       cmocka_unit_test(every_forged_request_is_refused_in_pieces),
       cmocka_unit_test(nothing_is_read_behind_a_chunked_body),
       cmocka_unit_test(a_head_beyond_its_limits_is_refused),
-      cmocka_unit_test(what_libmicrohttpd_forgets_is_not_kept),
+      cmocka_unit_test(more_arguments_than_there_is_memory_for_are_answered),
       cmocka_unit_test(a_head_at_its_limits_is_served),
   };
   return cmocka_run_group_tests_name("forged requests", tests, setup, teardown);
