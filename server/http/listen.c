@@ -14,7 +14,7 @@
 
 #define LISTEN_BACKLOG 1024
 #define LISTEN_FULL_MS 20    // how often a full server looks for room
-#define LISTEN_STARVED_MS 50 // the same for descriptors and memory
+#define LISTEN_STARVED_MS 50 // and how often one that gets no connections tries again
 
 static int listen_try(const struct addrinfo *a) {
   int on = 1, off = 0;
@@ -64,7 +64,7 @@ static void hand_over(struct http_server *s, int fd, const struct sockaddr *addr
   if (!conn_add(s, conn_renumber(s, fd, s->accepted++ % s->threads), address, size)) conn_count(s, -1);
 }
 
-// Until nobody waits or there is no room. False where nothing can be had for a moment.
+// Until nobody waits or there is no room. False where no connection can be had for a moment: no descriptors, no memory.
 static bool accept_all(struct http_server *s) {
   while (!is_full(s)) {
     struct sockaddr_storage address = {0};
@@ -72,11 +72,10 @@ static bool accept_all(struct http_server *s) {
     int fd = accept4(s->listen_fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0)
       hand_over(s, fd, (struct sockaddr *)&address, size);
-    else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-      return false;
-    else if (errno == EAGAIN || errno == EWOULDBLOCK)
+    else if (errno == EAGAIN)
       return true;
-    // Anything else was the matter with that one connection: accept(2).
+    else if (errno != ECONNABORTED && errno != EINTR)
+      return false;
   }
   return true;
 }

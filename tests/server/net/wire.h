@@ -127,8 +127,8 @@ static void *wire_accept(void *arg) {
     *c = (struct wire_connection){.wire = w, .fd = fd, .number = number};
     assert_true(number < WIRE_CONNECTIONS);
     w->connections[number] = c;
+    w->accepted = number + 1; // before anything can be answered on it
     assert_int_equal(pthread_create(&c->thread, NULL, wire_serve, c), 0);
-    w->accepted = number + 1;
   }
   return NULL;
 }
