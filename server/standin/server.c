@@ -129,7 +129,7 @@ static bool conn_flush(struct conn *n) {
   return true;
 }
 
-// Steps until there is a batch to send, or nothing more for now.
+// Steps until there is a batch to send, or nothing more yet.
 static void conn_fill(struct conn *n) {
   n->mark_count = 0;
   while (n->then == STEP_MORE && n->out.len < BATCH_BYTES && n->mark_count < BATCH_MARKS) {
