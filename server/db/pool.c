@@ -1,7 +1,7 @@
 // Job threads, each with a connection of its own that it opens before the first job needs it and opens again when the
-// server comes back, on its own account: nobody's request pays for a reconnect. While there is no connection a job runs
-// with NULL at once, for it has a caller to answer. All connections may die in the same instant (a server that
-// restarts), so attempts are jittered and back off.
+// server comes back, on its own account: nobody's request pays for a reconnect. A thread without one leaves the jobs to
+// those that have one. While there is none at all a job runs with NULL at once, for it has a caller to answer. All
+// connections may die in the same instant (a server that restarts), so attempts are jittered and back off.
 #include "db/pool.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -24,18 +24,17 @@ struct job {
   void *arg;
 };
 
-enum { DATABASE_UNTRIED, DATABASE_AWAY, DATABASE_UP };
-
 struct db_pool {
   char *url;
   pthread_t *threads;
   unsigned thread_count;
   pthread_mutex_t mutex;
-  pthread_cond_t wake;
+  pthread_cond_t wake, end; // something to do; for a thread that does nothing without a connection, only the end
   struct job *ring;
   size_t first, count, max;
   bool closing;
-  _Atomic int state; // of the last attempt
+  _Atomic unsigned connected; // threads
+  _Atomic bool away;          // was said
 };
 
 struct worker {
@@ -54,19 +53,27 @@ static int64_t jittered(int64_t us, const void *seed) {
 
 // Nobody above this folder hears why, so it is said here: once each time the database goes or comes.
 static void connect_once(struct worker *w) {
+  struct db_pool *pool = w->pool;
   struct buf error;
   buf_init(&error, 512);
-  w->db = db_connect_shared(w->pool->url, STATEMENT_MS, LOCK_MS, IDLE_MS, &error);
-  int state = w->db ? DATABASE_UP : DATABASE_AWAY, before = atomic_exchange(&w->pool->state, state);
-  if (state == DATABASE_AWAY && before != state) log_error("database.away", "%s", buf_cstr(&error));
-  if (state == DATABASE_UP && before == DATABASE_AWAY) log_info("database.back", "the database can be reached again");
+  w->db = db_connect_shared(pool->url, STATEMENT_MS, LOCK_MS, IDLE_MS, &error);
+  if (w->db) atomic_fetch_add(&pool->connected, 1);
+  if (w->db && atomic_exchange(&pool->away, false)) log_info("database.back", "the database can be reached again");
+  if (atomic_load(&pool->connected) == 0 && !atomic_exchange(&pool->away, true))
+    log_error("database.away", "%s", buf_cstr(&error));
   buf_finish(&error);
+}
+
+static void worker_disconnect(struct worker *w) {
+  if (!w->db) return;
+  db_destroy(w->db);
+  w->db = NULL;
+  atomic_fetch_sub(&w->pool->connected, 1);
 }
 
 static void worker_connect(struct worker *w) {
   if (w->db && db_alive(w->db)) return;
-  db_destroy(w->db);
-  w->db = NULL;
+  worker_disconnect(w);
   if (clock_mono_us() < w->retry_at) return;
   connect_once(w);
   if (w->db) {
@@ -85,20 +92,38 @@ static struct timespec wake_time(const struct worker *w) {
   return (struct timespec){at / 1000000, at % 1000000 * 1000};
 }
 
+// Under the pool's mutex.
+static bool others_can(const struct worker *w) {
+  return !w->db && atomic_load(&w->pool->connected) > 0;
+}
+
+// Whoever was woken for a job and does not take it wakes another for it. A connection may have died while its thread
+// slept.
+static bool job_take(struct worker *w, struct job *ret) {
+  struct db_pool *pool = w->pool;
+  if (pool->count == 0) return false;
+  if (others_can(w) || (w->db && !db_alive(w->db))) {
+    pthread_cond_signal(&pool->wake);
+    return false;
+  }
+  *ret = pool->ring[pool->first];
+  pool->first = (pool->first + 1) % pool->max;
+  pool->count--;
+  return true;
+}
+
 enum next { NEXT_JOB, NEXT_LOOK, NEXT_END };
 static enum next job_wait(struct worker *w, struct job *ret) {
   struct db_pool *pool = w->pool;
   struct timespec until = wake_time(w);
   pthread_mutex_lock(&pool->mutex);
   int timed_out = 0;
-  while (pool->count == 0 && !pool->closing && !timed_out)
-    timed_out = pthread_cond_timedwait(&pool->wake, &pool->mutex, &until);
-  enum next next = pool->count > 0 ? NEXT_JOB : pool->closing ? NEXT_END : NEXT_LOOK;
-  if (next == NEXT_JOB) {
-    *ret = pool->ring[pool->first];
-    pool->first = (pool->first + 1) % pool->max;
-    pool->count--;
+  while ((pool->count == 0 || others_can(w)) && !pool->closing && !timed_out) {
+    if (pool->count > 0) pthread_cond_signal(&pool->wake);
+    timed_out = pthread_cond_timedwait(others_can(w) ? &pool->end : &pool->wake, &pool->mutex, &until);
   }
+  bool over = pool->closing && (pool->count == 0 || others_can(w));
+  enum next next = job_take(w, ret) ? NEXT_JOB : over ? NEXT_END : NEXT_LOOK;
   pthread_mutex_unlock(&pool->mutex);
   return next;
 }
@@ -111,11 +136,10 @@ static void *work(void *arg) {
     enum next next = job_wait(&w, &job);
     if (next == NEXT_END) break;
     if (next == NEXT_LOOK) continue;
-    worker_connect(&w); // it may have died while this thread slept
     job.fn(w.db, job.arg);
     if (w.db) db_rollback(w.db); // what a job leaves open has failed
   }
-  db_destroy(w.db);
+  worker_disconnect(&w);
   return NULL;
 }
 
@@ -134,7 +158,7 @@ int db_submit(struct db_pool *pool, void (*fn)(struct db *db, void *arg), void *
 }
 
 bool db_pool_up(const struct db_pool *pool) {
-  return atomic_load(&pool->state) == DATABASE_UP;
+  return atomic_load(&pool->connected) > 0;
 }
 
 // ---- life
@@ -168,6 +192,7 @@ struct db_pool *db_pool_create(const char *url, unsigned threads, size_t queue_m
   pool->max = queue_max;
   pthread_mutex_init(&pool->mutex, NULL);
   condition_init(&pool->wake);
+  condition_init(&pool->end);
   threads_start(pool, threads);
   return pool;
 }
@@ -177,9 +202,11 @@ void db_pool_destroy(struct db_pool *pool) {
   pthread_mutex_lock(&pool->mutex);
   pool->closing = true;
   pthread_cond_broadcast(&pool->wake);
+  pthread_cond_broadcast(&pool->end);
   pthread_mutex_unlock(&pool->mutex);
   for (unsigned i = 0; i < pool->thread_count; i++) pthread_join(pool->threads[i], NULL);
   pthread_cond_destroy(&pool->wake);
+  pthread_cond_destroy(&pool->end);
   pthread_mutex_destroy(&pool->mutex);
   mem_free(pool->ring);
   mem_free(pool->threads);

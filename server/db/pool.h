@@ -9,4 +9,4 @@ void db_pool_destroy(struct db_pool *pool); // finishes what is queued
 // Runs fn(db, arg) on a job thread; db is NULL while the database cannot be reached (answer 503). FAULT_FULL where the
 // queue is full: fn will not run.
 int db_submit(struct db_pool *pool, void (*fn)(struct db *db, void *arg), void *arg);
-bool db_pool_up(const struct db_pool *pool); // whether the last attempt to reach the database worked
+bool db_pool_up(const struct db_pool *pool); // whether any thread has a connection

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#define OTHERS "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+
 static atomic_int with_db, without_db, failed;
 
 static int begin(void **state) {
@@ -110,7 +112,6 @@ static void jobs_hear_of_an_absence_at_once_and_the_pool_comes_back(void **state
   assert_int_equal(without_db, 20);
   cluster_launch(&cluster);
   assert_true(wait_until(is_up, pool, 20000)); // nor for this
-  usleep(2100000);                            // all threads are past their pause
   for (int i = 0; i < 20; i++) assert_int_equal(db_submit(pool, count_job, NULL), 0);
   assert_true(wait_until(all_done, &forty, 20000));
   assert_int_equal(with_db, 20);
@@ -124,15 +125,35 @@ static void a_restart_between_two_jobs_costs_no_job(void **state) {
   int one = 1, two = 2;
   assert_true(wait_until(all_done, &one, 20000));
   struct db *db = connect_bare();
-  assert_int_equal(db_query(db,
-                            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> "
-                            "pg_backend_pid() AND backend_type = 'client backend'",
-                            NULL),
-                   0);
+  assert_int_equal(db_query(db, "SELECT pg_terminate_backend(pid, 5000) " OTHERS, NULL), 0);
   db_destroy(db);
   assert_int_equal(db_submit(pool, count_job, NULL), 0);
   assert_true(wait_until(all_done, &two, 20000));
   assert_int_equal(with_db, 2);
+  db_pool_destroy(pool);
+}
+
+static bool three_connections(const void *db) {
+  return number((struct db *)(uintptr_t)db, "SELECT count(*) " OTHERS) == 3;
+}
+
+// With no database to be had for a new connection, one of three is ended.
+static void who_has_lost_its_connection_leaves_the_jobs_to_others(void **state) {
+  (void)state;
+  struct db *db = connect_bare();
+  struct db_pool *pool = db_pool_create(cluster.url, 3, 100);
+  assert_true(wait_until(three_connections, db, 20000));
+  assert_int_equal(db_query(db, "UPDATE pg_database SET datallowconn = false WHERE datname = current_database()", NULL), 0);
+  assert_int_equal(db_query(db, "SELECT pg_terminate_backend(min(pid), 5000) " OTHERS, NULL), 0);
+  for (int i = 1; i <= 50; i++) {
+    assert_int_equal(db_submit(pool, count_job, NULL), 0);
+    if (i % 10 == 0) assert_true(wait_until(all_done, &i, 20000));
+  }
+  assert_int_equal(with_db, 50);
+  assert_true(db_pool_up(pool));
+  assert_int_equal(db_query(db, "UPDATE pg_database SET datallowconn = true WHERE datname = current_database()", NULL), 0);
+  assert_true(wait_until(three_connections, db, 20000));
+  db_destroy(db);
   db_pool_destroy(pool);
 }
 
@@ -163,6 +184,7 @@ int main(void) {
       TEST(what_a_job_leaves_open_is_rolled_back),
       TEST(jobs_hear_of_an_absence_at_once_and_the_pool_comes_back),
       TEST(a_restart_between_two_jobs_costs_no_job),
+      TEST(who_has_lost_its_connection_leaves_the_jobs_to_others),
       TEST(a_pool_without_a_database_ends_in_time),
   };
   return cmocka_run_group_tests(tests, group_up, cluster_down);
