@@ -55,7 +55,10 @@ int conn_renumber(const struct http_server *s, int fd, unsigned thread) {
 }
 
 bool conn_add(struct http_server *s, int fd, const struct sockaddr *address, socklen_t size) {
-  return MHD_add_connection(s->daemon, fd, address, size) == MHD_YES;
+  atomic_fetch_add(&s->handed, 1);
+  if (MHD_add_connection(s->daemon, fd, address, size) == MHD_YES) return true;
+  atomic_fetch_sub(&s->handed, 1);
+  return false;
 }
 
 void conn_count(struct http_server *s, int change) {
@@ -66,6 +69,7 @@ void conn_count(struct http_server *s, int change) {
 static void conn_open(struct http_server *s, struct MHD_Connection *mhd, void **context) {
   struct http_conn *c = mem_alloc(sizeof *c);
   int on = 1;
+  atomic_fetch_sub(&s->handed, 1);
   c->server = s;
   c->mhd = mhd;
   c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;

@@ -141,6 +141,7 @@ struct http_server {
   _Atomic int active;    // requests given to a handler and not done
   _Atomic int parked;    // requests suspended as libmicrohttpd sees it
   _Atomic int open;      // clients' connections, from their being accepted
+  _Atomic int handed;    // connections handed over that their thread has not yet taken
 };
 
 // server.c: what a server moved by hand needs too (tests/fuzz/pump.c); how: MHD_USE_EPOLL or …_INTERNAL_THREAD

@@ -162,6 +162,7 @@ void http_server_destroy(struct http_server *s) {
     pthread_mutex_lock(&s->adding);
     s->closed = true;
     pthread_mutex_unlock(&s->adding);
+    (void)await_zero(&s->handed, SERVER_FLUSH_MS); // they are taken under a lock, but not by a thread that ends
     MHD_stop_daemon(s->daemon);
   }
   watch_stop(s);

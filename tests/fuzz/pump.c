@@ -31,9 +31,8 @@ static int pair_open(struct pump *p) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(1)};
   int pair[2];
   FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0, "no socket pair");
-  enum MHD_Result added =
-      MHD_add_connection(p->server->daemon, pair[1], (const struct sockaddr *)&address, sizeof address);
-  FUZZ_CHECK(added == MHD_YES && p->server->conns, "the connection is not taken");
+  bool added = conn_add(p->server, pair[1], (const struct sockaddr *)&address, sizeof address);
+  FUZZ_CHECK(added && p->server->conns, "the connection is not taken");
   p->server->conns->probe = false; // a client like any other: it has deadlines
   atomic_fetch_add(&p->server->open, 1);
   return pair[0];
