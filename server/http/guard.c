@@ -142,7 +142,7 @@ static bool check_framing(const struct guard_head *head, const struct http_heade
 static bool expects_continue(const struct guard_head *head) {
   for (size_t i = 0; i < head->header_count; i++)
     if (str_eq_nocase(head->headers[i].name, STR("expect")))
-      return str_eq_nocase(head->headers[i].value, STR("100-continue"));
+      return str_eq_nocase(str_trim(head->headers[i].value), STR("100-continue"));
   return false;
 }
 

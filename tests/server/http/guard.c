@@ -104,6 +104,7 @@ static void framing_has_one_reading(void **state) {
   assert_refused_text("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \r\n\r\n", PROBLEM_NOT_IMPLEMENTED);
   assert_refused_text("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", PROBLEM_MALFORMED_HTTP);
   assert_refused_text("GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n", PROBLEM_MALFORMED_HTTP);
+  assert_refused_text("GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue \r\n\r\n", PROBLEM_MALFORMED_HTTP);
   assert_refused_text("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n",
                       PROBLEM_MALFORMED_HTTP);
 }
