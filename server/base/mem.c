@@ -42,6 +42,11 @@ char *mem_strndup(const char *text, size_t len) {
   return p;
 }
 
+void *mem_had(void *p) {
+  if (!p) mem_exhausted();
+  return p;
+}
+
 void mem_free(void *p) {
   free(p);
 }

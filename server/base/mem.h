@@ -10,6 +10,8 @@ void *mem_dup(const void *data, size_t size);
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t len); // a NUL is added
 void mem_free(void *p);                          // NULL is fine
+// What a library has allocated, which it gives as NULL for no other reason than that there was no memory.
+void *mem_had(void *p);
 
 // CLEANUP(x_destroyp) struct x *x = NULL;  runs at the end of the scope.
 #define CLEANUP(fn) __attribute__((cleanup(fn)))

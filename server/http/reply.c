@@ -52,16 +52,15 @@ struct MHD_Response *reply_build(struct http_request *r, const struct http_heade
     const char *lent;
     void *unchanged; // MHD_RESPMEM_MUST_COPY only reads it
   } data = {.lent = body.len ? body.ptr : ""};
-  struct MHD_Response *response = MHD_create_response_from_buffer(body.len, data.unchanged, MHD_RESPMEM_MUST_COPY);
-  ASSERT(response != NULL);
+  struct MHD_Response *response =
+      mem_had(MHD_create_response_from_buffer(body.len, data.unchanged, MHD_RESPMEM_MUST_COPY));
   headers_add(r, response, headers, count);
   return response;
 }
 
 struct MHD_Response *reply_build_stream(struct http_request *r, const struct http_header *headers, size_t count) {
   struct MHD_Response *response =
-      MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, stream_read, r, NULL);
-  ASSERT(response != NULL);
+      mem_had(MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, stream_read, r, NULL));
   // libmicrohttpd 0.9.75 sends the last chunk of a body that HEAD has not, and the next answer would begin behind it.
   if (r->head_only) (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
   headers_add(r, response, headers, count);

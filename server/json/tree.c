@@ -118,9 +118,7 @@ bool json_bool(struct json *value, bool *ret) {
 }
 
 char *json_dump(struct json *value) {
-  char *text = json_dumps(tree(value), JSON_COMPACT | JSON_ENCODE_ANY);
-  ASSERT(text); // what was parsed can be printed
-  return text;
+  return mem_had(json_dumps(tree(value), JSON_COMPACT | JSON_ENCODE_ANY)); // what was parsed can be printed
 }
 
 int json_each(struct json *object, int (*each)(void *arg, const char *name, struct json *value), void *arg) {

@@ -25,7 +25,11 @@
 // exchange was cancelled and the body is gone.
 #define BODY_AT_ONCE_MAX (48 * 1024)
 
-#define SET(easy, option, value) ASSERT(curl_easy_setopt((easy), (option), (value)) == CURLE_OK)
+static CURLcode set(CURLcode code) {
+  if (code == CURLE_OUT_OF_MEMORY) (void)mem_had(NULL);
+  return code;
+}
+#define SET(easy, option, value) ASSERT(set(curl_easy_setopt((easy), (option), (value))) == CURLE_OK)
 
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address) {
   struct net_exchange *x = arg;
@@ -120,8 +124,7 @@ static void easy_set_callbacks(CURL *easy, struct net_exchange *x) {
 }
 
 CURL *easy_create(struct net_exchange *x) {
-  CURL *easy = curl_easy_init();
-  ASSERT(easy);
+  CURL *easy = mem_had(curl_easy_init());
   easy_set_callbacks(easy, x);
   SET(easy, CURLOPT_NOSIGNAL, 1L);
   SET(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L); // the least it takes

@@ -69,8 +69,7 @@ static int lane_set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, vo
 }
 
 static void lane_init(struct net_lane *lane, struct net_loop *loop) {
-  *lane = (struct net_lane){.loop = loop, .multi = curl_multi_init(), .timer = {.fn = lane_on_timer, .arg = lane}};
-  ASSERT(lane->multi);
+  *lane = (struct net_lane){.loop = loop, .multi = mem_had(curl_multi_init()), .timer = {.fn = lane_on_timer, .arg = lane}};
   curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, lane_set_timer);
   curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
   curl_multi_setopt(lane->multi, CURLMOPT_SOCKETFUNCTION, lane_set_socket);

@@ -2,7 +2,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <signal.h>
 #include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -19,6 +22,27 @@ static void memory_is_zeroed_and_never_null(void **state) {
   none = mem_realloc(none, 0);
   assert_non_null(none);
   mem_free(NULL);
+}
+
+// Also a library's: one line, and the end.
+static void without_memory_the_process_says_so_and_ends(void **state) {
+  (void)state;
+  int out[2], status;
+  char said[100] = "";
+  assert_int_equal(pipe(out), 0);
+  pid_t child = fork();
+  if (child == 0) {
+    (void)dup2(out[1], STDERR_FILENO);
+    (void)mem_had(&status);
+    (void)mem_had(NULL);
+    _exit(0);
+  }
+  close(out[1]);
+  assert_true(read(out[0], said, sizeof said - 1) > 0);
+  assert_string_equal(said, "tollgate: out of memory\n");
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+  close(out[0]);
 }
 
 static void copies_are_whole_and_text_ends_with_a_nul(void **state) {
@@ -56,6 +80,7 @@ static void every_fault_has_a_name_of_its_own(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(memory_is_zeroed_and_never_null),
+      cmocka_unit_test(without_memory_the_process_says_so_and_ends),
       cmocka_unit_test(copies_are_whole_and_text_ends_with_a_nul),
       cmocka_unit_test(a_growing_array_keeps_its_elements),
       cmocka_unit_test(every_fault_has_a_name_of_its_own),
