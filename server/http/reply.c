@@ -2,10 +2,16 @@
 // is what makes suspending, answering and resuming one step each: whoever comes second sees what the first did.
 #include "http/internal.h"
 
-static bool header_is_clean(struct str s) {
+static bool is_text(struct str s) {
   for (size_t i = 0; i < s.len; i++)
     if (((unsigned char)s.ptr[i] < 0x20 && s.ptr[i] != '\t') || s.ptr[i] == 0x7f) return false;
-  return true;
+  return s.len > 0;
+}
+
+// What libmicrohttpd takes for one.
+static bool is_header(const struct http_header *h) {
+  return is_text(h->name) && !memchr(h->name.ptr, ' ', h->name.len) && !memchr(h->name.ptr, '\t', h->name.len) &&
+         is_text(h->value);
 }
 
 // Framing, and what is added here in any case, are not the caller's.
@@ -17,7 +23,12 @@ static bool header_is_ours(struct str name) {
   return false;
 }
 
-// One allocation for most answers: name and value, each with its NUL.
+// An answer without one of its headers would be another answer.
+static void add(struct MHD_Response *response, const char *name, const char *value) {
+  if (MHD_add_response_header(response, name, value) != MHD_YES) (void)mem_had(NULL);
+}
+
+// Name and value, each with its NUL.
 static void header_add(struct MHD_Response *response, struct str name, struct str value) {
   char small[512];
   char *text = name.len + value.len + 2 <= sizeof small ? small : mem_alloc(name.len + value.len + 2);
@@ -25,7 +36,7 @@ static void header_add(struct MHD_Response *response, struct str name, struct st
   text[name.len] = '\0';
   if (value.len) memcpy(text + name.len + 1, value.ptr, value.len);
   text[name.len + 1 + value.len] = '\0';
-  (void)MHD_add_response_header(response, text, text + name.len + 1);
+  add(response, text, text + name.len + 1);
   if (text != small) mem_free(text);
 }
 
@@ -34,16 +45,15 @@ static void headers_add(struct http_request *r, struct MHD_Response *response, c
   bool cache = false;
   for (size_t i = 0; i < count; i++) {
     const struct http_header *h = &headers[i];
-    if (h->name.len == 0 || !header_is_clean(h->name) || !header_is_clean(h->value) || header_is_ours(h->name))
-      continue;
+    if (!is_header(h) || header_is_ours(h->name)) continue;
     header_add(response, h->name, h->value);
     cache = cache || str_eq_nocase(h->name, STR("cache-control"));
   }
-  (void)MHD_add_response_header(response, "X-Request-Id", r->id);
-  (void)MHD_add_response_header(response, "request-id", r->id);
-  if (!cache) (void)MHD_add_response_header(response, "Cache-Control", "no-store");
+  add(response, "X-Request-Id", r->id);
+  add(response, "request-id", r->id);
+  if (!cache) add(response, "Cache-Control", "no-store");
   bool draining = atomic_load(&r->server->draining) && !r->probe;
-  if (r->close || draining) (void)MHD_add_response_header(response, "Connection", "close");
+  if (r->close || draining) add(response, "Connection", "close");
 }
 
 struct MHD_Response *reply_build(struct http_request *r, const struct http_header *headers, size_t count,
