@@ -209,6 +209,11 @@ char *mem_strndup(const char *text, size_t len) {
   return p;
 }
 
+void *mem_had(void *p) {
+  ASSERT(p);
+  return p;
+}
+
 void mem_free(void *p) {
   if (p) free(piece_take(p));
 }
