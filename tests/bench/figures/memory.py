@@ -45,6 +45,7 @@ def measure(g):
         with OpenStreams(g, count):
             seen[count] = g.rss_mib()
         g.world.quiet(60)
+    _fresh(g)
     g.provide(g.nginx.upstream)
     load.wrk(g.server.port, g.key, 256, g.options.seconds, g.folder, BODY)
     used = g.rss_mib()
