@@ -1,5 +1,5 @@
-// How much of a stream's output a hold covers: what such calls usually produce and one slice ahead, then slices that
-// double. A pure rule over integers; output is counted in the plugin's output units, for one choice.
+// How much of a stream's output a hold covers: what such calls usually produce and one slice ahead, then slices each
+// twice the last. A pure rule over integers; output is counted in the plugin's output units, for one choice.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

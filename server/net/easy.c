@@ -211,6 +211,7 @@ bool easy_aim(struct net_exchange *x, const struct net_spec *spec) {
   x->body_copied = spec->body.len <= BODY_AT_ONCE_MAX;
   SET(x->easy, CURLOPT_HTTPHEADER, headers_list(x->out));
   // Refused where a connection has failed so early that libcurl 7.88.1 still has its buffer: then it is used again.
-  (void)curl_easy_setopt(x->easy, CURLOPT_BUFFERSIZE, (long)(spec->block ? spec->block : NET_BLOCK));
+  CURLcode sized = set(curl_easy_setopt(x->easy, CURLOPT_BUFFERSIZE, (long)(spec->block ? spec->block : NET_BLOCK)));
+  ASSERT(sized == CURLE_OK || sized == CURLE_BAD_FUNCTION_ARGUMENT);
   return true;
 }
