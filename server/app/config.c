@@ -11,6 +11,8 @@
 
 #define FILE_BYTES_MAX (64 * 1024)
 #define PROBLEMS_MAX (16 * 1024)
+#define STRIPE_SECRET_MAX 255
+#define STRIPE_SECRETS 4
 
 const struct setting setting_table[SETTING_COUNT] = {
 #define X(id, name, kind, fallback, least, most, example, help)                                                        \
@@ -75,6 +77,46 @@ static bool master_check(const char *text, struct buf *why) {
   return sound;
 }
 
+// What is after the prefix is anybody's guess, but it is sent in a header. Secrets are never shown.
+static bool token_check(struct str text, const char *prefixes) {
+  struct str rest = str_from(prefixes), prefix;
+  while (str_split(&rest, '|', &prefix))
+    if (str_starts(text, prefix) && text.len > prefix.len)
+      return text.len <= STRIPE_SECRET_MAX && str_is_printable(text) && !memchr(text.ptr, ' ', text.len);
+  return false;
+}
+
+static bool stripe_key_check(const char *text, struct buf *why) {
+  if (token_check(str_from(text), "sk_test_|sk_live_|rk_test_|rk_live_")) return true;
+  buf_puts(why, "is none of Stripe's secret keys: it begins with sk_test_, sk_live_, rk_test_ or rk_live_");
+  return false;
+}
+
+static bool stripe_hooks_check(const char *text, struct buf *why) {
+  struct str rest = str_from(text), one;
+  int count = 0;
+  bool sound = text[strlen(text) - 1] != ',';
+  while (sound && str_split(&rest, ',', &one)) sound = token_check(str_trim(one), "whsec_") && ++count <= STRIPE_SECRETS;
+  if (!sound) buf_puts(why, "is not one to four of Stripe's signing secrets, which begin with whsec_, with commas between them");
+  return sound;
+}
+
+static bool stripe_version_check(const char *text, struct buf *why) {
+  static const char form[] = "0000-00-00";
+  size_t at = 0;
+  for (; at < sizeof form - 1; at++)
+    if (form[at] == '0' ? text[at] < '0' || text[at] > '9' : text[at] != form[at]) break;
+  bool sound = at == sizeof form - 1;
+  if (sound && text[at] == '.') {
+    size_t name = strspn(text + at + 1, "abcdefghijklmnopqrstuvwxyz");
+    sound = name > 0;
+    at += 1 + name;
+  }
+  if (sound && text[at] == '\0') return true;
+  buf_printf(why, "is no version of Stripe's API: \"%s\"", text);
+  return false;
+}
+
 static bool value_check(const struct setting *s, const char *text, int64_t *ret_number, struct buf *why) {
   if (!str_is_utf8(str_from(text))) {
     buf_puts(why, "is not valid UTF-8");
@@ -93,6 +135,12 @@ static bool value_check(const struct setting *s, const char *text, int64_t *ret_
     return http_check(text, why);
   case SETTING_KIND_MASTER:
     return master_check(text, why);
+  case SETTING_KIND_STRIPE_KEY:
+    return stripe_key_check(text, why);
+  case SETTING_KIND_STRIPE_HOOKS:
+    return stripe_hooks_check(text, why);
+  case SETTING_KIND_STRIPE_VERSION:
+    return stripe_version_check(text, why);
   case SETTING_KIND_TEXT:
   case SETTING_KIND_SECRET:
     return true;
@@ -345,6 +393,8 @@ void config_show(const struct config *c, enum setting_id id, struct buf *out) {
   switch (setting_table[id].kind) {
   case SETTING_KIND_SECRET:
   case SETTING_KIND_MASTER:
+  case SETTING_KIND_STRIPE_KEY:
+  case SETTING_KIND_STRIPE_HOOKS:
     buf_puts(out, text[0] ? "*** (set)" : "");
     return;
   case SETTING_KIND_DATABASE:
@@ -355,6 +405,7 @@ void config_show(const struct config *c, enum setting_id id, struct buf *out) {
   case SETTING_KIND_CHOICE:
   case SETTING_KIND_ADDRESS:
   case SETTING_KIND_HTTP:
+  case SETTING_KIND_STRIPE_VERSION:
     buf_puts(out, text);
   }
 }

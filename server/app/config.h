@@ -46,7 +46,17 @@
     "how long a provider's whole answer may take")                                                                     \
   X(URL, "TOLLGATE_URL", HTTP, "http://127.0.0.1:8080", 0, 0, "https://tollgate.example.com",                          \
     "the server that commands like customers, keys and report talk to")                                                \
-  X(ADMIN_KEY, "TOLLGATE_ADMIN_KEY", SECRET, "", 0, 0, "tlgad_live_...", "the operator key those commands use")
+  X(ADMIN_KEY, "TOLLGATE_ADMIN_KEY", SECRET, "", 0, 0, "tlgad_live_...", "the operator key those commands use")         \
+  X(STRIPE_KEY, "STRIPE_SECRET_KEY", STRIPE_KEY, "", 0, 0, "rk_live_...",                                              \
+    "Stripe's secret or restricted key; without it nothing is sold")                                                   \
+  X(STRIPE_HOOKS, "STRIPE_WEBHOOK_SECRET", STRIPE_HOOKS, "", 0, 0, "whsec_...",                                        \
+    "what Stripe signs its events with; while it is being rolled both, with a comma between them; up to 4")            \
+  X(STRIPE_BASE, "STRIPE_API_BASE", HTTP, "https://api.stripe.com", 0, 0, "https://api.stripe.com",                    \
+    "where Stripe's API is")                                                                                           \
+  X(STRIPE_VERSION, "STRIPE_API_VERSION", STRIPE_VERSION, "2026-09-30.endive", 0, 0, "2026-09-30.endive",              \
+    "the version of Stripe's API that is spoken")                                                                      \
+  X(STRIPE_TOLERANCE, "STRIPE_WEBHOOK_TOLERANCE", NUMBER, "300", 1, 3600, "300",                                       \
+    "seconds between Stripe's clock and this one at which its events are still believed")
 
 enum setting_id {
 #define X(id, name, kind, fallback, least, most, example, help) SETTING_##id,
@@ -64,6 +74,9 @@ enum setting_kind {
   SETTING_KIND_HTTP,     // http:// or https://
   SETTING_KIND_SECRET,
   SETTING_KIND_MASTER,
+  SETTING_KIND_STRIPE_KEY,     // a secret: sk_ or rk_, then test_ or live_
+  SETTING_KIND_STRIPE_HOOKS,   // secrets: whsec_…, commas between them
+  SETTING_KIND_STRIPE_VERSION, // a date, and the release's name
 };
 
 struct setting {

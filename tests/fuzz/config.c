@@ -92,7 +92,8 @@ static void shown_check(const struct config *c, enum setting_id id) {
   struct buf shown;
   buf_init(&shown, 256 * 1024);
   config_show(c, id, &shown);
-  if (s->kind == SETTING_KIND_SECRET || s->kind == SETTING_KIND_MASTER)
+  if (s->kind == SETTING_KIND_SECRET || s->kind == SETTING_KIND_MASTER || s->kind == SETTING_KIND_STRIPE_KEY ||
+      s->kind == SETTING_KIND_STRIPE_HOOKS)
     FUZZ_CHECK(shown.len == 0 || !strstr(buf_cstr(&shown), text) || strlen(text) < 10, "%s", s->name);
   if (s->kind == SETTING_KIND_DATABASE && text[0]) database_check(text, &shown);
   buf_finish(&shown);

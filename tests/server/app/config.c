@@ -127,6 +127,40 @@ static void a_wrong_value_is_refused_with_its_name_the_problem_and_an_example(vo
   refused(l, "TOLLGATE_INSTANCE=\xff", "is not valid UTF-8");
 }
 
+static void what_stripe_could_not_have_given_out_is_refused(void **state) {
+  struct loaded *l = *state;
+  refused(l, "STRIPE_SECRET_KEY=pk_live_abc", "STRIPE_SECRET_KEY is none of Stripe's secret keys");
+  refused(l, "STRIPE_SECRET_KEY=sk_live_", "STRIPE_SECRET_KEY is none of Stripe's secret keys");
+  refused(l, "STRIPE_SECRET_KEY=sk_test_a b", "Example: STRIPE_SECRET_KEY=rk_live_...");
+  refused(l, "STRIPE_WEBHOOK_SECRET=secret", "STRIPE_WEBHOOK_SECRET is not one to four");
+  refused(l, "STRIPE_WEBHOOK_SECRET=whsec_", "STRIPE_WEBHOOK_SECRET is not one to four");
+  refused(l, "STRIPE_WEBHOOK_SECRET=whsec_a,", "STRIPE_WEBHOOK_SECRET is not one to four");
+  refused(l, "STRIPE_WEBHOOK_SECRET=,whsec_a", "STRIPE_WEBHOOK_SECRET is not one to four");
+  refused(l, "STRIPE_WEBHOOK_SECRET=whsec_a,whsec_b,whsec_c,whsec_d,whsec_e", "Example: STRIPE_WEBHOOK_SECRET=whsec_...");
+  refused(l, "STRIPE_API_BASE=api.stripe.com", "STRIPE_API_BASE is not the address of a server");
+  refused(l, "STRIPE_API_VERSION=latest", "STRIPE_API_VERSION is no version of Stripe's API: \"latest\"");
+  refused(l, "STRIPE_API_VERSION=2026-09-30.", "STRIPE_API_VERSION is no version");
+  refused(l, "STRIPE_API_VERSION=2026-09-30.endive2", "STRIPE_API_VERSION is no version");
+  refused(l, "STRIPE_API_VERSION=2026-09-30x", "Example: STRIPE_API_VERSION=2026-09-30.endive");
+  refused(l, "STRIPE_WEBHOOK_TOLERANCE=0", "STRIPE_WEBHOOK_TOLERANCE is out of range: 0 is not within 1 to 3600");
+  refused(l, "STRIPE_WEBHOOK_TOLERANCE=3601", "STRIPE_WEBHOOK_TOLERANCE is out of range");
+}
+
+static void what_stripe_gives_out_is_taken_and_never_shown(void **state) {
+  static const char *const keys[] = {"sk_test_51H", "sk_live_51H", "rk_test_51H", "rk_live_51H"};
+  struct loaded *l = *state;
+  for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+    char variable[128];
+    (void)snprintf(variable, sizeof variable, "STRIPE_SECRET_KEY=%s", keys[i]);
+    assert_true(load(l, NULL, variable, "STRIPE_WEBHOOK_SECRET=whsec_a, whsec_b,whsec_c,whsec_d"));
+    assert_string_equal(shown(l, SETTING_STRIPE_KEY), "*** (set)");
+    assert_string_equal(shown(l, SETTING_STRIPE_HOOKS), "*** (set)");
+    config_finish(&l->config);
+  }
+  assert_true(load(l, NULL, "STRIPE_API_VERSION=2020-08-27", NULL));
+  assert_string_equal(shown(l, SETTING_STRIPE_VERSION), "2020-08-27");
+}
+
 static void all_wrong_values_are_told_at_once(void **state) {
   struct loaded *l = *state;
   assert_false(load(l, NULL, "PORT=x", "TOLLGATE_LEASE_MS=1"));
@@ -137,6 +171,8 @@ static void all_wrong_values_are_told_at_once(void **state) {
 static void a_refused_secret_is_not_repeated(void **state) {
   struct loaded *l = *state;
   assert_false(load(l, NULL, "TOLLGATE_MASTER_KEY=hunter2hunter2", "DATABASE_URL=user:hunter2@host"));
+  assert_null(strstr(buf_cstr(&l->error), "hunter2"));
+  assert_false(load(l, NULL, "STRIPE_SECRET_KEY=hunter2", "STRIPE_WEBHOOK_SECRET=hunter2"));
   assert_null(strstr(buf_cstr(&l->error), "hunter2"));
 }
 
@@ -236,6 +272,8 @@ int main(void) {
       TEST(tollgate_config_names_the_file),
       TEST(an_empty_variable_counts_as_not_given),
       TEST(a_wrong_value_is_refused_with_its_name_the_problem_and_an_example),
+      TEST(what_stripe_could_not_have_given_out_is_refused),
+      TEST(what_stripe_gives_out_is_taken_and_never_shown),
       TEST(all_wrong_values_are_told_at_once),
       TEST(a_refused_secret_is_not_repeated),
       TEST(a_file_with_an_unknown_name_is_refused_with_a_suggestion),
