@@ -1,0 +1,40 @@
+// Stripe's API: one blocking call at a time, for job threads. A call is tried again as Stripe asks for or where nothing
+// is known of it, always under the same Idempotency-Key, and never faster than the account may; where Stripe has been
+// failing for a while, calls fail at once instead of waiting their turn. Of a call that was sent and not answered it is
+// said that nothing is known.
+#pragma once
+#include "base/buf.h"
+#include "base/fault.h"
+#include "json/read.h"
+
+struct stripe_config {
+  const char *base;    // "https://api.stripe.com"
+  const char *key;     // sk_… or rk_…; copied
+  const char *version; // Stripe-Version
+};
+
+struct stripe;
+struct stripe *stripe_create(const struct stripe_config *config); // starts a thread of its own
+// Ends waiting calls: they answer as if Stripe had not. From any thread; further calls are refused.
+void stripe_stop(struct stripe *s);
+void stripe_destroy(struct stripe *s); // no call may be left; NULL is fine
+bool stripe_key_is_live(struct str key);
+bool stripe_is_live(const struct stripe *s); // real money
+
+struct stripe_answer {
+  int status;   // HTTP; 0: no answer
+  bool unknown; // what was asked for may have happened, or may be happening: ask again with the same key
+  struct json *body;
+  char request_id[64];
+  struct str type, code, decline_code, advice_code, message; // of an error; lent by body, or "" (message: always a sentence)
+  char why[160]; // where there was no answer: what message lends
+};
+
+// 0 with an answer (stripe_answer_finish it), or FAULT_CLOSED where nothing was sent because of stripe_stop. form: as
+// stripe/form.h makes it; of a GET it is the query. idempotency_key NULL: none.
+int stripe_call(struct stripe *s, const char *method, const char *path, struct str form, const char *idempotency_key,
+                struct stripe_answer *ret);
+void stripe_answer_finish(struct stripe_answer *a);
+static inline bool stripe_done(const struct stripe_answer *a) { return a->status >= 200 && a->status < 300; }
+// Asked for and refused, for good: the same key would be refused again. Not: a key of ours that is not taken (401, 403).
+bool stripe_refused(const struct stripe_answer *a);
