@@ -86,6 +86,14 @@ void crypto_hash(struct str text, unsigned char ret[32]) {
   ASSERT(crypto_generichash_blake2b(ret, 32, bytes_of(text), text.len, NULL, 0) == 0);
 }
 
+void crypto_hmac_sha256(struct str key, const struct str *parts, size_t count, unsigned char ret[32]) {
+  crypto_auth_hmacsha256_state state;
+  (void)crypto_auth_hmacsha256_init(&state, bytes_of(key), key.len);
+  for (size_t i = 0; i < count; i++) (void)crypto_auth_hmacsha256_update(&state, bytes_of(parts[i]), parts[i].len);
+  (void)crypto_auth_hmacsha256_final(&state, ret);
+  sodium_memzero(&state, sizeof state);
+}
+
 // Half a byte at a time: a table of sixteen, and keys are short.
 uint32_t crypto_crc32(struct str text) {
   static const uint32_t table[16] = {

@@ -19,6 +19,8 @@ void crypto_random_base62(char *out, size_t len); // unbiased; no NUL added
 void crypto_tag(const struct crypto_keys *keys, struct str text, unsigned char ret[CRYPTO_TAG_BYTES]);
 bool crypto_tag_equal(const unsigned char a[CRYPTO_TAG_BYTES], const unsigned char b[CRYPTO_TAG_BYTES]); // constant time
 void crypto_hash(struct str text, unsigned char ret[32]); // BLAKE2b-256, unkeyed: fingerprints and checksums
+// HMAC-SHA256 (RFC 2104) of the parts, one behind the other; the key may have any length. Compared with crypto_tag_equal.
+void crypto_hmac_sha256(struct str key, const struct str *parts, size_t count, unsigned char ret[32]);
 uint32_t crypto_crc32(struct str text);                   // IEEE 802.3, reflected: typo check of keys (RFC 1952 section 8)
 // XChaCha20-Poly1305-IETF: nonce (24) | ciphertext | tag (16). context is bound as additional data: where the value
 // stands ("providers.secret|<uuid>"), so that a sealed value cannot be moved to another row.

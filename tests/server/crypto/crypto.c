@@ -96,6 +96,29 @@ static void hashes_are_blake2b_256(void **state) {
   assert_hex(hash, 32, "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
 }
 
+static void mac_is(struct str key, struct str message, const char *hex) {
+  unsigned char mac[32];
+  char text[65];
+  for (size_t cut = 0; cut <= message.len; cut++) {
+    const struct str parts[] = {{message.ptr, cut}, {message.ptr + cut, message.len - cut}};
+    crypto_hmac_sha256(key, parts, 2, mac);
+    crypto_hex(mac, sizeof mac, text);
+    assert_string_equal(text, hex);
+  }
+}
+
+// RFC 4231, cases 1, 2 and 6.
+static void macs_are_hmac_sha256_whatever_the_keys_length_and_wherever_the_message_is_cut(void **state) {
+  (void)state;
+  char b[20], a[131];
+  memset(b, 0x0b, sizeof b);
+  memset(a, 0xaa, sizeof a);
+  mac_is((struct str){b, sizeof b}, STR("Hi There"), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  mac_is(STR("Jefe"), STR("what do ya want for nothing?"), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  mac_is((struct str){a, sizeof a}, STR("Test Using Larger Than Block-Size Key - Hash Key First"),
+         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 static void the_checksum_is_the_common_crc32(void **state) {
   (void)state;
   assert_int_equal(crypto_crc32(STR("123456789")), 0xCBF43926);
@@ -198,6 +221,7 @@ int main(void) {
       cmocka_unit_test(anything_else_is_no_master),
       cmocka_unit_test(a_tag_is_keyed_and_personal),
       cmocka_unit_test(hashes_are_blake2b_256),
+      cmocka_unit_test(macs_are_hmac_sha256_whatever_the_keys_length_and_wherever_the_message_is_cut),
       cmocka_unit_test(the_checksum_is_the_common_crc32),
       cmocka_unit_test(what_was_sealed_opens),
       cmocka_unit_test(a_sealed_value_is_bound_to_key_place_and_every_bit),
