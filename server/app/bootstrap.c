@@ -35,6 +35,7 @@ static int key_make(struct db *db, const struct crypto_keys *keys, const char *n
   struct bootstrap made = {.id = keys_id(UUID_NIL, clock_wall_us())};
   int r = db_begin(db);
   if (r == 0) r = keys_create(db, keys, UUID_NIL, made.id, str_from(name), 0, made.text);
+  if (r == 0) r = keys_tell(db, made.id, EVENT_KEY_CREATED);
   if (r == 0)
     r = db_commit(db);
   else

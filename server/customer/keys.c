@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "db/db.h"
 
+#define TOLD_MAX (64 * 1024)
+
 struct uuid keys_id(struct uuid customer, int64_t now_us) {
   struct uuid id = uuid_v7(now_us);
   memcpy(id.b + 12, customer.b + 12, 4);
@@ -86,10 +88,50 @@ int keys_list(struct db *db, struct arena *arena, const struct uuid *customer, s
   return 0;
 }
 
+int keys_lock(struct db *db, struct uuid customer, struct uuid id) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  db_params_init(&p);
+  db_param_uuid(&p, customer);
+  db_param_uuid(&p, id);
+  if (db_run(db, STATEMENT_KEY_LOCK, &p, &r) != 0 || db_rows(r) != 1) return FAULT_DB;
+  return db_bool(r, 0, 0);
+}
+
 int keys_revoke(struct db *db, struct uuid customer, struct uuid id) {
   CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
   db_param_uuid(&p, customer);
   db_param_uuid(&p, id);
   return db_run(db, STATEMENT_KEY_REVOKE, &p, NULL) == 0 ? 0 : FAULT_DB;
+}
+
+void keys_write(struct json_writer *w, const struct key_row *k, const char *secret) {
+  json_object_begin(w);
+  json_member_id(w, "id", "key", k->id);
+  json_member_text(w, "object", "key");
+  json_member_id(w, "customer", "cus", k->customer_id);
+  json_member_bool(w, "operator", k->kind == KEY_OPERATOR);
+  json_member_str(w, "name", k->name);
+  json_member_str(w, "public_id", k->public_id);
+  json_member_str(w, "last4", k->last4);
+  json_member_time(w, "created_at", k->created_at);
+  json_member_time(w, "expires_at", k->expires_at);
+  json_member_time(w, "revoked_at", k->revoked_at);
+  if (secret) json_member_text(w, "secret", secret);
+  json_object_end(w);
+}
+
+int keys_tell(struct db *db, struct uuid id, enum event_type what) {
+  int wanted = event_wanted(db);
+  if (wanted <= 0) return wanted;
+  CLEANUP(arena_finish) struct arena arena;
+  CLEANUP(buf_finish) struct buf out;
+  struct key_row k;
+  arena_init(&arena, TOLD_MAX);
+  buf_init(&out, TOLD_MAX);
+  if (keys_read(db, &arena, id, &k) != 0) return FAULT_DB;
+  struct json_writer w = json_writer(&out);
+  keys_write(&w, &k, NULL);
+  return event_add(db, k.customer_id, what, buf_str(&out));
 }

@@ -6,6 +6,8 @@
 #include "base/id.h"
 #include "crypto/crypto.h"
 #include "customer/key.h"
+#include "event/event.h"
+#include "json/write.h"
 
 struct db;
 
@@ -27,5 +29,11 @@ int keys_read(struct db *db, struct arena *arena, struct uuid id, struct key_row
 // Newest first, ids below `before` (nil: from the newest). customer NULL: everybody's.
 int keys_list(struct db *db, struct arena *arena, const struct uuid *customer, struct uuid before, size_t max,
               struct key_row **ret, size_t *ret_count);
+// Locks the key's row. 1: it can be revoked; 0: it was already; or FAULT_DB.
+int keys_lock(struct db *db, struct uuid customer, struct uuid id);
 // In a transaction, after customer_lock of its customer; customer_bump belongs to it. A revoked key stays as it was.
 int keys_revoke(struct db *db, struct uuid customer, struct uuid id);
+// As the API shows it; secret NULL: without.
+void keys_write(struct json_writer *w, const struct key_row *k, const char *secret);
+// In the transaction of what happened to the key: tells it to whom it concerns. 0 or FAULT_DB.
+int keys_tell(struct db *db, struct uuid id, enum event_type what);

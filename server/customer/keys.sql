@@ -20,5 +20,8 @@ SELECT customer_id, id, kind = 'ad', public_id, last4, name, created_at, expires
 FROM keys WHERE customer_id = $3::uuid AND id < coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
 ORDER BY id DESC LIMIT $2::bigint
 
+-- name: key_lock
+SELECT revoked_at IS NULL FROM keys WHERE customer_id = $1::uuid AND id = $2::uuid FOR NO KEY UPDATE
+
 -- name: key_revoke
 UPDATE keys SET revoked_at = coalesce(revoked_at, clock_timestamp()) WHERE customer_id = $1::uuid AND id = $2::uuid

@@ -4,23 +4,6 @@
 #include "base/limits.h"
 #include "rest/endpoints.h"
 
-// secret NULL: not shown.
-static void key_write(struct json_writer *w, const struct key_row *k, const char *secret) {
-  json_object_begin(w);
-  json_member_id(w, "id", "key", k->id);
-  json_member_text(w, "object", "key");
-  json_member_id(w, "customer", "cus", k->customer_id);
-  json_member_bool(w, "operator", k->kind == KEY_OPERATOR);
-  json_member_str(w, "name", k->name);
-  json_member_str(w, "public_id", k->public_id);
-  json_member_str(w, "last4", k->last4);
-  json_member_time(w, "created_at", k->created_at);
-  json_member_time(w, "expires_at", k->expires_at);
-  json_member_time(w, "revoked_at", k->revoked_at);
-  if (secret) json_member_text(w, "secret", secret);
-  json_object_end(w);
-}
-
 // Reads a key that the caller may see; another customer's is as unknown as one that is not there.
 static bool key_find(struct rest_request *r, struct db *db, struct uuid id, struct key_row *ret) {
   int found = keys_read(db, r->arena, id, ret);
@@ -39,7 +22,7 @@ static void key_answer(struct rest_request *r, struct db *db, int status, struct
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);
   struct json_writer w = json_writer(&out);
-  key_write(&w, &k, secret);
+  keys_write(&w, &k, secret);
   rest_reply(r, status, &out);
   if (out.data) crypto_wipe(out.data, out.len);
 }
@@ -92,6 +75,7 @@ static void key_post(struct rest_request *r, struct db *db) {
   if (!rest_write_begin(r, customer, &id)) return;
   if (!r->replayed) {
     int fault = keys_create(db, r->context->keys, customer, id, body.name, body.expires_at, secret);
+    if (fault == 0) fault = keys_tell(db, id, EVENT_KEY_CREATED);
     if (fault != 0) {
       rest_fault(r, fault);
       return;
@@ -107,6 +91,14 @@ static void key_get(struct rest_request *r, struct db *db) {
   if (rest_path_id(r, "key", &id)) key_answer(r, db, 200, id, NULL);
 }
 
+// A key that was revoked already stays as it was, and nothing is told of it.
+static int revoke(struct db *db, const struct key_row *k) {
+  int lives = keys_lock(db, k->customer_id, k->id);
+  if (lives <= 0) return lives;
+  int fault = keys_revoke(db, k->customer_id, k->id);
+  return fault != 0 ? fault : keys_tell(db, k->id, EVENT_KEY_REVOKED);
+}
+
 static void key_delete(struct rest_request *r, struct db *db) {
   struct uuid id;
   struct key_row k;
@@ -114,7 +106,7 @@ static void key_delete(struct rest_request *r, struct db *db) {
   struct uuid object = id;
   if (!rest_write_begin(r, k.customer_id, &object)) return;
   if (!r->replayed) {
-    int fault = keys_revoke(db, k.customer_id, id);
+    int fault = revoke(db, &k);
     if (fault != 0) {
       rest_fault(r, fault);
       return;
@@ -142,7 +134,7 @@ static void key_list_get(struct rest_request *r, struct db *db) {
   struct json_writer w = json_writer(&out);
   size_t shown = rest_shown(&page, count);
   rest_list_begin(&w);
-  for (size_t i = 0; i < shown; i++) key_write(&w, &list[i], NULL);
+  for (size_t i = 0; i < shown; i++) keys_write(&w, &list[i], NULL);
   rest_list_end(&w, r, &page, count, shown ? list[shown - 1].id : UUID_NIL);
   rest_reply(r, 200, &out);
 }

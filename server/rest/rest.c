@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "event/event.h"
 #include "rest/endpoints.h"
 
 struct rest_binding {
@@ -54,12 +55,14 @@ static void job(struct db *db, void *arg) {
   struct rest_request *r = arg;
   r->db = db;
   log_context(http_request_id(r->http));
+  event_cause(str_from(http_request_id(r->http)), http_header(r->http, "Idempotency-Key"));
   if (!db)
     rest_refuse(r, PROBLEM_STORAGE_UNAVAILABLE, NULL, "The database cannot be reached.");
   else if (r->who)
     answer(r, db);
   else
     authenticate(r, db);
+  event_cause((struct str){0}, (struct str){0});
   log_context(NULL);
 }
 

@@ -116,6 +116,43 @@ static void time_zones_are_names_of_places(void **state) {
   assert_int_equal(customer_zone_check(db, STR("")), 1);
 }
 
+static int64_t told(const char *type) {
+  struct db_result *r = NULL;
+  char sql[200];
+  (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM outbox WHERE type = '%s'", type);
+  assert_int_equal(db_query(db, sql, &r), 0);
+  int64_t count = db_i64(r, 0, 0);
+  db_result_finish(r);
+  return count;
+}
+
+static void what_happens_to_a_key_is_told_without_its_secret(void **state) {
+  (void)state;
+  struct customer c = make("told");
+  struct uuid id = keys_id(c.id, clock_wall_us());
+  char text[KEY_TEXT_LEN + 1];
+  assert_int_equal(keys_create(db, &keys, c.id, id, STR("server"), 0, text), 0);
+  assert_int_equal(keys_tell(db, id, EVENT_KEY_CREATED), 0);
+  assert_int_equal(told("key.created"), 0); // nobody listens
+  assert_int_equal(db_exec(db, "UPDATE outbox_wanted SET anything = true"), 0);
+  assert_int_equal(keys_tell(db, id, EVENT_KEY_CREATED), 0);
+  assert_int_equal(keys_lock(db, c.id, id), 1);
+  assert_int_equal(keys_revoke(db, c.id, id), 0);
+  assert_int_equal(keys_lock(db, c.id, id), 0);
+  assert_int_equal(keys_tell(db, id, EVENT_KEY_REVOKED), 0);
+  assert_int_equal(told("key.created"), 1);
+  assert_int_equal(told("key.revoked"), 1);
+  struct db_result *r = NULL;
+  assert_int_equal(db_query(db, "SELECT customer_id, data ->> 'id', data::text LIKE '%secret%' FROM outbox", &r), 0);
+  char shown[ID_TEXT_MAX];
+  id_print("key", id, shown);
+  assert_true(uuid_eq(db_uuid(r, 0, 0), c.id));
+  assert_true(str_eq(db_text(r, 0, 1), str_from(shown)));
+  assert_false(db_bool(r, 0, 2));
+  db_result_finish(r);
+  assert_int_equal(db_exec(db, "UPDATE outbox_wanted SET anything = false; DELETE FROM outbox"), 0);
+}
+
 static void lists_come_newest_first_in_pages(void **state) {
   (void)state;
   struct customer one = make("list-1"), two = make("list-2"), *list = NULL;
@@ -186,6 +223,7 @@ int main(void) {
       cmocka_unit_test(an_update_changes_what_it_names_and_nothing_else),
       cmocka_unit_test(a_bump_moves_the_version_by_one),
       cmocka_unit_test(time_zones_are_names_of_places),
+      cmocka_unit_test(what_happens_to_a_key_is_told_without_its_secret),
       cmocka_unit_test(lists_come_newest_first_in_pages),
       cmocka_unit_test(a_key_is_found_by_its_id_alone_and_revoked_once),
   };
