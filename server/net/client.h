@@ -12,7 +12,7 @@ struct net_exchange;
 
 enum net_trust {
   NET_OPERATOR, // an address the operator configured: private networks are allowed, link-local (cloud metadata) is not
-  NET_FOREIGN,  // an address a customer chose: https and public addresses only; connections are not reused
+  NET_FOREIGN,  // an address chosen by others: https and public addresses only, but for the ranges that net_loop_open names
 };
 
 struct net_header {
@@ -53,6 +53,10 @@ struct net_events {
 
 struct net_loop *net_loop_create(const char *name); // starts its thread
 void net_loop_destroy(struct net_loop *loop);       // cancels what runs, runs what was posted, joins. NULL is fine
+struct net_ranges;
+// Before the first exchange: what an operator opens to NET_FOREIGN, http too. Copied. What gives away a cloud's credentials
+// stays shut whatever it says.
+void net_loop_open(struct net_loop *loop, const struct net_ranges *ranges);
 // Any thread: runs fn(arg) on the loop's thread, in order of posting. Never blocks for long, never fails.
 void net_post(struct net_loop *loop, void (*fn)(void *arg), void *arg);
 // Loop's thread: runs fn(arg) on it after ms. Cannot be taken back: arg must outlive it.

@@ -31,22 +31,29 @@ static CURLcode set(CURLcode code) {
 }
 #define SET(easy, option, value) ASSERT(set(curl_easy_setopt((easy), (option), (value))) == CURLE_OK)
 
+// What the operator opened to foreign URLs is as good as an address of the operator's own; http goes nowhere else.
+static bool address_allowed(const struct net_exchange *x, const struct sockaddr *address) {
+  if (x->trust == NET_FOREIGN && net_ranges_have(&x->loop->open, address)) return net_address_allowed(NET_OPERATOR, address);
+  if (x->trust == NET_FOREIGN && x->url_plain) return false;
+  return net_address_allowed(x->trust, address);
+}
+
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address) {
   struct net_exchange *x = arg;
   (void)purpose;
   if (x->gone) return CURL_SOCKET_BAD;
-  if (!net_address_allowed(x->trust, &address->addr)) {
+  if (!address_allowed(x, &address->addr)) {
     x->address_refused = true;
     return CURL_SOCKET_BAD;
   }
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-static bool text_address_allowed(enum net_trust trust, const char *ip) {
+static bool text_address_allowed(const struct net_exchange *x, const char *ip) {
   struct sockaddr_in in = {.sin_family = AF_INET};
   struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-  if (inet_pton(AF_INET, ip, &in.sin_addr) == 1) return net_address_allowed(trust, (struct sockaddr *)&in);
-  if (inet_pton(AF_INET6, ip, &in6.sin6_addr) == 1) return net_address_allowed(trust, (struct sockaddr *)&in6);
+  if (inet_pton(AF_INET, ip, &in.sin_addr) == 1) return address_allowed(x, (struct sockaddr *)&in);
+  if (inet_pton(AF_INET6, ip, &in6.sin6_addr) == 1) return address_allowed(x, (struct sockaddr *)&in6);
   return false;
 }
 
@@ -55,7 +62,7 @@ static int on_before_request(void *arg, char *peer_ip, char *own_ip, int peer_po
   struct net_exchange *x = arg;
   (void)own_ip, (void)peer_port, (void)own_port;
   if (x->gone) return CURL_PREREQFUNC_ABORT;
-  if (!text_address_allowed(x->trust, peer_ip)) {
+  if (!text_address_allowed(x, peer_ip)) {
     x->address_refused = true;
     return CURL_PREREQFUNC_ABORT;
   }
@@ -172,13 +179,6 @@ static void easy_set_method(CURL *easy, const char *method, struct str body) {
   SET(easy, CURLOPT_CUSTOMREQUEST, usual ? NULL : method);
 }
 
-static void easy_set_trust(CURL *easy, enum net_trust trust) {
-  long alone = trust == NET_FOREIGN;
-  SET(easy, CURLOPT_PROTOCOLS_STR, trust == NET_FOREIGN ? "https" : "http,https");
-  SET(easy, CURLOPT_FRESH_CONNECT, alone);
-  SET(easy, CURLOPT_FORBID_REUSE, alone);
-}
-
 // Most requests go where the one before went: then the URL has been read, judged and set already.
 static bool easy_set_url(struct net_exchange *x, enum net_trust trust, const char *url) {
   if (x->url && x->url_trust == trust && strcmp(x->url, url) == 0) return true;
@@ -186,7 +186,9 @@ static bool easy_set_url(struct net_exchange *x, enum net_trust trust, const cha
   buf_init(&error, CURL_ERROR_SIZE - 1);
   mem_free(x->url);
   x->url = NULL;
-  if (net_url_check(trust, url, &error) != 0) {
+  int objects = trust == NET_FOREIGN ? net_foreign_url_check(&x->loop->open, url, &error)
+                                     : net_url_check(trust, url, &error);
+  if (objects) {
     exchange_judge(x, NET_REFUSED, buf_cstr(&error));
     return false;
   }
@@ -194,9 +196,10 @@ static bool easy_set_url(struct net_exchange *x, enum net_trust trust, const cha
     exchange_judge(x, NET_REFUSED, "the URL is too long");
     return false;
   }
-  easy_set_trust(x->easy, trust);
+  SET(x->easy, CURLOPT_PROTOCOLS_STR, trust == NET_FOREIGN && x->loop->open.count == 0 ? "https" : "http,https");
   x->url = mem_strdup(url);
   x->url_trust = trust;
+  x->url_plain = str_eq_nocase((struct str){url, strcspn(url, ":")}, STR("http"));
   return true;
 }
 

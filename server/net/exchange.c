@@ -126,7 +126,7 @@ static struct net_exchange *exchange_take(struct net_loop *loop) {
   }
   loop->spare = x->next;
   loop->spare_count--;
-  *x = (struct net_exchange){.easy = x->easy, .url = x->url, .url_trust = x->url_trust, .head = x->head};
+  *x = (struct net_exchange){.easy = x->easy, .url = x->url, .url_trust = x->url_trust, .url_plain = x->url_plain, .head = x->head};
   buf_clear(&x->head);
   return x;
 }

@@ -121,13 +121,15 @@ static bool url_has(CURLU *parsed, CURLUPart part) {
   return has;
 }
 
-static const char *url_objection(enum net_trust trust, CURLU *parsed) {
-  char *scheme = NULL;
-  if (curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK) return "it has no scheme";
-  bool https = strcmp(scheme, "https") == 0, http = strcmp(scheme, "http") == 0;
-  curl_free(scheme);
-  if (!https && !http) return "only http and https are spoken";
-  if (trust == NET_FOREIGN && !https) return "only https is allowed here";
+static bool scheme_is(CURLU *parsed, const char *scheme) {
+  char *text = NULL;
+  bool is = curl_url_get(parsed, CURLUPART_SCHEME, &text, 0) == CURLUE_OK && strcmp(text, scheme) == 0;
+  curl_free(text);
+  return is;
+}
+
+static const char *url_objection(CURLU *parsed) {
+  if (!scheme_is(parsed, "https") && !scheme_is(parsed, "http")) return "only http and https are spoken";
   if (!url_has(parsed, CURLUPART_HOST)) return "it has no host";
   if (url_has(parsed, CURLUPART_USER) || url_has(parsed, CURLUPART_PASSWORD))
     return "it must not hold a user or password";
@@ -135,20 +137,57 @@ static const char *url_objection(enum net_trust trust, CURLU *parsed) {
   return NULL;
 }
 
-int net_url_check(enum net_trust trust, const char *url, struct buf *ret_error) {
-  CURLU *parsed = curl_url();
-  if (!parsed) {
-    buf_puts(ret_error, "the URL could not be read");
-    return 1;
-  }
-  const char *objection;
+static bool port_allowed(CURLU *parsed) {
+  char *text = NULL;
+  uint32_t port = 0;
+  bool read = curl_url_get(parsed, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT) == CURLUE_OK && str_to_u32(str_from(text), &port);
+  curl_free(text);
+  return read && (port >= 1024 || port == (scheme_is(parsed, "https") ? 443 : 80));
+}
+
+// libcurl has written every form of an IPv4 address (decimal, octal, short) as the usual one by now.
+static bool literal_allowed(const struct net_ranges *open, CURLU *parsed) {
+  struct sockaddr_in in = {.sin_family = AF_INET};
+  struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+  char *host = NULL, bare[INET6_ADDRSTRLEN] = "";
+  if (curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK) return false;
+  size_t len = strlen(host);
+  if (host[0] == '[' && len - 2 < sizeof bare) memcpy(bare, host + 1, len - 2);
+  bool v4 = inet_pton(AF_INET, host, &in.sin_addr) == 1, v6 = inet_pton(AF_INET6, bare, &in6.sin6_addr) == 1;
+  bool bracketed = host[0] == '[';
+  curl_free(host);
+  const struct sockaddr *address = v4 ? (struct sockaddr *)&in : (struct sockaddr *)&in6;
+  if (!v4 && !v6) return !bracketed;
+  return net_ranges_have(open, address) && net_address_allowed(NET_OPERATOR, address);
+}
+
+static const char *foreign_objection(const struct net_ranges *open, CURLU *parsed) {
+  if (open->count == 0 && !scheme_is(parsed, "https")) return "only https is allowed here";
+  if (!port_allowed(parsed)) return "its port must be 443 or one from 1024";
+  return literal_allowed(open, parsed) ? NULL : "its host must be a name, not an address";
+}
+
+// open NULL: a URL of the operator's own.
+static int url_check(const struct net_ranges *open, const char *url, struct buf *ret_error) {
+  CURLU *parsed = mem_had(curl_url());
   CURLUcode code = curl_url_set(parsed, CURLUPART_URL, url, 0);
-  if (code == CURLUE_UNSUPPORTED_SCHEME)
-    objection = "only http and https are spoken";
-  else
-    objection = code == CURLUE_OK ? url_objection(trust, parsed) : curl_url_strerror(code);
+  const char *objection = code == CURLUE_UNSUPPORTED_SCHEME ? "only http and https are spoken"
+                          : code != CURLUE_OK               ? curl_url_strerror(code)
+                                                            : url_objection(parsed);
+  if (!objection && open) objection = foreign_objection(open, parsed);
   curl_url_cleanup(parsed);
   if (!objection) return 0;
   buf_printf(ret_error, "this URL is not allowed: %s", objection);
+  return 1;
+}
+
+int net_url_check(enum net_trust trust, const char *url, struct buf *ret_error) {
+  static const struct net_ranges none;
+  return trust == NET_FOREIGN ? net_foreign_url_check(&none, url, ret_error) : url_check(NULL, url, ret_error);
+}
+
+int net_foreign_url_check(const struct net_ranges *open, const char *url, struct buf *ret_error) {
+  if (strlen(url) <= NET_FOREIGN_URL_MAX) return url_check(open, url, ret_error);
+  buf_printf(ret_error, "this URL is not allowed: it is longer than %d bytes", NET_FOREIGN_URL_MAX);
   return 1;
 }

@@ -218,6 +218,10 @@ struct net_loop *net_loop_create(const char *name) {
   return loop;
 }
 
+void net_loop_open(struct net_loop *loop, const struct net_ranges *ranges) {
+  loop->open = *ranges;
+}
+
 static void loop_wake(struct net_loop *loop) {
   uint64_t one = 1;
   ssize_t put = write(loop->wake_fd, &one, sizeof(one));

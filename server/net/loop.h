@@ -4,6 +4,7 @@
 // share neither connections nor names resolved nor TLS sessions.
 #pragma once
 #include "net/client.h"
+#include "net/ranges.h"
 #include "net/timers.h"
 #include <curl/curl.h>
 #include <pthread.h>
@@ -38,6 +39,7 @@ struct net_loop {
   struct net_exchange *todo_head, *todo_tail; // those that wait for the loop to act on them outside of libcurl
   struct net_exchange *spare;
   size_t spare_count;
+  struct net_ranges open; // to foreign addresses
   struct net_tasks taken; // swapped with `posted`, so that both keep their memory
 
   pthread_mutex_t lock; // guards what follows
@@ -51,6 +53,7 @@ struct net_exchange {
   CURL *easy;
   char *url;               // what `easy` is aimed at, and was found allowed under `url_trust`; NULL: nothing yet
   enum net_trust url_trust;
+  bool url_plain;          // http
   const struct net_events *events;
   void *arg;
   struct net_exchange *next, *prev; // running, or spare
