@@ -12,7 +12,8 @@ WHERE c.id > $1::uuid AND c.id <= $2::uuid AND c.balance <> g.left_over - c.debt
 -- name: audit_balance_transfers
 SELECT c.id, format('balance %s, transfers add up to %s', c.balance, t.effect)
 FROM customers c
-CROSS JOIN LATERAL (SELECT coalesce(sum(CASE kind WHEN 1 THEN -amount WHEN 2 THEN amount WHEN 3 THEN 0 WHEN 4 THEN -amount WHEN 5 THEN amount END), 0) AS effect
+CROSS JOIN LATERAL (SELECT coalesce(sum(CASE kind WHEN 1 THEN -amount WHEN 2 THEN amount WHEN 3 THEN 0 WHEN 4 THEN -amount WHEN 5 THEN amount WHEN 6 THEN 0
+                                               WHEN 7 THEN -amount WHEN 8 THEN -amount WHEN 9 THEN amount WHEN 10 THEN amount WHEN 11 THEN 0 WHEN 12 THEN 0 WHEN 13 THEN amount END), 0) AS effect
                     FROM transfers WHERE customer_id = c.id) t
 WHERE c.id > $1::uuid AND c.id <= $2::uuid AND c.balance <> t.effect
 
@@ -34,14 +35,20 @@ WHERE g.customer_id > $1::uuid AND g.customer_id <= $2::uuid
   AND (g.granted <> g.left_over + g.consumed + g.expired + g.refunded + g.frozen OR g.open <> (g.left_over > 0))
 
 -- name: audit_grant_legs
-SELECT g.customer_id, format('grant %s: consumed %s and expired %s, its legs say %s and %s', g.id, g.consumed, g.expired, coalesce(l.consumed, 0), coalesce(l.expired, 0))
+SELECT g.customer_id, format('grant %s: consumed %s, expired %s, refunded %s, frozen %s, its legs say %s, %s, %s, %s', g.id, g.consumed, g.expired, g.refunded, g.frozen,
+                             coalesce(l.consumed, 0), coalesce(l.expired, 0), coalesce(l.refunded, 0), coalesce(l.frozen, 0))
 FROM grants g
 LEFT JOIN (
-  SELECT t.customer_id, leg.grant_id, coalesce(sum(CASE t.kind WHEN 1 THEN leg.amount WHEN 3 THEN leg.amount WHEN 5 THEN -leg.amount END), 0) AS consumed,
-         coalesce(sum(leg.amount) FILTER (WHERE t.kind = 4), 0) AS expired
+  SELECT t.customer_id, leg.grant_id,
+         sum(CASE t.kind WHEN 1 THEN leg.amount WHEN 3 THEN leg.amount WHEN 5 THEN -leg.amount WHEN 6 THEN -leg.amount ELSE 0 END) AS consumed,
+         sum(CASE t.kind WHEN 4 THEN leg.amount WHEN 13 THEN -leg.amount ELSE 0 END) AS expired,
+         sum(CASE t.kind WHEN 7 THEN leg.amount WHEN 9 THEN -leg.amount WHEN 11 THEN leg.amount WHEN 12 THEN -leg.amount ELSE 0 END) AS refunded,
+         sum(CASE t.kind WHEN 8 THEN leg.amount WHEN 10 THEN -leg.amount WHEN 11 THEN -leg.amount WHEN 12 THEN leg.amount ELSE 0 END) AS frozen
   FROM transfers t CROSS JOIN LATERAL unnest(t.leg_grants, t.leg_amounts) AS leg (grant_id, amount)
   WHERE t.customer_id > $1::uuid AND t.customer_id <= $2::uuid GROUP BY 1, 2) l ON l.customer_id = g.customer_id AND l.grant_id = g.id
-WHERE g.customer_id > $1::uuid AND g.customer_id <= $2::uuid AND (g.consumed <> coalesce(l.consumed, 0) OR g.expired <> coalesce(l.expired, 0))
+WHERE g.customer_id > $1::uuid AND g.customer_id <= $2::uuid
+  AND (g.consumed, g.expired, g.refunded, g.frozen) IS DISTINCT FROM
+      (coalesce(l.consumed, 0), coalesce(l.expired, 0), coalesce(l.refunded, 0), coalesce(l.frozen, 0))
 
 -- name: audit_transfer_legs
 SELECT t.customer_id, format('transfer %s/%s/%s: amount %s, legs %s', t.writer_id, t.seq, t.ordinal, t.amount, t.leg_amounts)

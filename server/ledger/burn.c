@@ -90,11 +90,6 @@ static void paid_take(legs *paid, amount a, legs *taken) {
   }
 }
 
-static struct fold_grant *grant_find(struct fold_customer *c, struct uuid id) {
-  for (size_t i = 0; i < c->grant_count; i++)
-    if (uuid_eq(c->grants[i].id, id)) return &c->grants[i];
-  return NULL;
-}
 
 // Its time has run out: what returned expires at once, and a new grant of the same kind takes its place for a while.
 static struct fold_grant *grant_renew(struct fold *f, struct fold_customer *c, struct fold_grant *old, amount a) {
@@ -106,6 +101,14 @@ static struct fold_grant *grant_renew(struct fold *f, struct fold_customer *c, s
                                                .expires_at = f->now + FOLD_GRACE_US, .granted = a, .left = a,
                                                .reason = STR("returned from an expired grant"), .dirty = true, .fresh = true});
   fold_transfer_add(f, c->id, TRANSFER_GRANT, &(struct fold_leg){g->id, a}, 1, "returned from an expired grant");
+  return g;
+}
+
+struct fold_grant *burn_return(struct fold *f, struct fold_customer *c, struct fold_grant *g, amount back) {
+  g->left += back;
+  g->dirty = c->dirty = true;
+  if (g->expires_at && g->expires_at <= f->now) g = grant_renew(f, c, g, back);
+  burn_repay(f, c, g);
   return g;
 }
 
@@ -122,26 +125,40 @@ static void leg_return(struct fold *f, struct fold_customer *c, struct fold_leg 
                                                    .reason = STR("returned after its debt was repaid"), .dirty = true, .fresh = true});
     return;
   }
-  struct fold_grant *g = grant_find(c, leg.grant);
+  struct fold_grant *g = fold_grant_find(c, leg.grant);
   ASSERT(g && g->consumed >= leg.amount);
   g->consumed -= leg.amount;
-  g->left += leg.amount;
-  g->dirty = true;
-  if (g->expires_at && g->expires_at <= f->now) g = grant_renew(f, c, g, leg.amount);
-  burn_repay(f, c, g);
+  (void)burn_return(f, c, g, leg.amount);
+}
+
+// What a grant has been recalled of since is owed, not consumed: that part returns as debt does.
+static void recalled_split(struct fold_customer *c, const legs *taken, legs *ret) {
+  for (size_t i = 0; i < taken->count; i++) {
+    struct fold_leg leg = taken->at[i];
+    const struct fold_grant *g = uuid_is_nil(leg.grant) ? NULL : fold_grant_find(c, leg.grant);
+    ASSERT(g || uuid_is_nil(leg.grant));
+    amount consumed = g ? g->consumed : 0;
+    for (size_t k = 0; k < ret->count; k++)
+      if (g && uuid_eq(ret->at[k].grant, leg.grant)) consumed -= ret->at[k].amount;
+    amount own = consumed < leg.amount ? consumed : leg.amount;
+    if (own > 0) *vec_add(ret) = (struct fold_leg){leg.grant, own};
+    if (leg.amount > own) *vec_add(ret) = (struct fold_leg){UUID_NIL, leg.amount - own};
+  }
 }
 
 void burn_reverse(struct fold *f, struct fold_customer *c, const struct fold_ended *rows, size_t count, amount back) {
-  legs paid = {0}, taken = {0};
+  legs paid = {0}, taken = {0}, returned = {0};
   for (size_t i = 0; i < count; i++) {
     if (rows[i].charge > 0) paid_add(&paid, &rows[i]);
     else paid_take(&paid, -rows[i].charge, NULL);
   }
   paid_take(&paid, back, &taken);
-  fold_transfer_add(f, c->id, TRANSFER_REVERSE, taken.at, taken.count, "");
-  for (size_t i = 0; i < taken.count; i++) leg_return(f, c, taken.at[i]);
+  recalled_split(c, &taken, &returned);
+  fold_transfer_add(f, c->id, TRANSFER_REVERSE, returned.at, returned.count, "");
+  for (size_t i = 0; i < returned.count; i++) leg_return(f, c, returned.at[i]);
   ASSERT(amount_add(c->balance, back, &c->balance));
   c->dirty = true;
   vec_finish(&paid);
   vec_finish(&taken);
+  vec_finish(&returned);
 }

@@ -64,11 +64,25 @@ struct fold_grant *fold_grant_add(struct fold *f, struct fold_customer *c, struc
   return &c->grants[at];
 }
 
+struct fold_grant *fold_grant_find(struct fold_customer *c, struct uuid id) {
+  for (size_t i = 0; i < c->grant_count; i++)
+    if (uuid_eq(c->grants[i].id, id)) return &c->grants[i];
+  return NULL;
+}
+
+struct uuid fold_origin_find(const struct fold *f, const struct fold_customer *c, struct str origin) {
+  for (size_t i = 0; i < f->origins.count; i++)
+    if (uuid_eq(f->origins.at[i].customer, c->id) && str_eq(f->origins.at[i].origin, origin)) return f->origins.at[i].grant;
+  for (size_t i = 0; i < c->grant_count; i++)
+    if (c->grants[i].fresh && str_eq(c->grants[i].origin, origin)) return c->grants[i].id;
+  return UUID_NIL;
+}
+
 void fold_customer_check(const struct fold_customer *c) {
   ASSERT(c->held >= 0 && c->debt >= 0);
   for (size_t i = 0; i < c->grant_count; i++) {
     const struct fold_grant *g = &c->grants[i];
-    ASSERT(g->left >= 0 && g->consumed >= 0 && g->expired >= 0);
+    ASSERT(g->left >= 0 && g->consumed >= 0 && g->expired >= 0 && g->refunded >= 0 && g->frozen >= 0);
     ASSERT(g->granted == g->left + g->consumed + g->expired + g->refunded + g->frozen);
   }
 }
@@ -184,6 +198,9 @@ static void fold_grant(struct fold *f, struct fold_customer *c, struct ledger_op
   ASSERT(op->grant.amount > 0);
   op->result = once_ask(f, op);
   if (op->result != LEDGER_DONE) return;
+  op->existing = op->grant.origin.len ? fold_origin_find(f, c, op->grant.origin) : UUID_NIL;
+  op->result = LEDGER_DUPLICATE;
+  if (!uuid_is_nil(op->existing)) return;
   amount after = 0;
   op->result = LEDGER_REFUSED;
   if (!amount_add(c->balance, op->grant.amount, &after)) return;
@@ -191,7 +208,8 @@ static void fold_grant(struct fold *f, struct fold_customer *c, struct ledger_op
   struct fold_grant *g =
       fold_grant_add(f, c, (struct fold_grant){.id = op->id, .source = op->grant.source, .priority = op->grant.priority,
                                                .expires_at = op->grant.expires_at, .granted = op->grant.amount,
-                                               .left = op->grant.amount, .reason = op->grant.reason, .dirty = true, .fresh = true});
+                                               .left = op->grant.amount, .reason = op->grant.reason, .origin = op->grant.origin,
+                                               .paid = op->grant.paid, .currency = op->grant.currency, .dirty = true, .fresh = true});
   fold_transfer_add(f, c->id, TRANSFER_GRANT, &(struct fold_leg){g->id, g->granted}, 1, "");
   c->balance = after;
   c->dirty = true;
@@ -230,6 +248,7 @@ static void fold_one(struct fold *f, struct fold_customer *c, struct ledger_op *
   case LEDGER_GRANT: fold_grant(f, c, op); break;
   case LEDGER_EXPIRE: fold_expire(f, c, op); break;
   case LEDGER_VOID: fold_void(f, c, op); break;
+  case LEDGER_REVERSE: fold_reverse(f, c, op); break;
   }
   op->balance = c->balance;
   op->held = c->held;
@@ -243,6 +262,8 @@ static void customer_end(struct fold *f, struct fold_customer *c) {
   vec_clear(&f->consumption);
   f->consumed = 0;
   f->ordinal = 0;
+  // Noticed with the movement itself, so that no instance misses it; whoever buys says when it is over.
+  if (c->dirty && c->top_up_at >= 0 && (amount_wide)c->balance - c->held <= c->top_up_at) c->top_up_due = true;
   fold_customer_check(c);
 }
 
@@ -267,6 +288,7 @@ void fold_reset(struct fold *f) {
   vec_clear(&f->holds);
   vec_clear(&f->ended);
   vec_clear(&f->idempotents);
+  vec_clear(&f->origins);
   vec_clear(&f->released);
   vec_clear(&f->calls);
   vec_clear(&f->transfers);
@@ -283,6 +305,7 @@ void fold_finish(struct fold *f) {
   vec_finish(&f->holds);
   vec_finish(&f->ended);
   vec_finish(&f->idempotents);
+  vec_finish(&f->origins);
   vec_finish(&f->released);
   vec_finish(&f->calls);
   vec_finish(&f->transfers);

@@ -21,7 +21,8 @@ struct fold_grant {
   int source, priority;
   int64_t expires_at; // microseconds; 0: never
   amount granted, left, consumed, expired, refunded, frozen;
-  struct str reason;
+  struct str reason, origin, currency;
+  int64_t paid;
   bool dirty, fresh;
 };
 
@@ -29,7 +30,9 @@ struct fold_customer {
   struct uuid id;
   int64_t config_version;
   amount balance, held, debt, credit_limit;
-  bool suspended, dirty;
+  amount low_balance, top_up_at; // -1: none
+  amount balance_before;         // as it was read
+  bool suspended, dirty, top_up_due;
   struct fold_grant *grants; // in burn order, in the arena
   size_t grant_count, grant_cap;
   struct bucket *buckets;
@@ -67,6 +70,11 @@ struct fold_idempotent {
   unsigned char fingerprint[32];
   int64_t at;                // when it was kept
   bool pending, gone, fresh; // pending: no row, but a hold that carries the key
+};
+// A grant that was given for the fact an operation names.
+struct fold_origin {
+  struct uuid customer, grant;
+  struct str origin;
 };
 // A key whose call came to nothing: it may be used again.
 struct fold_released {
@@ -108,6 +116,7 @@ struct fold {
   size_t holds_read;                   // sorted by (customer, call)
   vec(struct fold_ended) ended;        // sorted by (customer, call, revision)
   vec(struct fold_idempotent) idempotents;
+  vec(struct fold_origin) origins;
 
   vec(struct fold_released) released;
   vec(struct fold_call) calls;
@@ -151,6 +160,12 @@ void burn_reverse(struct fold *f, struct fold_customer *c, const struct fold_end
 void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void fold_sweep(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void fold_void(struct fold *f, struct fold_customer *c, struct ledger_op *op);
+void fold_reverse(struct fold *f, struct fold_customer *c, struct ledger_op *op);
+// The grant that was given for `origin`, also in this batch; nil: none.
+struct uuid fold_origin_find(const struct fold *f, const struct fold_customer *c, struct str origin);
+struct fold_grant *fold_grant_find(struct fold_customer *c, struct uuid id);
+// Credits that come back to a grant: where its time has run out, a new one of the same kind takes them for a while.
+struct fold_grant *burn_return(struct fold *f, struct fold_customer *c, struct fold_grant *g, amount back);
 struct fold_grant *fold_grant_add(struct fold *f, struct fold_customer *c, struct fold_grant grant); // moves c->grants
 void fold_customer_check(const struct fold_customer *c);
 bool fold_past_floor(const struct fold_customer *c);

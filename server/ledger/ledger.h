@@ -36,6 +36,7 @@ enum ledger_kind {
   LEDGER_GRANT,  // credits are given
   LEDGER_EXPIRE, // a grant's time has run out: takes what open holds do not need
   LEDGER_VOID,   // a settled call is undone
+  LEDGER_REVERSE, // what a payment's refunds and disputes have taken of its grant becomes what it should be
 };
 
 enum ledger_answer {
@@ -43,7 +44,7 @@ enum ledger_answer {
   LEDGER_STALE = 1,      // ADMIT: config_version has moved; read the principal again and ask again
   LEDGER_SHORT = 2,      // ADMIT, EXTEND: available does not cover the amount
   LEDGER_LIMITED = 3,    // ADMIT, EXTEND: limit `limit` has only `left` (requests or nanocredits) left until `refills_at`
-  LEDGER_DUPLICATE = 4,  // the request was made before, or the call has ended already: `existing` is what was made
+  LEDGER_DUPLICATE = 4,  // the request or a grant of this origin was made before, or the call has ended already: `existing` is what was made
   LEDGER_REUSED = 5,     // the idempotency key was used before with another fingerprint
   LEDGER_UNKNOWN = 6,    // no such customer, call or grant
   LEDGER_GONE = 7,       // EXTEND: the hold is no more (swept)
@@ -81,7 +82,13 @@ struct ledger_op {
     int64_t expires_at;    // microseconds, 0: never
     amount amount;
     struct str reason;
+    struct str origin;     // the fact it is given for, once and for ever ("grant:pi_…"); empty: none
+    int64_t paid;          // minor units of `currency`; 0: nothing was paid
+    struct str currency;
   } grant;
+  struct { // REVERSE, of the grant with grant.origin: not a difference but what is to stand, so that it may come twice
+    amount refunded, frozen;
+  } reverse;
 
   // What makes a repeated request known (once.c). Empty: nothing. A caller's own key begins with its API key's id; one that
   // was derived from the request begins with LEDGER_DERIVED and is the fingerprint itself.
@@ -98,7 +105,7 @@ struct ledger_op {
   int64_t limit_amount;     // the limit's own amount
   int limit_measure, limit_period;
   struct uuid existing;
-  amount charged;           // SETTLE, SWEEP, VOID: what this call costs in all now
+  amount charged;           // SETTLE, SWEEP, VOID: what this call costs in all now; REVERSE: what was taken (below zero: given back)
   void (*done)(struct ledger_op *op);
   void *arg;
 

@@ -21,7 +21,7 @@ WHERE id = $1::integer AND epoch = $2::bigint AND seq = $3::bigint - 1
 RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 
 -- name: ledger_customers
-SELECT id, config_version, balance, held, debt, credit_limit, status = 2
+SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due
 FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 
 -- name: ledger_lockable
@@ -42,6 +42,11 @@ ORDER BY customer_id, priority, expires_at NULLS LAST, id
 SELECT customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, refunded, frozen
 FROM grants WHERE customer_id = ANY ($1::uuid[])
 ORDER BY customer_id, priority, expires_at NULLS LAST, id
+
+-- name: ledger_origins
+SELECT g.customer_id, g.id, g.origin
+FROM unnest($1::uuid[], $2::text[]) AS k (customer_id, origin)
+JOIN grants g ON g.customer_id = k.customer_id AND g.origin = k.origin AND g.origin <> ''
 
 -- name: ledger_buckets
 SELECT b.customer_id, b.limit_id, l.measure, l.period, l.amount, b.level, b.drawn_at, b.window_start, b.window_end, b.used, b.held,
@@ -77,8 +82,8 @@ LEFT JOIN transfers t ON t.customer_id = c.customer_id AND t.writer_id = c.write
 ORDER BY c.customer_id, c.id, c.revision
 
 -- name: ledger_write_customers
-UPDATE customers c SET balance = w.balance, held = w.held, debt = w.debt
-FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS w (id, balance, held, debt)
+UPDATE customers c SET balance = w.balance, held = w.held, debt = w.debt, top_up_due = w.top_up_due
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[]) AS w (id, balance, held, debt, top_up_due)
 WHERE c.id = w.id
 
 -- name: ledger_write_buckets
@@ -102,15 +107,19 @@ FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8
 WHERE h.customer_id = w.customer_id AND h.call_id = w.call_id
 
 -- name: ledger_write_grants
-UPDATE grants g SET open = w.left_over > 0, left_over = w.left_over, consumed = w.consumed, expired = w.expired
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) AS w (customer_id, id, left_over, consumed, expired)
+UPDATE grants g SET open = w.left_over > 0, left_over = w.left_over, consumed = w.consumed, expired = w.expired,
+  refunded = w.refunded, frozen = w.frozen
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+  AS w (customer_id, id, left_over, consumed, expired, refunded, frozen)
 WHERE g.customer_id = w.customer_id AND g.id = w.id
 
 -- name: ledger_insert_grants
-INSERT INTO grants (customer_id, id, source, priority, expires_at, open, granted, left_over, consumed, expired, reason)
-SELECT w.customer_id, w.id, w.source, w.priority, w.expires_at, w.left_over > 0, w.granted, w.left_over, w.consumed, w.expired, w.reason
-FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[])
-  AS w (customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, reason)
+INSERT INTO grants (customer_id, id, source, priority, expires_at, open, granted, left_over, consumed, expired, refunded, frozen, reason, origin, paid, currency)
+SELECT w.customer_id, w.id, w.source, w.priority, w.expires_at, w.left_over > 0, w.granted, w.left_over, w.consumed, w.expired, w.refunded, w.frozen,
+       w.reason, w.origin, w.paid, w.currency
+FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+            $10::bigint[], $11::bigint[], $12::text[], $13::text[], $14::bigint[], $15::text[])
+  AS w (customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, refunded, frozen, reason, origin, paid, currency)
 
 -- name: ledger_insert_calls
 INSERT INTO calls (customer_id, id, key_id, price_id, charge, cost, place, seq, writer_id, revision, state, flags, usage)

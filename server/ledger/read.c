@@ -4,16 +4,23 @@
 #include "base/log.h"
 #include "ledger/batch.h"
 
-enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_IDEMPOTENCY, SLOT_TWINS, SLOT_ENDED, SLOT_COUNT };
+enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_ORIGINS, SLOT_IDEMPOTENCY, SLOT_TWINS, SLOT_ENDED, SLOT_COUNT };
 
 static bool needs_hold(const struct ledger_op *op) {
   return op->kind == LEDGER_SETTLE || op->kind == LEDGER_EXTEND || op->kind == LEDGER_SWEEP;
 }
 static bool needs_grants(const struct ledger_op *op) {
-  return op->kind == LEDGER_SETTLE || op->kind == LEDGER_SWEEP || op->kind == LEDGER_EXPIRE || op->kind == LEDGER_VOID;
+  return op->kind == LEDGER_SETTLE || op->kind == LEDGER_SWEEP || op->kind == LEDGER_EXPIRE || op->kind == LEDGER_VOID ||
+         op->kind == LEDGER_REVERSE;
 }
 static bool is_late(const struct ledger_op *op) {
   return op->late || op->kind == LEDGER_VOID;
+}
+static bool needs_closed_grants(const struct ledger_op *op) {
+  return is_late(op) || op->kind == LEDGER_REVERSE;
+}
+static bool has_origin(const struct ledger_op *op) {
+  return (op->kind == LEDGER_GRANT || op->kind == LEDGER_REVERSE) && op->grant.origin.len > 0;
 }
 static bool is_derived(const struct ledger_op *op) {
   return op->idempotency_key.len > 0 && op->idempotency_key.ptr[0] == LEDGER_DERIVED;
@@ -30,7 +37,7 @@ static bool any(const struct ledger_op *op) {
   return true;
 }
 static bool needs_buckets(const struct ledger_op *op) {
-  return op->kind != LEDGER_GRANT && op->kind != LEDGER_EXPIRE && !(op->kind == LEDGER_ADMIT && op->limit_count == 0);
+  return op->kind != LEDGER_GRANT && op->kind != LEDGER_EXPIRE && op->kind != LEDGER_REVERSE && !(op->kind == LEDGER_ADMIT && op->limit_count == 0);
 }
 
 static size_t count_if(const struct batch *b, bool (*wanted)(const struct ledger_op *)) {
@@ -74,7 +81,15 @@ static void send_pairs(struct batch *b, struct db *db, enum statement_id s, bool
   db_pipe_exec(db, s, &b->params);
 }
 
-static void send_keys(struct batch *b, struct db *db, enum statement_id s, bool (*wanted)(const struct ledger_op *)) {
+static struct str key_of(const struct ledger_op *op) {
+  return op->idempotency_key;
+}
+static struct str origin_of(const struct ledger_op *op) {
+  return op->grant.origin;
+}
+
+static void send_texts(struct batch *b, struct db *db, enum statement_id s, bool (*wanted)(const struct ledger_op *),
+                       struct str (*text)(const struct ledger_op *)) {
   db_params_clear(&b->params);
   db_array_begin(&b->params, DB_UUID);
   for (size_t i = 0; i < b->count; i++)
@@ -82,7 +97,7 @@ static void send_keys(struct batch *b, struct db *db, enum statement_id s, bool 
   db_array_end(&b->params);
   db_array_begin(&b->params, DB_TEXT);
   for (size_t i = 0; i < b->count; i++)
-    if (wanted(b->ops[i])) db_array_text(&b->params, b->ops[i]->idempotency_key);
+    if (wanted(b->ops[i])) db_array_text(&b->params, text(b->ops[i]));
   db_array_end(&b->params);
   db_pipe_exec(db, s, &b->params);
 }
@@ -111,7 +126,7 @@ static void send_all(struct batch *b, struct db *db, const struct batch_writer *
     slots[SLOT_HOLDS] = at++;
   }
   if (count_if(b, needs_grants)) {
-    bool all = count_if(b, is_late) > 0;
+    bool all = count_if(b, needs_closed_grants) > 0;
     send_customers(b, db, all ? STATEMENT_LEDGER_GRANTS_ALL : STATEMENT_LEDGER_GRANTS, needs_grants);
     slots[SLOT_GRANTS] = at++;
   }
@@ -119,12 +134,16 @@ static void send_all(struct batch *b, struct db *db, const struct batch_writer *
     send_customers(b, db, STATEMENT_LEDGER_BUCKETS, needs_buckets);
     slots[SLOT_BUCKETS] = at++;
   }
+  if (count_if(b, has_origin)) {
+    send_texts(b, db, STATEMENT_LEDGER_ORIGINS, has_origin, origin_of);
+    slots[SLOT_ORIGINS] = at++;
+  }
   if (count_if(b, has_idempotency)) {
-    send_keys(b, db, STATEMENT_LEDGER_IDEMPOTENCY, has_idempotency);
+    send_texts(b, db, STATEMENT_LEDGER_IDEMPOTENCY, has_idempotency, key_of);
     slots[SLOT_IDEMPOTENCY] = at++;
   }
   if (count_if(b, may_have_twin)) {
-    send_keys(b, db, STATEMENT_LEDGER_TWINS, may_have_twin);
+    send_texts(b, db, STATEMENT_LEDGER_TWINS, may_have_twin, key_of);
     slots[SLOT_TWINS] = at++;
   }
   if (count_if(b, is_late)) {
@@ -145,6 +164,10 @@ static void read_customers(struct batch *b, const struct db_result *r) {
     c->debt = db_i64(r, i, 4);
     c->credit_limit = db_i64(r, i, 5);
     c->suspended = db_bool(r, i, 6);
+    c->low_balance = db_is_null(r, i, 7) ? -1 : db_i64(r, i, 7);
+    c->top_up_at = db_is_null(r, i, 8) ? -1 : db_i64(r, i, 8);
+    c->top_up_due = db_bool(r, i, 9);
+    c->balance_before = c->balance;
   }
 }
 
@@ -233,6 +256,11 @@ static void read_idempotency(struct batch *b, const struct db_result *r) {
   }
 }
 
+static void read_origins(struct batch *b, const struct db_result *r) {
+  for (size_t i = 0; i < db_rows(r); i++)
+    *vec_add(&b->fold.origins) = (struct fold_origin){db_uuid(r, i, 0), db_uuid(r, i, 1), db_text(r, i, 2)};
+}
+
 static void read_twins(struct batch *b, const struct db_result *r) {
   for (size_t i = 0; i < db_rows(r); i++)
     *vec_add(&b->fold.idempotents) = (struct fold_idempotent){
@@ -289,6 +317,7 @@ int batch_read(struct batch *b, struct db *db, const struct batch_writer *w) {
   if (slots[SLOT_HOLDS]) read_holds(b, b->results[slots[SLOT_HOLDS]]);
   if (slots[SLOT_GRANTS]) read_grants(b, b->results[slots[SLOT_GRANTS]]);
   if (slots[SLOT_BUCKETS]) read_buckets(b, b->results[slots[SLOT_BUCKETS]]);
+  if (slots[SLOT_ORIGINS]) read_origins(b, b->results[slots[SLOT_ORIGINS]]);
   if (slots[SLOT_IDEMPOTENCY]) read_idempotency(b, b->results[slots[SLOT_IDEMPOTENCY]]);
   if (slots[SLOT_TWINS]) read_twins(b, b->results[slots[SLOT_TWINS]]);
   if (slots[SLOT_ENDED]) read_ended(b, b->results[slots[SLOT_ENDED]]);

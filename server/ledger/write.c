@@ -59,6 +59,7 @@ static void write_customers(struct batch *b, struct db *db) {
   ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->balance);
   ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->held);
   ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->debt);
+  ARRAY_OF(p, DB_BOOL, bool, b->fold.customers, e->dirty, e->top_up_due);
   db_pipe_exec(db, STATEMENT_LEDGER_WRITE_CUSTOMERS, p);
 }
 
@@ -132,6 +133,22 @@ struct owned_grant {
   struct uuid customer;
   const struct fold_grant *grant;
 };
+// What was paid, and in what currency: both, or null.
+static void param_paid(struct db_params *p, const struct owned_grant *fresh, size_t count) {
+  db_array_begin(p, DB_I64);
+  for (size_t i = 0; i < count; i++) {
+    if (fresh[i].grant->currency.len) db_array_i64(p, fresh[i].grant->paid);
+    else db_array_null(p);
+  }
+  db_array_end(p);
+  db_array_begin(p, DB_TEXT);
+  for (size_t i = 0; i < count; i++) {
+    if (fresh[i].grant->currency.len) db_array_text(p, fresh[i].grant->currency);
+    else db_array_null(p);
+  }
+  db_array_end(p);
+}
+
 static void write_grants(struct batch *b, struct db *db) {
   vec(struct owned_grant) changed = {0}, fresh = {0};
   struct db_params *p = &b->params;
@@ -149,6 +166,8 @@ static void write_grants(struct batch *b, struct db *db) {
     ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->left);
     ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->consumed);
     ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->expired);
+    ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->refunded);
+    ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->frozen);
     db_pipe_exec(db, STATEMENT_LEDGER_WRITE_GRANTS, p);
   }
   if (fresh.count) {
@@ -167,7 +186,11 @@ static void write_grants(struct batch *b, struct db *db) {
     ARRAY_OF(p, DB_I64, i64, fresh, true, e->grant->left);
     ARRAY_OF(p, DB_I64, i64, fresh, true, e->grant->consumed);
     ARRAY_OF(p, DB_I64, i64, fresh, true, e->grant->expired);
+    ARRAY_OF(p, DB_I64, i64, fresh, true, e->grant->refunded);
+    ARRAY_OF(p, DB_I64, i64, fresh, true, e->grant->frozen);
     ARRAY_OF(p, DB_TEXT, text, fresh, true, e->grant->reason);
+    ARRAY_OF(p, DB_TEXT, text, fresh, true, e->grant->origin);
+    param_paid(p, fresh.at, fresh.count);
     db_pipe_exec(db, STATEMENT_LEDGER_INSERT_GRANTS, p);
   }
   vec_finish(&changed);

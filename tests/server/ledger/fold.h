@@ -53,6 +53,7 @@ static inline struct fold_customer *customer(struct world *w, const amount *gran
   struct fold_customer *c = vec_add(&w->f.customers);
   c->id = number(1);
   c->config_version = 7;
+  c->low_balance = c->top_up_at = -1;
   for (size_t i = 0; i < count; i++) {
     (void)fold_grant_add(&w->f, c, (struct fold_grant){.id = number(101 + i), .source = 1, .granted = grants[i], .left = grants[i]});
     c->balance += grants[i];

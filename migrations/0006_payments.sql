@@ -1,0 +1,113 @@
+-- What Stripe says of payments, and what that does to the ledger. Facts come from events in any order, twice, or not at all;
+-- each is kept by its own rule of what may follow what. A payment whose facts have moved is `pending` until the ledger has
+-- been told what is to stand; telling it twice changes nothing.
+
+-- What a grant was given for, once and for ever; and what was paid for it.
+ALTER TABLE grants ADD COLUMN origin text NOT NULL DEFAULT '';   -- "grant:pi_…", "bonus:pi_…", "code:…"; empty: none
+ALTER TABLE grants ADD COLUMN paid bigint CHECK (paid >= 0);     -- minor units as Stripe counts them; null: nothing was paid
+ALTER TABLE grants ADD COLUMN currency text;
+ALTER TABLE grants ADD CONSTRAINT grants_paid CHECK ((paid IS NULL) = (currency IS NULL));
+ALTER TABLE grants ADD COLUMN told smallint NOT NULL DEFAULT 0;  -- of its coming expiry: 1 a month ahead, 2 a week ahead
+CREATE UNIQUE INDEX grants_origin ON grants (customer_id, origin) WHERE origin <> '';
+
+-- Below what a balance is told as low, and at what available credits are bought.
+ALTER TABLE customers ADD COLUMN low_balance bigint CHECK (low_balance >= 0);
+ALTER TABLE customers ADD COLUMN top_up_at bigint CHECK (top_up_at >= 0);
+ALTER TABLE customers ADD COLUMN top_up_due boolean NOT NULL DEFAULT false; -- set by the ledger with the movement that went below
+CREATE INDEX customers_top_up ON customers (id) WHERE top_up_due;
+
+-- A PaymentIntent, a Checkout Session that had nothing to pay, or a line of an invoice. One may be known by its refund
+-- before anybody knows what it paid for.
+CREATE TABLE payments (
+  reference       text PRIMARY KEY,            -- "pi_…", "cs_…", "in_…:il_…"
+  customer_id     uuid,                        -- null: not known yet
+  order_id        uuid,
+  product_id      uuid,                        -- of a plan's period
+  kind            smallint CHECK (kind IN (1, 2, 3)), -- 1 purchase, 2 top-up, 3 plan's period
+  paid            bigint CHECK (paid >= 0),    -- minor units, tax and all: what a refund is a part of; null: not paid (yet)
+  currency        text,
+  credits         bigint CHECK (credits > 0),
+  bonus           bigint NOT NULL DEFAULT 0 CHECK (bonus >= 0),
+  expires_at      timestamptz,                 -- of the credits
+  bonus_expires_at timestamptz,
+  payment_intent  text,                        -- what refunds and disputes name
+  charge_refunded bigint NOT NULL DEFAULT 0,   -- the largest amount_refunded seen on its charge
+  pending         boolean NOT NULL DEFAULT false,
+  reversed        bigint NOT NULL DEFAULT 0,   -- credits taken back at last, refunded and frozen, with the bonus
+  problem         text NOT NULL DEFAULT '',    -- what a person has to look at
+  created_at      timestamptz NOT NULL DEFAULT now(),
+  paid_at         timestamptz
+);
+CREATE INDEX payments_pending ON payments (created_at) WHERE pending;
+CREATE INDEX payments_customer ON payments (customer_id, created_at);
+CREATE INDEX payments_intent ON payments (payment_intent);
+
+CREATE TABLE refunds (
+  id          text PRIMARY KEY,                -- re_…
+  payment     text NOT NULL,                   -- the PaymentIntent, or where none is told the charge
+  amount      bigint NOT NULL CHECK (amount >= 0),
+  currency    text NOT NULL,
+  state       smallint NOT NULL CHECK (state IN (1, 2)), -- 1 out, 2 back: back beats out
+  status      text NOT NULL,                   -- Stripe's word
+  created_at  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX refunds_payment ON refunds (payment);
+
+CREATE TABLE disputes (
+  id          text PRIMARY KEY,                -- du_…, dp_…
+  payment     text NOT NULL,
+  amount      bigint NOT NULL CHECK (amount >= 0),
+  currency    text NOT NULL,
+  state       smallint NOT NULL CHECK (state IN (1, 2, 3)), -- 1 none (an inquiry), 2 withdrawn, 3 reinstated: the highest seen
+  lost        boolean NOT NULL DEFAULT false,  -- withdrawn for good, as far as is known
+  inquiry     boolean NOT NULL DEFAULT false,  -- open, no money moved
+  closed      boolean NOT NULL DEFAULT false,
+  status      text NOT NULL,
+  created_at  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX disputes_payment ON disputes (payment);
+
+-- Which charge belongs to which PaymentIntent, for what names only the one.
+CREATE TABLE charges (
+  id       text PRIMARY KEY,                   -- ch_…
+  payment  text NOT NULL
+);
+
+CREATE TABLE subscriptions (
+  customer_id         uuid NOT NULL,
+  id                  text NOT NULL,           -- sub_…
+  product_id          uuid,
+  status              text NOT NULL,
+  quantity            bigint NOT NULL DEFAULT 1,
+  cancel_at           timestamptz,
+  current_period_end  timestamptz,
+  stripe_created      bigint NOT NULL DEFAULT 0, -- of the newest event that said so; equal ones: the later received
+  created_at          timestamptz NOT NULL DEFAULT now(),
+  updated_at          timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (customer_id, id)
+);
+
+-- Buying by itself: what the customer agreed to.
+CREATE TABLE top_ups (
+  customer_id      uuid PRIMARY KEY,
+  enabled          boolean NOT NULL,
+  threshold        bigint NOT NULL CHECK (threshold >= 0),   -- nanocredits available, at or below which it buys
+  product_id       uuid NOT NULL,              -- the pack that is bought, in whole
+  target           bigint CHECK (target > threshold), -- buys as many packs as reach it; null: one
+  most             integer NOT NULL DEFAULT 1 CHECK (most BETWEEN 1 AND 1000), -- packs at once
+  daily_count      integer NOT NULL CHECK (daily_count BETWEEN 1 AND 100),
+  monthly_cap      bigint NOT NULL CHECK (monthly_cap > 0),  -- minor units, a calendar month of UTC
+  state            smallint NOT NULL DEFAULT 1 CHECK (state IN (1, 2, 3)), -- 1 ready, 2 needs the customer, 3 suspended
+  problem          text NOT NULL DEFAULT '',
+  link             text,                       -- state 2: where the customer can act
+  failures         integer NOT NULL DEFAULT 0, -- in a row
+  retry_at         timestamptz,                -- not before
+  consent_at       timestamptz NOT NULL,
+  consent_by       text NOT NULL,              -- who agreed: the key that said so
+  consent_text     text NOT NULL,              -- the version of the text that was agreed to
+  consent_terms    json NOT NULL,              -- threshold, amount and caps as they were then
+  created_at       timestamptz NOT NULL DEFAULT now(),
+  updated_at       timestamptz NOT NULL DEFAULT now()
+);
+-- One in flight for a customer, whoever tries.
+-- CREATE UNIQUE INDEX orders_top_up ON orders (customer_id) WHERE kind = 2 AND state IN (1, 2);
