@@ -16,38 +16,40 @@ ALTER TABLE customers ADD COLUMN top_up_at bigint CHECK (top_up_at >= 0);
 ALTER TABLE customers ADD COLUMN top_up_due boolean NOT NULL DEFAULT false; -- set by the ledger with the movement that went below
 CREATE INDEX customers_top_up ON customers (id) WHERE top_up_due;
 
--- A PaymentIntent, a Checkout Session that had nothing to pay, or a line of an invoice. One may be known by its refund
--- before anybody knows what it paid for.
+-- What was paid, once for each: a PaymentIntent, a Checkout Session that had nothing to pay, a line of an invoice.
 CREATE TABLE payments (
-  reference       text PRIMARY KEY,            -- "pi_…", "cs_…", "in_…:il_…"
-  customer_id     uuid,                        -- null: not known yet
-  order_id        uuid,
-  product_id      uuid,                        -- of a plan's period
-  kind            smallint CHECK (kind IN (1, 2, 3)), -- 1 purchase, 2 top-up, 3 plan's period
-  paid            bigint CHECK (paid >= 0),    -- minor units, tax and all: what a refund is a part of; null: not paid (yet)
-  currency        text,
-  credits         bigint CHECK (credits > 0),
-  bonus           bigint NOT NULL DEFAULT 0 CHECK (bonus >= 0),
-  expires_at      timestamptz,                 -- of the credits
-  bonus_expires_at timestamptz,
-  payment_intent  text,                        -- what refunds and disputes name
-  charge_refunded bigint NOT NULL DEFAULT 0,   -- the largest amount_refunded seen on its charge
-  pending         boolean NOT NULL DEFAULT false,
-  reversed        bigint NOT NULL DEFAULT 0,   -- credits taken back at last, refunded and frozen, with the bonus
-  problem         text NOT NULL DEFAULT '',    -- what a person has to look at
-  created_at      timestamptz NOT NULL DEFAULT now(),
-  paid_at         timestamptz
+  reference         text PRIMARY KEY,          -- "pi_…", "cs_…", "in_…:il_…"
+  customer_id       uuid NOT NULL,
+  order_id          uuid,
+  product_id        uuid,
+  kind              smallint NOT NULL CHECK (kind IN (1, 2, 3, 4)), -- 1 purchase, 2 top-up, 3 plan's period, 4 nothing to pay
+  paid              bigint NOT NULL CHECK (paid >= 0), -- minor units, tax and all: what refunds and disputes are a part of
+  net               bigint NOT NULL CHECK (net >= 0),  -- of it, what the credits cost
+  currency          text NOT NULL,
+  credits           bigint NOT NULL CHECK (credits > 0),
+  bonus             bigint NOT NULL DEFAULT 0 CHECK (bonus >= 0),
+  expires_at        timestamptz,               -- of the credits
+  bonus_expires_at  timestamptz,
+  payment_intent    text NOT NULL DEFAULT '',  -- what refunds and disputes name
+  invoice           text NOT NULL DEFAULT '',
+  pending           boolean NOT NULL DEFAULT true,
+  refunded          bigint NOT NULL DEFAULT 0 CHECK (refunded >= 0), -- minor units, as the ledger was told last
+  disputed          boolean NOT NULL DEFAULT false,
+  problem           text NOT NULL DEFAULT '',  -- what a person has to look at
+  created_at        timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX payments_pending ON payments (created_at) WHERE pending;
 CREATE INDEX payments_customer ON payments (customer_id, created_at);
-CREATE INDEX payments_intent ON payments (payment_intent);
+CREATE INDEX payments_intent ON payments (payment_intent) WHERE payment_intent <> '';
+CREATE INDEX payments_invoice ON payments (invoice) WHERE invoice <> '';
 
+-- Refunds and disputes are known by the PaymentIntent, before anybody knows what it paid for.
 CREATE TABLE refunds (
   id          text PRIMARY KEY,                -- re_…
-  payment     text NOT NULL,                   -- the PaymentIntent, or where none is told the charge
+  payment     text NOT NULL,                   -- the PaymentIntent; where none is told yet, the charge
   amount      bigint NOT NULL CHECK (amount >= 0),
   currency    text NOT NULL,
-  state       smallint NOT NULL CHECK (state IN (1, 2)), -- 1 out, 2 back: back beats out
+  back        boolean NOT NULL,                -- the money came back: beats being out
   status      text NOT NULL,                   -- Stripe's word
   created_at  timestamptz NOT NULL DEFAULT now()
 );
@@ -58,20 +60,34 @@ CREATE TABLE disputes (
   payment     text NOT NULL,
   amount      bigint NOT NULL CHECK (amount >= 0),
   currency    text NOT NULL,
-  state       smallint NOT NULL CHECK (state IN (1, 2, 3)), -- 1 none (an inquiry), 2 withdrawn, 3 reinstated: the highest seen
-  lost        boolean NOT NULL DEFAULT false,  -- withdrawn for good, as far as is known
-  inquiry     boolean NOT NULL DEFAULT false,  -- open, no money moved
-  closed      boolean NOT NULL DEFAULT false,
+  state       smallint NOT NULL CHECK (state IN (1, 2, 3)), -- 1 no money moved, 2 withdrawn, 3 reinstated: the highest seen
+  lost        boolean NOT NULL,                -- withdrawn for good, as far as is known
+  open        boolean NOT NULL,                -- an inquiry or a dispute that is not decided
   status      text NOT NULL,
   created_at  timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX disputes_payment ON disputes (payment);
 
--- Which charge belongs to which PaymentIntent, for what names only the one.
+-- Which charge belongs to which PaymentIntent, for what names only the one; and what was refunded of it.
 CREATE TABLE charges (
-  id       text PRIMARY KEY,                   -- ch_…
-  payment  text NOT NULL
+  id        text PRIMARY KEY,                  -- ch_…
+  payment   text NOT NULL,                     -- '': not known yet
+  refunded  bigint NOT NULL DEFAULT 0 CHECK (refunded >= 0) -- the largest amount_refunded seen, minor units
 );
+CREATE INDEX charges_payment ON charges (payment);
+
+-- Whatever is said of a PaymentIntent, or of an invoice, locks its row first: then of two that come at once the second sees
+-- what the first wrote.
+CREATE TABLE intents (
+  id text PRIMARY KEY
+);
+CREATE TABLE invoice_payments (
+  invoice         text PRIMARY KEY,
+  payment_intent  text NOT NULL                -- '': not known yet
+);
+
+-- An event for which Stripe has to be asked something first: the GET path.
+ALTER TABLE stripe_events ADD COLUMN wants text;
 
 CREATE TABLE subscriptions (
   customer_id         uuid NOT NULL,
@@ -87,27 +103,28 @@ CREATE TABLE subscriptions (
   PRIMARY KEY (customer_id, id)
 );
 
--- Buying by itself: what the customer agreed to.
+-- Buying by itself: what the customer agreed to, and how it goes.
 CREATE TABLE top_ups (
-  customer_id      uuid PRIMARY KEY,
-  enabled          boolean NOT NULL,
-  threshold        bigint NOT NULL CHECK (threshold >= 0),   -- nanocredits available, at or below which it buys
-  product_id       uuid NOT NULL,              -- the pack that is bought, in whole
-  target           bigint CHECK (target > threshold), -- buys as many packs as reach it; null: one
-  most             integer NOT NULL DEFAULT 1 CHECK (most BETWEEN 1 AND 1000), -- packs at once
-  daily_count      integer NOT NULL CHECK (daily_count BETWEEN 1 AND 100),
-  monthly_cap      bigint NOT NULL CHECK (monthly_cap > 0),  -- minor units, a calendar month of UTC
-  state            smallint NOT NULL DEFAULT 1 CHECK (state IN (1, 2, 3)), -- 1 ready, 2 needs the customer, 3 suspended
-  problem          text NOT NULL DEFAULT '',
-  link             text,                       -- state 2: where the customer can act
-  failures         integer NOT NULL DEFAULT 0, -- in a row
-  retry_at         timestamptz,                -- not before
-  consent_at       timestamptz NOT NULL,
-  consent_by       text NOT NULL,              -- who agreed: the key that said so
-  consent_text     text NOT NULL,              -- the version of the text that was agreed to
-  consent_terms    json NOT NULL,              -- threshold, amount and caps as they were then
-  created_at       timestamptz NOT NULL DEFAULT now(),
-  updated_at       timestamptz NOT NULL DEFAULT now()
+  customer_id    uuid PRIMARY KEY,
+  enabled        boolean NOT NULL,
+  threshold      bigint NOT NULL CHECK (threshold >= 0), -- nanocredits available, at or below which it buys
+  product_id     uuid NOT NULL,                -- the pack that is bought, in whole
+  target         bigint CHECK (target > threshold), -- as many packs as reach it; null: one
+  most           integer NOT NULL CHECK (most BETWEEN 1 AND 1000), -- packs at once
+  daily_count    integer NOT NULL CHECK (daily_count BETWEEN 1 AND 100),
+  monthly_cap    bigint NOT NULL CHECK (monthly_cap > 0), -- minor units, a calendar month of UTC
+  return_url     text NOT NULL,                -- where the customer goes from a page of Stripe
+  state          smallint NOT NULL DEFAULT 1 CHECK (state IN (1, 2, 3)), -- 1 ready, 2 needs the customer, 3 suspended
+  problem        text NOT NULL DEFAULT '',
+  link           text,                         -- state 2: where the customer can act
+  failures       integer NOT NULL DEFAULT 0,   -- in a row
+  retry_at       timestamptz,                  -- not before
+  consent_at     timestamptz NOT NULL,
+  consent_by     text NOT NULL,                -- the key that said that the customer agreed
+  consent_text   text NOT NULL,                -- the version of the text that was agreed to
+  consent_terms  json NOT NULL,                -- threshold, amount and caps as they were then
+  created_at     timestamptz NOT NULL DEFAULT now(),
+  updated_at     timestamptz NOT NULL DEFAULT now()
 );
 -- One in flight for a customer, whoever tries.
--- CREATE UNIQUE INDEX orders_top_up ON orders (customer_id) WHERE kind = 2 AND state IN (1, 2);
+CREATE UNIQUE INDEX orders_top_up ON orders (customer_id) WHERE kind = 2 AND state IN (1, 2);

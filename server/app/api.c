@@ -160,11 +160,11 @@ static void refusal_tell(const struct api_answer *answer) {
   struct json_error ignored;
   struct str message, code = STR("error"), param;
   if (json_parse(buf_str(&answer->body), &root, &ignored) != 0 ||
-      !json_text(out_member(root, "error.message"), &message)) {
+      !json_text(json_path(root, "error.message"), &message)) {
     out_error("the server answered with status %d", answer->status);
   } else {
-    (void)json_text(out_member(root, "error.code"), &code);
-    bool has_param = json_text(out_member(root, "error.param"), &param) && param.len > 0;
+    (void)json_text(json_path(root, "error.code"), &code);
+    bool has_param = json_text(json_path(root, "error.param"), &param) && param.len > 0;
     out_error("%.*s (%d %.*s%s%.*s)", STR_ARG(message), answer->status, STR_ARG(code), has_param ? ", " : "",
               has_param ? (int)param.len : 0, has_param ? param.ptr : "");
   }

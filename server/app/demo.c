@@ -36,7 +36,7 @@ static struct json *parse(const struct api_answer *answer) {
 
 static struct str text_at(struct json *object, const char *path) {
   struct str text = {"", 0};
-  (void)json_text(out_member(object, path), &text);
+  (void)json_text(json_path(object, path), &text);
   return text;
 }
 

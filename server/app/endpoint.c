@@ -171,7 +171,7 @@ static void rows_add(const struct endpoint *e, struct json *list, struct out_tab
     for (size_t c = 0; c < e->column_count; c++) {
       CLEANUP(buf_finish) struct buf text;
       buf_init(&text, BODY_MAX);
-      struct json *value = out_member(json_at(list, i), e->columns[c].path);
+      struct json *value = json_path(json_at(list, i), e->columns[c].path);
       if (strcmp(e->columns[c].path, "rates") == 0)
         rates_print(value, &text);
       else

@@ -160,16 +160,6 @@ void out_scalar(struct json *value, struct buf *out) {
   }
 }
 
-struct json *out_member(struct json *object, const char *path) {
-  struct str rest = str_from(path), part;
-  while (object && str_split(&rest, '.', &part)) {
-    char name[64];
-    (void)snprintf(name, sizeof name, "%.*s", STR_ARG(part));
-    object = json_get(object, name);
-  }
-  return object;
-}
-
 struct flat {
   struct out_table table; // name, value
   struct {

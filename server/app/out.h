@@ -34,5 +34,3 @@ void out_table_print(struct out_table *t, FILE *stream, const char *indent);
 void out_scalar(struct json *value, struct buf *out);
 // An object: one line a member, objects inside as dotted names, lists of objects as tables below.
 void out_object(struct json *object, FILE *stream);
-// The member at a dotted path, or NULL.
-struct json *out_member(struct json *object, const char *path);

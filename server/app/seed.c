@@ -113,7 +113,7 @@ static struct json *ask(struct dev *d, const char *method, const char *path, str
 
 static bool member_copy(struct json *root, const char *path, char *ret, size_t size) {
   struct str text;
-  if (!json_text(out_member(root, path), &text) || text.len >= size) return false;
+  if (!json_text(json_path(root, path), &text) || text.len >= size) return false;
   memcpy(ret, text.ptr, text.len);
   ret[text.len] = '\0';
   return true;

@@ -41,6 +41,11 @@
   X(JOURNAL_TORN, "tollgate_journal_torn_total", "counter", "", "Unfinished records found at opening.")               \
   X(JOURNAL_FLIPPED, "tollgate_journal_damaged_total", "counter", "", "Damaged records found at opening. Alarm.")     \
   X(JOURNAL_DUPLICATES, "tollgate_journal_duplicates_total", "counter", "", "Copied files found at opening. Alarm.")  \
+  X(PAYMENT_EVENTS_DONE, "tollgate_payment_events_total", "counter", "result=\"done\"", "Stripe's events by what became of them.") \
+  X(PAYMENT_EVENTS_IGNORED, "tollgate_payment_events_total", "counter", "result=\"ignored\"", "")                       \
+  X(PAYMENT_EVENTS_PARKED, "tollgate_payment_events_total", "counter", "result=\"parked\"", "")                         \
+  X(PAYMENT_EVENTS_AGAIN, "tollgate_payment_events_total", "counter", "result=\"again\"", "")                           \
+  X(PAYMENT_PROBLEMS, "tollgate_payment_problems_total", "counter", "", "Payments and events somebody has to look at. Alarm.") \
   X(DB_UP, "tollgate_database_up", "gauge", "", "1 while the ledger's connection works.")                             \
   X(DB_JOBS_REFUSED, "tollgate_db_jobs_refused_total", "counter", "", "Database jobs refused by a full queue.")
 

@@ -51,6 +51,7 @@ int json_decode(struct json *root, const struct json_field *fields, size_t count
 size_t json_count(struct json *array);
 struct json *json_at(struct json *array, size_t index);
 struct json *json_get(struct json *object, const char *name); // NULL where missing
+struct json *json_path(struct json *object, const char *path); // at a dotted path of short names; NULL where missing
 bool json_is_null(struct json *value);
 bool json_text(struct json *value, struct str *ret);
 bool json_int(struct json *value, int64_t *ret);

@@ -10,6 +10,7 @@
 #define JSON_OBJECT JANSSON_OBJECT
 #define JSON_ARRAY JANSSON_ARRAY
 #include <jansson.h>
+#include <stdio.h>
 #undef json_is_null
 
 static pthread_once_t started = PTHREAD_ONCE_INIT;
@@ -93,6 +94,16 @@ struct json *json_at(struct json *array, size_t index) {
 
 struct json *json_get(struct json *object, const char *name) {
   return lent(json_object_get(tree(object), name));
+}
+
+struct json *json_path(struct json *object, const char *path) {
+  struct str rest = str_from(path), part;
+  while (object && str_split(&rest, '.', &part)) {
+    char name[64];
+    (void)snprintf(name, sizeof name, "%.*s", STR_ARG(part));
+    object = json_get(object, name);
+  }
+  return object;
 }
 
 bool json_is_null(struct json *value) {

@@ -1,0 +1,79 @@
+// Subscriptions, mirrored: what Stripe said last. What credits they bring is told by their invoices alone.
+#include "base/log.h"
+#include "base/mem.h"
+#include "db/db.h"
+#include "event/event.h"
+#include "json/write.h"
+#include "payment/billing.h"
+#include "payment/fact.h"
+#include "payment/order.h"
+#include "payment/product.h"
+
+static int64_t period_end(struct json *subscription) {
+  int64_t end = fact_int(json_at(json_path(subscription, "items.data"), 0), "current_period_end");
+  return end ? end : fact_int(subscription, "current_period_end");
+}
+
+static int product_of(struct fact *f, struct uuid order_customer, struct uuid order, struct uuid *ret) {
+  struct json *item = json_at(json_path(f->object, "items.data"), 0);
+  struct str price = fact_id(item, "price");
+  struct product plan;
+  struct order o;
+  *ret = UUID_NIL;
+  int r = price.len ? product_by_price(f->db, f->arena, price, &plan) : PRODUCT_UNKNOWN;
+  if (r == PRODUCT_DONE) *ret = plan.id;
+  if (r != PRODUCT_UNKNOWN || uuid_is_nil(order)) return r < 0 ? r : 0;
+  r = payment_order_read(f->db, f->arena, order_customer, order, &o);
+  if (r == ORDER_DONE) *ret = o.product_id;
+  return r < 0 ? r : 0;
+}
+
+static int put(struct fact *f, struct uuid customer, struct uuid product) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  int64_t quantity = fact_int(json_at(json_path(f->object, "items.data"), 0), "quantity");
+  db_params_init(&p);
+  db_param_uuid(&p, customer);
+  db_param_text(&p, fact_text(f->object, "id"));
+  db_param_uuid_or_null(&p, product);
+  db_param_text(&p, fact_text(f->object, "status"));
+  db_param_i64(&p, quantity > 0 ? quantity : 1);
+  db_param_time_or_null(&p, fact_int(f->object, "cancel_at") * 1000000);
+  db_param_time_or_null(&p, period_end(f->object) * 1000000);
+  db_param_i64(&p, f->created);
+  if (db_run(f->db, STATEMENT_SUBSCRIPTION_PUT, &p, &r) != 0) return FAULT_DB;
+  return db_affected(r) > 0;
+}
+
+static int tell(struct fact *f, struct uuid customer, struct uuid product) {
+  CLEANUP(buf_finish) struct buf out;
+  buf_init(&out, 8192);
+  struct json_writer w = json_writer(&out);
+  json_object_begin(&w);
+  json_member_str(&w, "subscription", fact_text(f->object, "id"));
+  json_member_id(&w, "customer", "cus", customer);
+  json_member_id(&w, "product", "prd", product);
+  json_member_str(&w, "status", fact_text(f->object, "status"));
+  json_member_time(&w, "current_period_end", period_end(f->object) * 1000000);
+  json_member_time(&w, "cancel_at", fact_int(f->object, "cancel_at") * 1000000);
+  json_object_end(&w);
+  return event_add(f->db, customer, EVENT_SUBSCRIPTION_UPDATED, buf_str(&out));
+}
+
+static bool owes(struct str status) {
+  return str_eq(status, STR("past_due")) || str_eq(status, STR("unpaid"));
+}
+
+int fact_subscription(struct fact *f) {
+  struct uuid customer, order_customer = UUID_NIL, order = UUID_NIL, product;
+  struct str id = fact_text(f->object, "id"), status = fact_text(f->object, "status");
+  int r = fact_customer(f, fact_id(f->object, "customer"), &customer);
+  if (r < 0) return r;
+  if (uuid_is_nil(customer) || id.len == 0) return fact_ignore(f, "not of a customer of this service");
+  r = payment_object_find(f->db, id, &order_customer, &order);
+  if (r >= 0) r = product_of(f, order_customer, order, &product);
+  if (r >= 0) r = put(f, customer, product);
+  if (r <= 0) return r;
+  if (payment_object_put(f->db, id, customer, order) < 0 || billing_past_due_put(f->db, customer, owes(status)) < 0) return FAULT_DB;
+  return tell(f, customer, product);
+}
