@@ -89,6 +89,12 @@ CREATE TABLE invoice_payments (
 -- An event for which Stripe has to be asked something first: the GET path.
 ALTER TABLE stripe_events ADD COLUMN wants text;
 
+-- One row: until when Stripe's own list of events has been read. A restored database goes on from there.
+CREATE TABLE stripe_reading (
+  one       boolean PRIMARY KEY DEFAULT true CHECK (one),
+  read_to   bigint NOT NULL                    -- seconds since 1970, by Stripe's clock
+);
+
 CREATE TABLE subscriptions (
   customer_id         uuid NOT NULL,
   id                  text NOT NULL,           -- sub_…

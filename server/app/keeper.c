@@ -5,13 +5,20 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "customer/grant.h"
 #include "meter/settlement.h"
+#include "payment/post.h"
+#include "payment/reconcile.h"
+#include "payment/top_up_run.h"
+#include "payment/worker.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define KEEPER_THREADS 3 // two chores may wait for the ledger
+#define KEEPER_THREADS 4 // three chores may wait for the ledger
+#define PATIENT_THREADS 2
 #define KEEPER_QUEUE 32
+#define EVENTS_AT_ONCE 200
 #define WATCHED_MAX LIMIT_RUNNING_CALLS // each may be another customer's
 
 static int chore_book(struct keeper *k, struct db *db);
@@ -21,19 +28,27 @@ static int chore_replay(struct keeper *k, struct db *db);
 static int chore_expire(struct keeper *k, struct db *db);
 static int chore_partitions(struct keeper *k, struct db *db);
 static int chore_forget(struct keeper *k, struct db *db);
+static int chore_payments(struct keeper *k, struct db *db);
+static int chore_stripe(struct keeper *k, struct db *db);
+static int chore_reconcile(struct keeper *k, struct db *db);
+static int chore_expiring(struct keeper *k, struct db *db);
 
-//  id, name, period in milliseconds (0: half of the lease), function
+//  id, name, period in milliseconds (0: half of the lease), whether it may wait for Stripe, function
 #define CHORES(X)                                                                                                      \
-  X(BOOK, "book", 500, chore_book)                                                                                     \
-  X(CONFIRM, "confirm", 500, chore_confirm)                                                                            \
-  X(SWEEP, "sweep", 0, chore_sweep)                                                                                    \
-  X(REPLAY, "replay", 500, chore_replay)                                                                               \
-  X(EXPIRE, "expire", 1000, chore_expire)                                                                              \
-  X(PARTITIONS, "partitions", 3600000, chore_partitions)                                                                 \
-  X(FORGET, "forget", 60000, chore_forget)
+  X(BOOK, "book", 500, false, chore_book)                                                                                     \
+  X(CONFIRM, "confirm", 500, false, chore_confirm)                                                                            \
+  X(SWEEP, "sweep", 0, false, chore_sweep)                                                                                    \
+  X(REPLAY, "replay", 500, false, chore_replay)                                                                               \
+  X(EXPIRE, "expire", 1000, false, chore_expire)                                                                              \
+  X(PARTITIONS, "partitions", 3600000, false, chore_partitions)                                                                 \
+  X(FORGET, "forget", 60000, false, chore_forget)                                                                        \
+  X(PAYMENTS, "payments", 250, false, chore_payments)                                                                    \
+  X(STRIPE, "stripe", 500, true, chore_stripe)                                                                           \
+  X(RECONCILE, "reconcile", 900000, true, chore_reconcile)                                                               \
+  X(EXPIRING, "expiring", 3600000, false, chore_expiring)
 
 enum chore_id {
-#define X(id, name, period, run) CHORE_##id,
+#define X(id, name, period, patient, run) CHORE_##id,
   CHORES(X)
 #undef X
       CHORE_COUNT
@@ -41,9 +56,10 @@ enum chore_id {
 static const struct {
   const char *name;
   int period_ms;
+  bool patient;
   int (*run)(struct keeper *k, struct db *db);
 } chore_table[CHORE_COUNT] = {
-#define X(id, name, period, run) [CHORE_##id] = {name, period, run},
+#define X(id, name, period, patient, run) [CHORE_##id] = {name, period, patient, run},
     CHORES(X)
 #undef X
 };
@@ -58,7 +74,7 @@ struct chore {
 
 struct keeper {
   struct keeper_config config;
-  struct db_pool *pool;
+  struct db_pool *pool, *patient; // patient: of chores that may wait for Stripe
   struct chore chores[CHORE_COUNT];
   struct uuid watched[WATCHED_MAX];
   int64_t versions[WATCHED_MAX];
@@ -69,6 +85,17 @@ struct keeper {
 };
 
 // ---- what there is to do
+
+static void keeper_soon(struct keeper *k, enum chore_id id, int ms) {
+  pthread_mutex_lock(&k->lock);
+  k->chores[id].due_us = clock_mono_us() + (int64_t)ms * 1000;
+  pthread_cond_signal(&k->wake);
+  pthread_mutex_unlock(&k->lock);
+}
+
+void keeper_payments(struct keeper *k) {
+  keeper_soon(k, CHORE_PAYMENTS, 0);
+}
 
 static int chore_book(struct keeper *k, struct db *db) {
   int64_t newest;
@@ -115,6 +142,32 @@ static int chore_forget(struct keeper *k, struct db *db) {
   return ledger_forget(db);
 }
 
+// What Stripe sent becomes facts, and what has moved by them is told to the ledger.
+static int chore_payments(struct keeper *k, struct db *db) {
+  int r = worker_run(db, EVENTS_AT_ONCE);
+  if (r >= 0 && ledger_up(k->config.ledger)) r = payment_post(db, k->config.ledger, EVENTS_AT_ONCE);
+  return r;
+}
+
+static int chore_stripe(struct keeper *k, struct db *db) {
+  if (!k->config.stripe) return 0;
+  int r = worker_ask(db, k->config.stripe, EVENTS_AT_ONCE);
+  return r < 0 ? r : top_up_run(db, k->config.stripe);
+}
+
+// Tried again soon where Stripe could not be asked.
+static int chore_reconcile(struct keeper *k, struct db *db) {
+  if (!k->config.stripe) return 0;
+  int r = reconcile_run(db, k->config.stripe);
+  if (r == 1) keeper_soon(k, CHORE_RECONCILE, 30000);
+  return r;
+}
+
+static int chore_expiring(struct keeper *k, struct db *db) {
+  (void)k;
+  return grants_tell_expiring(db);
+}
+
 // ---- when
 
 static void chore_run(struct db *db, void *arg) {
@@ -133,7 +186,8 @@ static void chore_run(struct db *db, void *arg) {
 
 static void chore_begin(struct keeper *k, struct chore *c) {
   if (atomic_exchange(&c->running, true)) return;
-  if (db_submit(k->pool, chore_run, c) != 0) atomic_store(&c->running, false);
+  struct db_pool *pool = chore_table[c->id].patient ? k->patient : k->pool;
+  if (db_submit(pool, chore_run, c) != 0) atomic_store(&c->running, false);
 }
 
 // Starts what is due; returns when the next one is. Called with the lock held.
@@ -167,6 +221,7 @@ struct keeper *keeper_create(const struct keeper_config *config) {
   pthread_condattr_t monotonic;
   k->config = *config;
   k->pool = db_pool_create(config->url, KEEPER_THREADS, KEEPER_QUEUE);
+  k->patient = db_pool_create(config->url, PATIENT_THREADS, KEEPER_QUEUE);
   for (size_t i = 0; i < CHORE_COUNT; i++) {
     int period = chore_table[i].period_ms ? chore_table[i].period_ms : config->lease_ms / 2;
     k->chores[i].keeper = k;
@@ -190,6 +245,7 @@ void keeper_destroy(struct keeper *k) {
   pthread_mutex_unlock(&k->lock);
   pthread_join(k->thread, NULL);
   db_pool_destroy(k->pool);
+  db_pool_destroy(k->patient);
   pthread_cond_destroy(&k->wake);
   pthread_mutex_destroy(&k->lock);
   mem_free(k);

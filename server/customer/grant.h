@@ -20,3 +20,5 @@ int grant_read(struct db *db, struct arena *arena, struct uuid customer, struct 
 // Newest first, ids below `before` (nil: from the newest).
 int grant_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max,
                struct grant **ret, size_t *ret_count);
+// Tells what expires in a month, and in a week: once each, in transactions of its own. How many were told, or FAULT_DB.
+int grants_tell_expiring(struct db *db);

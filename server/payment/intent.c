@@ -1,4 +1,5 @@
 // PaymentIntents of ours: those that carry an order in their metadata. The ones of invoices carry none and grant nothing.
+#include "base/fault.h"
 #include "base/log.h"
 #include "payment/bought.h"
 #include "payment/fact.h"

@@ -1,6 +1,6 @@
 // Invoices of plans: each line that is a plan's period brings that plan's credits, once; prorations bring nothing. Where
 // invoices keep what is needed has moved between versions of Stripe's API; both places are read.
-#include "base/log.h"
+#include "base/fault.h"
 #include "payment/billing.h"
 #include "payment/bought.h"
 #include "payment/fact.h"
@@ -81,8 +81,8 @@ static int line_take(struct fact *f, struct json *line, struct uuid customer, in
   int r = plan_of(f, line, &plan);
   if (r != PRODUCT_DONE || plan.kind != PRODUCT_PLAN) return r < 0 ? r : FACT_DONE;
   (*found)++;
-  int64_t amount = fact_int(line, "amount");
-  bool free_of_charge = amount <= 0 || fact_minor(f->object, "amount_paid") <= 0;
+  int64_t cost = fact_int(line, "amount");
+  bool free_of_charge = cost <= 0 || fact_minor(f->object, "amount_paid") <= 0;
   if (free_of_charge && !plan.trial_credits) return FACT_DONE;
   if (uuid_is_nil(customer)) return fact_park(f, "pays for a plan of a customer who is not here");
   return line_paid(f, line, customer, &plan);

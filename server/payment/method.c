@@ -1,4 +1,5 @@
 // Customers and cards at Stripe: which card may be charged, and when none may be any more.
+#include "base/fault.h"
 #include "base/log.h"
 #include "payment/billing.h"
 #include "payment/bought.h"

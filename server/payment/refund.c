@@ -1,5 +1,6 @@
 // Refunds and what is said of them by their charge. A refund is out from when it is made, not from when it settles; one that
 // came back beats all else that is said of it.
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "event/event.h"

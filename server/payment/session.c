@@ -1,5 +1,6 @@
 // Checkout Sessions: what was bought with one, and what became of it. Credits come from the order; of the Session only is
 // checked that it is the order's.
+#include "base/fault.h"
 #include "base/log.h"
 #include "event/event.h"
 #include "payment/bought.h"

@@ -1,4 +1,5 @@
 // Subscriptions, mirrored: what Stripe said last. What credits they bring is told by their invoices alone.
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"

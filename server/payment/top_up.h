@@ -39,6 +39,7 @@ int top_up_link(struct db *db, struct uuid customer, struct str link);
 struct top_up_facts {
   int64_t now; // microseconds since 1970
   amount available;
+  bool caught_up; // with Stripe's list of events, since this server started and lately
   bool in_flight, has_card, disputed, past_due, product_sold;
   int64_t price;                    // of one pack, minor units
   amount credits;                   // of one pack, with its bonus

@@ -1,6 +1,6 @@
 // An event that cannot be worked off now comes again later, longer and longer; one that says what cannot be is parked with
 // a reason and an alarm.
-#include "payment/inbox.h"
+#include "payment/worker.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
@@ -32,14 +32,14 @@ static int done_put(struct db *db, struct str id, int state, struct str reason) 
   db_param_text(&p, id);
   db_param_i16(&p, (int16_t)state);
   db_param_text(&p, reason);
-  return db_run(db, STATEMENT_INBOX_DONE, &p, NULL) == 0 ? 0 : FAULT_DB;
+  return db_run(db, STATEMENT_WORKER_DONE, &p, NULL) == 0 ? 0 : FAULT_DB;
 }
 
 // In a transaction of its own: what stood open is rolled back.
 static int again(struct db *db, struct str id, struct str reason) {
   db_rollback(db);
   metric_add(METRIC_PAYMENT_EVENTS_AGAIN, 1);
-  return run_text2(db, STATEMENT_INBOX_AGAIN, id, reason);
+  return run_text2(db, STATEMENT_WORKER_AGAIN, id, reason);
 }
 
 static int row_take(const struct db_result *r, struct arena *arena, struct taken *ret) {
@@ -65,7 +65,7 @@ static int thin_read(struct fact *f, struct json *root) {
   if (twin.len) {
     db_params_init(&p);
     db_param_text(&p, twin);
-    if (db_run(f->db, STATEMENT_INBOX_TWIN, &p, &r) != 0) return FAULT_DB;
+    if (db_run(f->db, STATEMENT_WORKER_TWIN, &p, &r) != 0) return FAULT_DB;
     if (db_bool(r, 0, 0)) return fact_ignore(f, "its snapshot event came too");
   }
   if (!str_starts(url, STR("/v1/"))) return fact_park(f, "is about an object without an address");
@@ -95,7 +95,7 @@ static int finish(struct fact *f, int answer) {
     metric_add(METRIC_PAYMENT_EVENTS_IGNORED, 1);
     return done_put(f->db, f->event_id, STATE_IGNORED, f->reason);
   case FACT_FETCH:
-    return run_text2(f->db, STATEMENT_INBOX_WANTS, f->event_id, f->want);
+    return run_text2(f->db, STATEMENT_WORKER_WANTS, f->event_id, f->want);
   default:
     metric_add(METRIC_PAYMENT_EVENTS_PARKED, 1);
     metric_add(METRIC_PAYMENT_PROBLEMS, 1);
@@ -110,10 +110,10 @@ static int work(struct db *db, struct arena *arena, const struct taken *t, struc
   CLEANUP(json_finishp) struct json *root = NULL;
   struct json_error error;
   struct fact f = {.db = db, .arena = arena, .event_id = t->id, .type = t->type, .created = t->created, .livemode = t->livemode, .fetched = fetched};
-  if (db_run(db, STATEMENT_INBOX_SAVE, NULL, NULL) != 0) return FAULT_DB;
+  if (db_run(db, STATEMENT_WORKER_SAVE, NULL, NULL) != 0) return FAULT_DB;
   int answer = json_parse(t->body, &root, &error) == 0 ? say(&f, root, t->thin) : fact_park(&f, "cannot be read: %s", error.message);
   if (answer < 0) return answer;
-  if (answer != FACT_DONE && db_run(db, STATEMENT_INBOX_BACK, NULL, NULL) != 0) return FAULT_DB;
+  if (answer != FACT_DONE && db_run(db, STATEMENT_WORKER_BACK, NULL, NULL) != 0) return FAULT_DB;
   return finish(&f, answer);
 }
 
@@ -122,7 +122,7 @@ static int event_one(struct db *db, struct arena *arena) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   struct taken t = {0};
   if (db_begin(db) != 0) return FAULT_DB;
-  if (db_run(db, STATEMENT_INBOX_TAKE, NULL, &r) != 0) return FAULT_DB;
+  if (db_run(db, STATEMENT_WORKER_TAKE, NULL, &r) != 0) return FAULT_DB;
   if (row_take(r, arena, &t) == 0) {
     db_rollback(db);
     return 0;
@@ -131,7 +131,7 @@ static int event_one(struct db *db, struct arena *arena) {
   return again(db, t.id, STR("the database refused it")) == 0 ? 1 : FAULT_DB;
 }
 
-int inbox_run(struct db *db, size_t max) {
+int worker_run(struct db *db, size_t max) {
   int done = 0, r = 1;
   while ((size_t)done < max && r == 1) {
     struct arena arena;
@@ -153,7 +153,7 @@ static int answered(struct db *db, struct arena *arena, struct str id, struct js
   db_params_init(&p);
   db_param_text(&p, id);
   if (db_begin(db) != 0) return FAULT_DB;
-  if (db_run(db, STATEMENT_INBOX_TAKE_ONE, &p, &r) != 0) return FAULT_DB;
+  if (db_run(db, STATEMENT_WORKER_TAKE_ONE, &p, &r) != 0) return FAULT_DB;
   if (row_take(r, arena, &t) == 0) {
     db_rollback(db);
     return 0;
@@ -164,7 +164,9 @@ static int answered(struct db *db, struct arena *arena, struct str id, struct js
 
 static int ask(struct db *db, struct stripe *stripe, struct arena *arena, struct str id, struct str path) {
   struct stripe_answer a;
-  int r = stripe_call(stripe, "GET", arena_strdup(arena, path), (struct str){0}, NULL, &a);
+  struct str query = path, bare;
+  (void)str_split(&query, '?', &bare);
+  int r = stripe_call(stripe, "GET", arena_strdup(arena, bare), query, NULL, &a);
   if (r < 0) return 0; // it stops: another instance, or the next start, asks again
   if (stripe_done(&a)) r = answered(db, arena, id, a.body);
   else r = again(db, id, a.message);
@@ -174,13 +176,13 @@ static int ask(struct db *db, struct stripe *stripe, struct arena *arena, struct
 
 static int ask_one(struct db *db, struct stripe *stripe, struct arena *arena) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  if (db_run(db, STATEMENT_INBOX_LEASE, NULL, &r) != 0) return FAULT_DB;
+  if (db_run(db, STATEMENT_WORKER_LEASE, NULL, &r) != 0) return FAULT_DB;
   if (db_rows(r) == 0) return 0;
   struct str id = arena_str(arena, db_text(r, 0, 0)), path = arena_str(arena, db_text(r, 0, 1));
   return ask(db, stripe, arena, id, path) == 0 ? 1 : FAULT_DB;
 }
 
-int inbox_ask(struct db *db, struct stripe *stripe, size_t max) {
+int worker_ask(struct db *db, struct stripe *stripe, size_t max) {
   int done = 0, r = 1;
   while ((size_t)done < max && r == 1) {
     struct arena arena;
