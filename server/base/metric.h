@@ -41,6 +41,9 @@
   X(JOURNAL_TORN, "tollgate_journal_torn_total", "counter", "", "Unfinished records found at opening.")               \
   X(JOURNAL_FLIPPED, "tollgate_journal_damaged_total", "counter", "", "Damaged records found at opening. Alarm.")     \
   X(JOURNAL_DUPLICATES, "tollgate_journal_duplicates_total", "counter", "", "Copied files found at opening. Alarm.")  \
+  X(STRIPE_CALLS, "tollgate_stripe_calls_total", "counter", "", "Calls of Stripe's API.")                             \
+  X(STRIPE_CALLS_FAILED, "tollgate_stripe_calls_failed_total", "counter", "", "Those that came to nothing known, or whose key was not taken. Alarm.") \
+  X(STRIPE_BREAKER, "tollgate_stripe_breaker_open", "gauge", "", "1 while Stripe has been failing and is not asked. Alarm.") \
   X(DB_UP, "tollgate_database_up", "gauge", "", "1 while the ledger's connection works.")                             \
   X(DB_JOBS_REFUSED, "tollgate_db_jobs_refused_total", "counter", "", "Database jobs refused by a full queue.")
 
