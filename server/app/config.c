@@ -11,7 +11,9 @@
 
 #define FILE_BYTES_MAX (64 * 1024)
 #define PROBLEMS_MAX (16 * 1024)
+#define URL_MAX 2000
 #define STRIPE_SECRET_MAX 255
+#define STRIPE_VERSION_MAX 40
 #define STRIPE_SECRETS 4
 
 const struct setting setting_table[SETTING_COUNT] = {
@@ -64,7 +66,10 @@ static bool database_check(const char *text, struct buf *why) {
 static bool http_check(const char *text, struct buf *why) {
   CLEANUP(buf_finish) struct buf problem;
   buf_init(&problem, 1024);
-  if (net_url_check(NET_OPERATOR, text, &problem) == 0) return true;
+  if (strlen(text) > URL_MAX)
+    buf_printf(&problem, "it is longer than %d characters", URL_MAX);
+  else if (net_url_check(NET_OPERATOR, text, &problem) == 0)
+    return true;
   buf_printf(why, "is not the address of a server: %s", buf_cstr(&problem));
   return false;
 }
@@ -106,7 +111,7 @@ static bool stripe_version_check(const char *text, struct buf *why) {
   size_t at = 0;
   for (; at < sizeof form - 1; at++)
     if (form[at] == '0' ? text[at] < '0' || text[at] > '9' : text[at] != form[at]) break;
-  bool sound = at == sizeof form - 1;
+  bool sound = at == sizeof form - 1 && strlen(text) <= STRIPE_VERSION_MAX;
   if (sound && text[at] == '.') {
     size_t name = strspn(text + at + 1, "abcdefghijklmnopqrstuvwxyz");
     sound = name > 0;

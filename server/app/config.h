@@ -55,6 +55,8 @@
     "where Stripe's API is")                                                                                           \
   X(STRIPE_VERSION, "STRIPE_API_VERSION", STRIPE_VERSION, "2026-09-30.endive", 0, 0, "2026-09-30.endive",              \
     "the version of Stripe's API that is spoken")                                                                      \
+  X(STRIPE_TIMEOUT_MS, "STRIPE_TIMEOUT_MS", NUMBER, "30000", 100, 120000, "30000",                                     \
+    "how long Stripe may take to answer, before it is asked again")                                                    \
   X(STRIPE_TOLERANCE, "STRIPE_WEBHOOK_TOLERANCE", NUMBER, "300", 1, 3600, "300",                                       \
     "seconds between Stripe's clock and this one at which its events are still believed")
 

@@ -46,6 +46,9 @@
   X(PAYMENT_EVENTS_PARKED, "tollgate_payment_events_total", "counter", "result=\"parked\"", "")                         \
   X(PAYMENT_EVENTS_AGAIN, "tollgate_payment_events_total", "counter", "result=\"again\"", "")                           \
   X(PAYMENT_PROBLEMS, "tollgate_payment_problems_total", "counter", "", "Payments and events somebody has to look at. Alarm.") \
+  X(STRIPE_CALLS, "tollgate_stripe_calls_total", "counter", "", "Calls of Stripe's API.")                             \
+  X(STRIPE_CALLS_FAILED, "tollgate_stripe_calls_failed_total", "counter", "", "Those that came to nothing known, or whose key was not taken. Alarm.") \
+  X(STRIPE_BREAKER, "tollgate_stripe_breaker_open", "gauge", "", "1 while Stripe has been failing and is not asked. Alarm.") \
   X(DB_UP, "tollgate_database_up", "gauge", "", "1 while the ledger's connection works.")                             \
   X(DB_JOBS_REFUSED, "tollgate_db_jobs_refused_total", "counter", "", "Database jobs refused by a full queue.")
 

@@ -11,6 +11,7 @@ struct stripe_config {
   const char *base;    // "https://api.stripe.com"
   const char *key;     // sk_… or rk_…; copied
   const char *version; // Stripe-Version
+  int timeout_ms;      // of one try; 0: 30 seconds
 };
 
 struct stripe;
@@ -22,19 +23,22 @@ bool stripe_key_is_live(struct str key);
 bool stripe_is_live(const struct stripe *s); // real money
 
 struct stripe_answer {
-  int status;   // HTTP; 0: no answer
-  bool unknown; // what was asked for may have happened, or may be happening: ask again with the same key
-  struct json *body;
+  int status;        // HTTP; 0: no answer
+  bool unknown;      // what was asked for may have happened, or may be happening: ask again with the same key
+  bool replayed;     // it is what an earlier call under this key was answered
+  struct json *body; // NULL where there was none that is JSON
   char request_id[64];
-  struct str type, code, decline_code, advice_code, message; // of an error; lent by body, or "" (message: always a sentence)
-  char why[160]; // where there was no answer: what message lends
+  struct str type, code, decline_code, advice_code; // of an error, else empty; lent by body
+  struct str message;                               // why it is no success: always a sentence; lent by body or by `why`
+  char *why; // owned, or NULL
 };
 
 // 0 with an answer (stripe_answer_finish it), or FAULT_CLOSED where nothing was sent because of stripe_stop. form: as
-// stripe/form.h makes it; of a GET it is the query. idempotency_key NULL: none.
+// stripe/form.h makes it; of a GET it is the query. idempotency_key NULL: none. No try begins
+// later than 45 seconds after the first; each is bounded by timeout_ms, and its connection by 5 seconds.
 int stripe_call(struct stripe *s, const char *method, const char *path, struct str form, const char *idempotency_key,
                 struct stripe_answer *ret);
 void stripe_answer_finish(struct stripe_answer *a);
-static inline bool stripe_done(const struct stripe_answer *a) { return a->status >= 200 && a->status < 300; }
-// Asked for and refused, for good: the same key would be refused again. Not: a key of ours that is not taken (401, 403).
+static inline bool stripe_done(const struct stripe_answer *a) { return a->status >= 200 && a->status < 300 && !a->unknown; }
+// Asked for and refused, for good: the same key would be refused again. Not so a key of ours that is not taken (401, 403).
 bool stripe_refused(const struct stripe_answer *a);

@@ -44,7 +44,7 @@ static int teardown(void **state) {
 }
 
 static bool load(struct loaded *l, const char *path, const char *a, const char *b) {
-  char copies[2][512], *environment[3] = {NULL};
+  char copies[2][4096], *environment[3] = {NULL};
   if (a) (void)snprintf(environment[0] = copies[0], sizeof copies[0], "%s", a);
   if (b) (void)snprintf(environment[1] = copies[1], sizeof copies[1], "%s", b);
   return config_load(&l->config, path, environment, &l->error, &l->warnings);
@@ -138,6 +138,11 @@ static void what_stripe_could_not_have_given_out_is_refused(void **state) {
   refused(l, "STRIPE_WEBHOOK_SECRET=,whsec_a", "STRIPE_WEBHOOK_SECRET is not one to four");
   refused(l, "STRIPE_WEBHOOK_SECRET=whsec_a,whsec_b,whsec_c,whsec_d,whsec_e", "Example: STRIPE_WEBHOOK_SECRET=whsec_...");
   refused(l, "STRIPE_API_BASE=api.stripe.com", "STRIPE_API_BASE is not the address of a server");
+  CLEANUP(buf_finish) struct buf address;
+  buf_init(&address, 4096);
+  buf_puts(&address, "TOLLGATE_URL=https://");
+  while (address.len < strlen("TOLLGATE_URL=") + 2001) buf_putc(&address, 'a');
+  refused(l, buf_cstr(&address), "it is longer than 2000 characters");
   refused(l, "STRIPE_API_VERSION=latest", "STRIPE_API_VERSION is no version of Stripe's API: \"latest\"");
   refused(l, "STRIPE_API_VERSION=2026-09-30.", "STRIPE_API_VERSION is no version");
   refused(l, "STRIPE_API_VERSION=2026-09-30.endive2", "STRIPE_API_VERSION is no version");
