@@ -22,7 +22,7 @@ void bucket_advance(struct bucket *b, int64_t now) {
   } else if (b->current_start > b->window_start) {
     b->window_start = b->current_start;
     b->window_end = b->current_end;
-    b->used = b->held = 0;
+    b->used = b->held = b->used_before = 0;
     b->dirty = true;
   }
 }

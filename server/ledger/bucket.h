@@ -16,6 +16,7 @@ struct bucket {
   int64_t level, drawn_at;
   // a budget; times in microseconds since 1970
   int64_t window_start, window_end, used, held;
+  int64_t used_before; // when the batch began, of the window that stands
   int64_t current_start, current_end; // the window that `now` falls in, by the database's calendar
   bool dirty;
 };

@@ -259,6 +259,9 @@ static void fold_one(struct fold *f, struct fold_customer *c, struct ledger_op *
 static void customer_end(struct fold *f, struct fold_customer *c) {
   if (f->consumption.count)
     fold_transfer_add(f, c->id, TRANSFER_CONSUME, f->consumption.at, f->consumption.count, "");
+  fold_tell(f, c, f->first_call, f->first_transfer);
+  f->first_call = f->calls.count;
+  f->first_transfer = f->transfers.count;
   vec_clear(&f->consumption);
   f->consumed = 0;
   f->ordinal = 0;
@@ -270,6 +273,8 @@ static void customer_end(struct fold *f, struct fold_customer *c) {
 void fold_run(struct fold *f, struct ledger_op **ops, size_t count) {
   struct fold_customer *c = NULL;
   f->holds_read = f->holds.count;
+  f->first_call = f->calls.count;
+  f->first_transfer = f->transfers.count;
   for (size_t i = 0; i < count; i++) {
     struct ledger_op *op = ops[i];
     ASSERT(i == 0 || uuid_cmp(ops[i - 1]->customer, op->customer) <= 0);
@@ -293,8 +298,10 @@ void fold_reset(struct fold *f) {
   vec_clear(&f->calls);
   vec_clear(&f->transfers);
   vec_clear(&f->legs);
+  vec_clear(&f->events);
   vec_clear(&f->consumption);
   f->holds_read = 0;
+  f->first_call = f->first_transfer = 0;
   f->consumed = 0;
   f->ordinal = 0;
   f->past_floor = 0;
@@ -310,5 +317,6 @@ void fold_finish(struct fold *f) {
   vec_finish(&f->calls);
   vec_finish(&f->transfers);
   vec_finish(&f->legs);
+  vec_finish(&f->events);
   vec_finish(&f->consumption);
 }

@@ -94,6 +94,11 @@ struct fold_transfer {
   size_t first_leg, leg_count;
   const char *reason;
 };
+struct fold_event {
+  struct uuid id, customer;
+  const char *type;
+  struct str data;
+};
 struct fold_call {
   struct uuid customer, id, key, price;
   int revision;
@@ -122,11 +127,14 @@ struct fold {
   vec(struct fold_call) calls;
   vec(struct fold_transfer) transfers;
   vec(struct fold_leg) legs;
+  vec(struct fold_event) events;
+  bool told, told_usage; // whether anybody listens to events, and to what was settled
 
   // of the customer under way
   vec(struct fold_leg) consumption;
   amount consumed;
   int ordinal;
+  size_t first_call, first_transfer;
   int64_t past_floor; // movements that passed the floor: for the metric
 };
 
@@ -167,5 +175,7 @@ struct fold_grant *fold_grant_find(struct fold_customer *c, struct uuid id);
 // Credits that come back to a grant: where its time has run out, a new one of the same kind takes them for a while.
 struct fold_grant *burn_return(struct fold *f, struct fold_customer *c, struct fold_grant *g, amount back);
 struct fold_grant *fold_grant_add(struct fold *f, struct fold_customer *c, struct fold_grant grant); // moves c->grants
+// Writes the events of this customer's part of the batch, which began at these.
+void fold_tell(struct fold *f, struct fold_customer *c, size_t first_call, size_t first_transfer);
 void fold_customer_check(const struct fold_customer *c);
 bool fold_past_floor(const struct fold_customer *c);

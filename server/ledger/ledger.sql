@@ -18,7 +18,7 @@ UPDATE writers SET lease_until = clock_timestamp() WHERE id = $1::integer AND ep
 -- name: ledger_fence
 UPDATE writers SET seq = $3::bigint, lease_until = clock_timestamp() + $4::bigint * interval '1 microsecond'
 WHERE id = $1::integer AND epoch = $2::bigint AND seq = $3::bigint - 1
-RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT anything FROM outbox_wanted), (SELECT usage FROM outbox_wanted)
 
 -- name: ledger_customers
 SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due
@@ -152,3 +152,7 @@ WHERE i.customer_id = k.customer_id AND i.key = k.key AND i.object_id = k.object
 INSERT INTO idempotency (customer_id, key, fingerprint, object_id)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::uuid[])
 ON CONFLICT (customer_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, object_id = excluded.object_id, created_at = now()
+
+-- name: ledger_insert_events
+INSERT INTO outbox (id, customer_id, type, data)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::json[])

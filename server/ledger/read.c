@@ -237,7 +237,7 @@ static void read_buckets(struct batch *b, const struct db_result *r) {
                                       .period = (enum bucket_period)db_i64(r, i + k, 3), .amount = db_i64(r, i + k, 4),
                                       .level = db_i64(r, i + k, 5), .drawn_at = db_i64(r, i + k, 6),
                                       .window_start = db_i64(r, i + k, 7), .window_end = db_i64(r, i + k, 8),
-                                      .used = db_i64(r, i + k, 9), .held = db_i64(r, i + k, 10),
+                                      .used = db_i64(r, i + k, 9), .used_before = db_i64(r, i + k, 9), .held = db_i64(r, i + k, 10),
                                       .current_start = db_i64(r, i + k, 11), .current_end = db_i64(r, i + k, 12),
                                       .key = db_uuid(r, i + k, 13)};
   }
@@ -313,6 +313,8 @@ int batch_read(struct batch *b, struct db *db, const struct batch_writer *w) {
     return BATCH_FENCED;
   }
   b->now = db_i64(b->results[slots[SLOT_FENCE]], 0, 0);
+  b->fold.told = db_bool(b->results[slots[SLOT_FENCE]], 0, 1);
+  b->fold.told_usage = db_bool(b->results[slots[SLOT_FENCE]], 0, 2);
   if (slots[SLOT_CUSTOMERS]) read_customers(b, b->results[slots[SLOT_CUSTOMERS]]);
   if (slots[SLOT_HOLDS]) read_holds(b, b->results[slots[SLOT_HOLDS]]);
   if (slots[SLOT_GRANTS]) read_grants(b, b->results[slots[SLOT_GRANTS]]);

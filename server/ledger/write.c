@@ -286,6 +286,17 @@ static void insert_idempotency(struct batch *b, struct db *db) {
   db_pipe_exec(db, STATEMENT_LEDGER_INSERT_IDEMPOTENCY, p);
 }
 
+static void insert_events(struct batch *b, struct db *db) {
+  struct db_params *p = &b->params;
+  if (b->fold.events.count == 0) return;
+  db_params_clear(p);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.events, true, e->id);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.events, true, e->customer);
+  ARRAY_OF(p, DB_TEXT, text, b->fold.events, true, str_from(e->type));
+  ARRAY_OF(p, DB_JSON, json, b->fold.events, true, e->data);
+  db_pipe_exec(db, STATEMENT_LEDGER_INSERT_EVENTS, p);
+}
+
 int batch_write(struct batch *b, struct db *db, const struct batch_writer *w) {
   write_customers(b, db);
   write_buckets(b, db);
@@ -298,6 +309,7 @@ int batch_write(struct batch *b, struct db *db, const struct batch_writer *w) {
   insert_transfers(b, db, w);
   delete_idempotency(b, db);
   insert_idempotency(b, db);
+  insert_events(b, db);
   db_pipe_commit(db);
   struct db_result *results[DB_PIPELINE_MAX] = {0};
   size_t count = 0;
