@@ -1,4 +1,5 @@
 // The client of Stripe's API, against a server of raw sockets whose script may do anything.
+#include "json/read.h"
 #include "stripe/client.h"
 #include "../net/wire.h"
 #include "crypto/crypto.h"
