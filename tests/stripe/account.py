@@ -25,6 +25,7 @@ class Account:
         self.random = random.Random(f"{seed}/account")
         self.tables, self.index = {}, {}
         self.secrets = {}  # by object id: what a test card does, a session's choices, …
+        self.seen = {}  # (what, key): when it last came, or what was made of it
         self.settings = dict(SETTINGS)
         self.keys = {}  # API keys with a state of their own: "revoked", "restricted"
         self.bugs = []  # tracebacks of the stand-in itself: a test that finds one has found nothing about its subject
@@ -73,6 +74,10 @@ class Account:
 
     def emit(self, type, made, previous=None):
         return self.events.add(type, made, previous)
+
+    def emit_thin(self, type, made, data):
+        """An event that exists only as a thin one."""
+        return self.events.add_thin(type, made, data)
 
     def change(self, made, type=None, **new):
         """Sets fields; where something changed and a type is given, tells it with what was there before. True if it changed."""

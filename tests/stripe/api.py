@@ -78,11 +78,13 @@ def _worked(account, request, record, headers, pause):
     record["params"] = raw = _given(request, route)
     rule = account.faults.choose(request.method, request.path)
     record["fault"] = rule.name if rule else None
-    idempotency_key = request.headers.get("idempotency-key") if request.method == "POST" else None
+    v2 = route.path.startswith("/v2/")
+    idempotency_key = request.headers.get("idempotency-key") if request.method == "POST" or (v2 and request.method == "DELETE") else None
     if not idempotency_key:
         return _done(account, route, named, raw, record, rule, pause)
     headers["Idempotency-Key"] = idempotency_key
-    entry, replay = account.idempotency.begin(idempotency_key, (request.method, request.path, json.dumps(raw, sort_keys=True)), record["request"])
+    entry, replay = account.idempotency.begin(idempotency_key, (request.method, request.path, json.dumps(raw, sort_keys=True)), record["request"],
+                                             "v2" if v2 else "v1")
     if replay:
         record["replayed"] = True
         status, body = entry.answer
@@ -90,7 +92,7 @@ def _worked(account, request, record, headers, pause):
     kept = None
     try:
         made = _done(account, route, named, raw, record, rule, pause)
-        kept = made.kept
+        kept = made.kept if not v2 or made.status == 200 else None
         return made
     finally:
         account.idempotency.end(idempotency_key, entry, kept)

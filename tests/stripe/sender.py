@@ -30,6 +30,13 @@ class Endpoint:
         self.payload, self.api_version, self.enabled = payload, api_version, True
 
 
+def _listens(endpoint, event):
+    """Whether it is told: thin ones by the thin name; an event without a snapshot only by thin ones."""
+    if not endpoint.enabled or (endpoint.payload != "thin" and event["object"] != "event"):
+        return False
+    return wants(endpoint.events, thin.name(event) if endpoint.payload == "thin" else event["type"])
+
+
 class Delivery:
     """One event on its way to one endpoint."""
 
@@ -67,7 +74,7 @@ class Sender:
     def take(self, event):
         """Makes the deliveries of a new event; how many."""
         with self._wake:
-            chosen = [e for e in self.endpoints.values() if e.enabled and wants(e.events, thin.name(event) if e.payload == "thin" else event["type"])]
+            chosen = [e for e in self.endpoints.values() if _listens(e, event)]
             for endpoint in chosen:
                 self._make(event, endpoint, len(chosen))
             return len(chosen)

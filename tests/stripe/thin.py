@@ -16,6 +16,12 @@ def iso(seconds):
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
+def place(made):
+    """The object's id, type and address."""
+    path = PLACES.get(made["object"])
+    return {"id": made["id"], "type": made["object"], "url": path.format(made["id"])} if path else None
+
+
 def name(event):
     """The thin type of a snapshot event."""
     return event["type"] if event["object"] == "v2.core.event" else "v1." + event["type"]
@@ -23,18 +29,14 @@ def name(event):
 
 def notification(account, event):
     """The notification that tells of this event. Events that exist only as thin ones are their own."""
-    table = account.tables.setdefault("thin_events", {})
     if event["object"] == "v2.core.event":
         return {k: v for k, v in event.items() if k != "data"}
-    for made in table.values():
-        if made.get("snapshot_event") == event["id"]:
-            return made
-    of = event["data"]["object"]
-    place = PLACES.get(of["object"])
+    if ("thin", event["id"]) in account.seen:
+        return account.seen["thin", event["id"]]
     made = {"id": account.ids.make("evt_test_"), "object": "v2.core.event", "type": name(event), "livemode": event["livemode"],
             "created": iso(event["created"]), "reason": _reason(event["request"]), "snapshot_event": event["id"],
-            "related_object": {"id": of["id"], "type": of["object"], "url": place.format(of["id"])} if place else None}
-    table[made["id"]] = made
+            "related_object": place(event["data"]["object"])}
+    account.seen["thin", event["id"]] = account.tables.setdefault("thin_events", {})[made["id"]] = made
     return made
 
 

@@ -1,2 +1,2 @@
 """The control calls, by what they are about."""
-from . import afterwards, payments, webhooks, world  # noqa: F401
+from . import afterwards, payments, plans, webhooks, world  # noqa: F401

@@ -52,3 +52,15 @@ def authenticate(account, given, id):
         if id.startswith("seti_"):
             return setup_intents.authenticate(account, account.find("setup_intents", id, "setup_intent"), given.get("passed", True))
         return paying.authenticate(account, account.find("payment_intents", id, "payment_intent"), given.get("passed", True))
+
+
+@call("POST", "/payment_methods/{id}/update")
+def automatically_updated(account, given, id):
+    """The bank has issued a new card: {exp_month, exp_year, last4, fingerprint, brand, card: what it does from now on}."""
+    with account.lock:
+        method = account.find("payment_methods", id, "PaymentMethod")
+        if "card" in given:
+            account.secret(method)["card"] = card_named(given["card"])
+        new = {k: given[k] for k in ("exp_month", "exp_year", "last4", "fingerprint", "brand") if k in given}
+        account.change(method, "payment_method.automatically_updated", card={**method["card"], **new})
+        return method

@@ -76,5 +76,5 @@ def quiet(account, given):
 
 @call("GET", "/events")
 def events(account, given):
-    """All events, oldest first: ?type=."""
-    return account.events.listed([given["type"]] if "type" in given else None)
+    """All events, oldest first, however old: ?type=."""
+    return account.events.listed([given["type"]] if "type" in given else None, kept=account.now())

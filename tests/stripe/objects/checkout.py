@@ -141,8 +141,8 @@ def expire_session(account, made):
     if made["status"] != "open":
         raise refused("Only Checkout Sessions with a status of open can be expired.")
     made.update(status="expired", url=None)
-    intent = account.get(made["payment_intent"]) if made["payment_intent"] else None
-    if intent and intent["status"] not in ("succeeded", "processing", "canceled"):
+    intent = account.get(account.secret(made).get("intent") or "")
+    if intent and intent["object"] == "payment_intent" and intent["status"] not in ("succeeded", "processing", "canceled"):
         intent.update(status="canceled", canceled_at=account.now(), cancellation_reason="expired", next_action=None)
         account.emit("payment_intent.canceled", intent)
     account.emit("checkout.session.expired", made)

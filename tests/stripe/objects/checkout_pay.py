@@ -1,7 +1,7 @@
 """What the buyer does on a Checkout Session's page: pays with a test card, authenticates, saves a card, or subscribes; and what
 the session becomes when the payment's fate is known later."""
 from ..errors import refused
-from . import checkout, customers, payment_intents, payment_methods, paying, setup_intents
+from . import customers, invoices, payment_intents, payment_methods, paying, setup_intents, subscriptions
 
 
 def pay(account, made, card, percent_off=0, email=None, name=None):
@@ -13,7 +13,7 @@ def pay(account, made, card, percent_off=0, email=None, name=None):
         _discount(made, percent_off)
     _buyer(account, made, email or made["customer_email"] or "buyer@example.com", name or "Jenny Buyer")
     method = payment_methods.make(account, card, email=made["customer_details"]["email"], name=made["customer_details"]["name"])
-    return {"payment": _payment, "setup": _setup, "subscription": _subscription}[made["mode"]](account, made, method)
+    return PAYING[made["mode"]](account, made, method)
 
 
 def _discount(made, percent):
@@ -51,9 +51,14 @@ def _payment(account, made, method):
     if made["amount_total"] == 0:
         return complete(account, made, "no_payment_required")
     data = account.secret(made)["given"].get("payment_intent_data", {})
-    intent = account.get(made["payment_intent"]) if made["payment_intent"] else None
-    if intent is None:
-        intent = payment_intents.make(account, made["amount_total"], made["currency"], customer=made["customer"], **data)
+    return _charged(account, made, method, data)
+
+
+def _charged(account, made, method, data):
+    """One PaymentIntent for all attempts on the page."""
+    intent = _intent(account, made) or payment_intents.make(account, made["amount_total"], made["currency"], customer=made["customer"], **data)
+    _bind(account, made, intent)
+    if made["mode"] == "payment":
         made["payment_intent"] = intent["id"]
     if intent["status"] == "requires_action":
         paying.authenticate(account, intent, passed=False)
@@ -62,61 +67,75 @@ def _payment(account, made, method):
     return made
 
 
+def _intent(account, made):
+    """What pays for the session, or saves its card, once the buyer has pressed the button."""
+    return account.get(account.secret(made).get("intent") or "")
+
+
+def _bind(account, made, intent):
+    account.secret(made)["intent"], account.secret(intent)["session"] = intent["id"], made["id"]
+
+
 @paying.listener
 def _paid(account, intent, outcome):
     """The session of a payment whose fate is known."""
-    made = next((s for s in account.all(checkout.TABLE) if s["payment_intent"] == intent["id"]), None)
+    made = account.get(account.secret(intent).get("session") or "")
     if made is None:
         return
     if made["status"] == "open" and outcome in ("succeeded", "processing"):
-        if outcome == "succeeded":
-            _invoice(account, made, intent)
+        _bought(account, made, intent)
         complete(account, made, "paid" if outcome == "succeeded" else "unpaid")
     elif made["status"] == "complete" and made["payment_status"] == "unpaid":
         if outcome == "succeeded":
             made["payment_status"] = "paid"
-            _invoice(account, made, intent)
+            _bought(account, made, intent)
         account.emit(f"checkout.session.async_payment_{outcome}", made)
 
 
-def _invoice(account, made, intent):
-    """invoice_creation: an invoice that says what was paid."""
-    if made["invoice_creation"] and made["invoice_creation"]["enabled"]:
-        from . import invoices
+def _bought(account, made, intent):
+    """What comes with the payment: the subscription, or the invoice that says what was paid."""
+    if made["mode"] == "subscription" and not made["subscription"]:
+        subscriptions.begun(account, made, account.get(intent["payment_method"]), intent)
+    elif intent["status"] == "succeeded" and made["invoice_creation"] and made["invoice_creation"]["enabled"]:
         made["invoice"] = invoices.of_payment(account, made, intent, account.secret(made)["lines"])["id"]
 
 
-# A card to be saved
+# A card to be saved, and a plan
 
 
 def _setup(account, made, method):
     data = account.secret(made)["given"].get("setup_intent_data", {})
-    intent = account.get(made["setup_intent"]) if made["setup_intent"] else None
-    if intent is None:
-        intent = setup_intents.make(account, customer=made["customer"], **data)
+    return _saving(account, made, method, data)
+
+
+def _saving(account, made, method, data):
+    intent = _intent(account, made) or setup_intents.make(account, customer=made["customer"], **data)
+    _bind(account, made, intent)
+    if made["mode"] == "setup":
         made["setup_intent"] = intent["id"]
     setup_intents.attempt(account, intent, method)
     return made
 
 
+def _subscription(account, made, method):
+    """What costs nothing today saves the card; anything else is paid first, and the subscription begins with it."""
+    if made["amount_total"] == 0:
+        return _saving(account, made, method, {})
+    return _charged(account, made, method, {"setup_future_usage": "off_session", "description": "Subscription creation"})
+
+
 @setup_intents.listener
 def _saved(account, intent):
-    made = next((s for s in account.all(checkout.TABLE) if s["setup_intent"] == intent["id"] and s["mode"] == "setup"), None)
+    made = account.get(account.secret(intent).get("session") or "")
     if made and made["status"] == "open":
+        if made["mode"] == "subscription":
+            subscriptions.begun(account, made, account.get(intent["payment_method"]))
         complete(account, made, "no_payment_required")
-
-
-# A plan
-
-
-def _subscription(account, made, method):
-    from . import subscriptions
-    return subscriptions.from_session(account, made, method)
 
 
 def authenticate(account, made, passed=True):
     """The buyer comes back from the bank's page."""
-    intent = account.get(made["payment_intent"] or made["setup_intent"] or "")
+    intent = _intent(account, made)
     if intent is None:
         raise refused("Nobody is asked to authenticate on this Checkout Session.")
     if intent["object"] == "setup_intent":
@@ -124,3 +143,6 @@ def authenticate(account, made, passed=True):
     else:
         paying.authenticate(account, intent, passed)
     return made
+
+
+PAYING = {"payment": _payment, "setup": _setup, "subscription": _subscription}

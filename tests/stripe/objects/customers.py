@@ -82,7 +82,9 @@ def update(call):
 
 @route("DELETE", "/v1/customers/{id}")
 def delete(call):
+    from . import subscriptions
     found = _there(call)
+    subscriptions.end_all(call.account, found)
     for method in call.account.all("payment_methods", customer=call.id):
         payment_methods.detach(call.account, method)
     call.account.emit("customer.deleted", found)

@@ -99,8 +99,9 @@ def confirm(call):
 def _of_no_session(call, verb):
     """The intent of the path; those of Checkout Sessions and invoices belong to these."""
     intent = call.account.find(TABLE, call.id, "payment_intent", "intent")
-    if any(s["payment_intent"] == call.id for s in call.account.all("checkout_sessions")):
-        raise refused(f"You cannot {verb} this PaymentIntent because it was created by Checkout.", "payment_intent_unexpected_state")
+    for owner, name in (("session", "Checkout"), ("invoice", "an invoice")):
+        if call.account.secret(intent).get(owner):
+            raise refused(f"You cannot {verb} this PaymentIntent because it was created by {name}.", "payment_intent_unexpected_state")
     return intent
 
 
