@@ -1,9 +1,9 @@
 // The client of Stripe's API, against a server of raw sockets whose script may do anything.
-#include "json/read.h"
 #include "stripe/client.h"
 #include "../net/wire.h"
 #include "crypto/crypto.h"
 #include "stripe/form.h"
+#include "json/read.h"
 
 static struct wire wire;
 static struct stripe *stripe;
