@@ -12,6 +12,7 @@
 #include "db/pool.h"
 #include "gateway/gateway.h"
 #include "rest/rest.h"
+#include "stripe/client.h"
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>
@@ -26,6 +27,8 @@ struct service {
   const struct config *config;
   struct crypto_keys keys;
   struct db_pool *pool, *reading;
+  struct stripe *stripe;       // NULL: payments are off
+  struct db_pool *stripe_pool; // likewise
   struct ledger *ledger;
   struct journal *journal; // NULL: off
   struct principals *principals;
@@ -79,7 +82,8 @@ static bool books_prepare(struct service *s, struct buf *ret_error) {
   CLEANUP(buf_finish) struct buf why;
   struct book *book = NULL;
   buf_init(&why, 4096);
-  struct db *db = db_connect_shared(config_text(s->config, SETTING_DATABASE_URL), STATEMENT_MS, LOCK_MS, STATEMENT_MS, &why);
+  struct db *db =
+      db_connect_shared(config_text(s->config, SETTING_DATABASE_URL), STATEMENT_MS, LOCK_MS, STATEMENT_MS, &why);
   if (!db) buf_printf(ret_error, "the database cannot be used: %s", buf_cstr(&why));
   bool sound = db && ledger_partitions(db) >= 0 && book_load(db, &book) == 0;
   if (db && !sound) buf_printf(ret_error, "the database cannot be read: %s", db_error(db));
@@ -122,7 +126,8 @@ static bool ledger_prepare(struct service *s, struct buf *ret_error) {
 static void found_tell(const struct journal_found *f) {
   struct str rest = buf_str(&f->lines), line;
   bool alarming = f->flipped + f->duplicates + f->foreign > 0;
-  while (str_split(&rest, '\n', &line)) log_write(alarming ? LOG_ERROR : LOG_WARN, "journal.found", "%.*s", STR_ARG(line));
+  while (str_split(&rest, '\n', &line))
+    log_write(alarming ? LOG_ERROR : LOG_WARN, "journal.found", "%.*s", STR_ARG(line));
   if (f->entries > 0) log_info("journal.entries", "%zu settlements wait in the journal", f->entries);
   metric_add(METRIC_JOURNAL_TORN, (int64_t)f->torn);
   metric_add(METRIC_JOURNAL_FLIPPED, (int64_t)f->flipped);
@@ -157,6 +162,37 @@ static void pools_create(struct service *s) {
   s->pool = db_pool_create(config_text(s->config, SETTING_DATABASE_URL), threads, LIMIT_JOB_QUEUE);
   s->reading =
       db_pool_create(config_text(s->config, SETTING_DATABASE_READ_URL), threads > 2 ? threads / 2 : 1, LIMIT_JOB_QUEUE);
+}
+
+// ---- payments
+
+// A secret key alone would sell what nobody then hears was paid.
+static bool stripe_prepare(struct service *s, struct buf *ret_error) {
+  const struct config *c = s->config;
+  const char *key = config_text(c, SETTING_STRIPE_KEY), *hooks = config_text(c, SETTING_STRIPE_HOOKS);
+  const char *base = config_text(c, SETTING_STRIPE_BASE);
+  if (!*key && !*hooks) return true;
+  if (!*key || !*hooks) return config_require(c, *key ? SETTING_STRIPE_HOOKS : SETTING_STRIPE_KEY, ret_error);
+  if (stripe_key_is_live(str_from(key)) && !str_starts(str_from(base), STR("https://"))) {
+    buf_printf(ret_error,
+               "STRIPE_API_BASE is not https, and STRIPE_SECRET_KEY is a live key. Example: STRIPE_API_BASE=%s\n",
+               setting_table[SETTING_STRIPE_BASE].example);
+    return false;
+  }
+  s->stripe = stripe_create(&(struct stripe_config){.base = base,
+                                                    .key = key,
+                                                    .version = config_text(c, SETTING_STRIPE_VERSION),
+                                                    .timeout_ms = (int)config_number(c, SETTING_STRIPE_TIMEOUT_MS)});
+  s->stripe_pool = db_pool_create(config_text(c, SETTING_DATABASE_URL), LIMIT_STRIPE_THREADS, LIMIT_STRIPE_QUEUE);
+  return true;
+}
+
+static void payments_wire(struct service *s) {
+  s->rest.stripe = s->stripe;
+  s->rest.stripe_pool = s->stripe_pool;
+  s->rest.stripe_tolerance_s = config_number(s->config, SETTING_STRIPE_TOLERANCE);
+  if (s->stripe)
+    ASSERT(signature_secrets_read(str_from(config_text(s->config, SETTING_STRIPE_HOOKS)), &s->rest.stripe_secrets));
 }
 
 static void loops_create(struct service *s) {
@@ -199,6 +235,7 @@ static void edges_prepare(struct service *s) {
                                   .metrics_open = config_is(c, SETTING_METRICS, "open"),
                                   .ready = ready_tell,
                                   .ready_arg = s};
+  payments_wire(s);
 }
 
 static void routes_join(struct service *s) {
@@ -241,7 +278,8 @@ struct service *service_create(const struct config *config, struct buf *ret_erro
   s->config = config;
   s->books = book_holder_create();
   bool sound = keys_prepare(s, ret_error) && plugins_prepare(s, ret_error) && database_prepare(s, ret_error) &&
-               books_prepare(s, ret_error) && journal_prepare(s, ret_error) && ledger_prepare(s, ret_error);
+               books_prepare(s, ret_error) && journal_prepare(s, ret_error) && ledger_prepare(s, ret_error) &&
+               stripe_prepare(s, ret_error);
   if (sound) {
     s->principals = principals_create(&s->keys);
     pools_create(s);
@@ -318,9 +356,12 @@ int service_drain(struct service *s) {
 void service_destroy(struct service *s) {
   if (!s) return;
   keeper_destroy(s->keeper);
+  stripe_stop(s->stripe);
   db_pool_destroy(s->pool); // queued jobs answer their requests, so the door outlives them; some hand on to `reading`
   db_pool_destroy(s->reading);
+  db_pool_destroy(s->stripe_pool);
   http_server_destroy(s->http);
+  stripe_destroy(s->stripe);
   for (size_t i = 0; i < s->loop_count; i++) net_loop_destroy(s->loops[i]);
   if (s->loop_count > 0) gateway_finish(&s->gateway);
   rest_finish(&s->rest);

@@ -50,6 +50,8 @@
 // Database jobs (everything but the ledger's writer)
 #define LIMIT_JOB_THREADS 4
 #define LIMIT_JOB_QUEUE 1024
+#define LIMIT_STRIPE_THREADS 2               // of requests that wait for Stripe
+#define LIMIT_STRIPE_QUEUE 64
 
 // API
 #define LIMIT_PAGE_DEFAULT 20

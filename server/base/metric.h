@@ -49,6 +49,15 @@
   X(STRIPE_CALLS, "tollgate_stripe_calls_total", "counter", "", "Calls of Stripe's API.")                             \
   X(STRIPE_CALLS_FAILED, "tollgate_stripe_calls_failed_total", "counter", "", "Those that came to nothing known, or whose key was not taken. Alarm.") \
   X(STRIPE_BREAKER, "tollgate_stripe_breaker_open", "gauge", "", "1 while Stripe has been failing and is not asked. Alarm.") \
+  X(STRIPE_EVENTS_STORED, "tollgate_stripe_events_total", "counter", "result=\"stored\"", "Events that Stripe sent and signed.") \
+  X(STRIPE_EVENTS_KNOWN, "tollgate_stripe_events_total", "counter", "result=\"known\"", "")                               \
+  X(STRIPE_PARKED_LIVEMODE, "tollgate_stripe_events_parked_total", "counter", "reason=\"livemode\"", "Events not for this deployment. Alarm.") \
+  X(STRIPE_PARKED_ACCOUNT, "tollgate_stripe_events_parked_total", "counter", "reason=\"account\"", "")                    \
+  X(STRIPE_PARKED_CONTEXT, "tollgate_stripe_events_parked_total", "counter", "reason=\"context\"", "")                    \
+  X(STRIPE_REFUSED_HEADER, "tollgate_stripe_events_refused_total", "counter", "reason=\"header\"", "What came to the webhook and was not believed, or was no event.") \
+  X(STRIPE_REFUSED_SIGNATURE, "tollgate_stripe_events_refused_total", "counter", "reason=\"signature\"", "")              \
+  X(STRIPE_REFUSED_TIME, "tollgate_stripe_events_refused_total", "counter", "reason=\"time\"", "")                        \
+  X(STRIPE_REFUSED_BODY, "tollgate_stripe_events_refused_total", "counter", "reason=\"body\"", "")                        \
   X(DB_UP, "tollgate_database_up", "gauge", "", "1 while the ledger's connection works.")                             \
   X(DB_JOBS_REFUSED, "tollgate_db_jobs_refused_total", "counter", "", "Database jobs refused by a full queue.")
 

@@ -25,13 +25,16 @@
   X(URI_TOO_LONG, 414, "invalid_request_error", "uri_too_long", "")                              \
   X(UNSUPPORTED_MEDIA, 415, "invalid_request_error", "unsupported_media_type", "")               \
   X(IDEMPOTENCY_REUSED, 422, "idempotency_error", "idempotency_key_reused", "")                  \
+  X(STRIPE_REFUSED, 422, "invalid_request_error", "stripe_refused", "false")                     \
   X(RATE_LIMITED, 429, "rate_limit_error", "rate_limit_exceeded", "true")                        \
   X(BUDGET_EXCEEDED, 429, "rate_limit_error", "quota_exceeded", "false")                         \
   X(HEADERS_TOO_LARGE, 431, "invalid_request_error", "headers_too_large", "")                    \
   X(NOT_IMPLEMENTED, 501, "invalid_request_error", "not_implemented", "")                        \
+  X(PAYMENTS_OFF, 501, "invalid_request_error", "payments_off", "false")                         \
   X(UPSTREAM_ERROR, 502, "api_error", "upstream_error", "")                                      \
   X(OVERLOADED, 503, "overloaded_error", "overloaded", "true")                                   \
   X(STORAGE_UNAVAILABLE, 503, "overloaded_error", "storage_unavailable", "true")                 \
+  X(STRIPE_UNAVAILABLE, 503, "overloaded_error", "stripe_unavailable", "true")                   \
   X(SHUTTING_DOWN, 503, "overloaded_error", "shutting_down", "true")                             \
   X(UPSTREAM_TIMEOUT, 504, "timeout_error", "upstream_timeout", "")                              \
   X(HTTP_VERSION, 505, "invalid_request_error", "http_version_not_supported", "")

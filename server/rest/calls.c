@@ -260,9 +260,9 @@ static void call_void_post(struct rest_request *r, struct db *db) {
 }
 
 const struct rest_endpoint rest_calls[] = {
-    {"GET", "/api/v1/calls", REST_OWN, false, "customer|key|state|created[gte]|created[lt]|limit|cursor",
+    {"GET", "/api/v1/calls", REST_OWN, REST_PRIMARY, "customer|key|state|created[gte]|created[lt]|limit|cursor",
      call_list_get},
-    {"GET", "/api/v1/calls/{id}", REST_OWN, false, NULL, call_get},
-    {"POST", "/api/v1/calls/{id}/void", REST_OPERATOR, false, NULL, call_void_post},
+    {"GET", "/api/v1/calls/{id}", REST_OWN, REST_PRIMARY, NULL, call_get},
+    {"POST", "/api/v1/calls/{id}/void", REST_OPERATOR, REST_PRIMARY, NULL, call_void_post},
     {0},
 };

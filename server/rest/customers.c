@@ -270,10 +270,10 @@ static void balance_get(struct rest_request *r, struct db *db) {
 }
 
 const struct rest_endpoint rest_customers[] = {
-    {"POST", "/api/v1/customers", REST_OPERATOR, false, NULL, customer_post},
-    {"GET", "/api/v1/customers", REST_OPERATOR, false, "external_id|limit|cursor", customer_list_get},
-    {"GET", "/api/v1/customers/{id}", REST_OWN, false, NULL, customer_get},
-    {"PATCH", "/api/v1/customers/{id}", REST_OPERATOR, false, NULL, customer_patch},
-    {"GET", "/api/v1/balance", REST_OWN, false, "customer", balance_get},
+    {"POST", "/api/v1/customers", REST_OPERATOR, REST_PRIMARY, NULL, customer_post},
+    {"GET", "/api/v1/customers", REST_OPERATOR, REST_PRIMARY, "external_id|limit|cursor", customer_list_get},
+    {"GET", "/api/v1/customers/{id}", REST_OWN, REST_PRIMARY, NULL, customer_get},
+    {"PATCH", "/api/v1/customers/{id}", REST_OPERATOR, REST_PRIMARY, NULL, customer_patch},
+    {"GET", "/api/v1/balance", REST_OWN, REST_PRIMARY, "customer", balance_get},
     {0},
 };

@@ -152,8 +152,8 @@ static void grant_list_get(struct rest_request *r, struct db *db) {
 }
 
 const struct rest_endpoint rest_grants[] = {
-    {"POST", "/api/v1/grants", REST_OPERATOR, false, NULL, grant_post},
-    {"GET", "/api/v1/grants", REST_OWN, false, "customer|limit|cursor", grant_list_get},
-    {"GET", "/api/v1/grants/{id}", REST_OWN, false, "customer", grant_get},
+    {"POST", "/api/v1/grants", REST_OPERATOR, REST_PRIMARY, NULL, grant_post},
+    {"GET", "/api/v1/grants", REST_OWN, REST_PRIMARY, "customer|limit|cursor", grant_list_get},
+    {"GET", "/api/v1/grants/{id}", REST_OWN, REST_PRIMARY, "customer", grant_get},
     {0},
 };

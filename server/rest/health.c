@@ -51,9 +51,9 @@ static void openapi_get(struct rest_request *r, struct db *db) {
 }
 
 const struct rest_endpoint rest_health[] = {
-    {"GET", "/healthz", REST_OPEN, false, NULL, health_get},
-    {"GET", "/readyz", REST_OPEN, false, NULL, ready_get},
-    {"GET", "/metrics", REST_METRICS, false, NULL, metrics_get},
-    {"GET", "/openapi.yaml", REST_OPEN, false, NULL, openapi_get},
+    {"GET", "/healthz", REST_OPEN, REST_PRIMARY, NULL, health_get},
+    {"GET", "/readyz", REST_OPEN, REST_PRIMARY, NULL, ready_get},
+    {"GET", "/metrics", REST_METRICS, REST_PRIMARY, NULL, metrics_get},
+    {"GET", "/openapi.yaml", REST_OPEN, REST_PRIMARY, NULL, openapi_get},
     {0},
 };

@@ -140,9 +140,9 @@ static void key_list_get(struct rest_request *r, struct db *db) {
 }
 
 const struct rest_endpoint rest_keys[] = {
-    {"POST", "/api/v1/keys", REST_OPERATOR, false, NULL, key_post},
-    {"GET", "/api/v1/keys", REST_OWN, false, "customer|limit|cursor", key_list_get},
-    {"GET", "/api/v1/keys/{id}", REST_OWN, false, NULL, key_get},
-    {"DELETE", "/api/v1/keys/{id}", REST_OPERATOR, false, NULL, key_delete},
+    {"POST", "/api/v1/keys", REST_OPERATOR, REST_PRIMARY, NULL, key_post},
+    {"GET", "/api/v1/keys", REST_OWN, REST_PRIMARY, "customer|limit|cursor", key_list_get},
+    {"GET", "/api/v1/keys/{id}", REST_OWN, REST_PRIMARY, NULL, key_get},
+    {"DELETE", "/api/v1/keys/{id}", REST_OPERATOR, REST_PRIMARY, NULL, key_delete},
     {0},
 };

@@ -251,10 +251,10 @@ static void limit_list_get(struct rest_request *r, struct db *db) {
 }
 
 const struct rest_endpoint rest_limits[] = {
-    {"POST", "/api/v1/limits", REST_OPERATOR, false, NULL, limit_post},
-    {"GET", "/api/v1/limits", REST_OWN, false, "customer|limit|cursor", limit_list_get},
-    {"GET", "/api/v1/limits/{id}", REST_OWN, false, "customer", limit_get},
-    {"PATCH", "/api/v1/limits/{id}", REST_OPERATOR, false, NULL, limit_patch},
-    {"DELETE", "/api/v1/limits/{id}", REST_OPERATOR, false, "customer", limit_delete_one},
+    {"POST", "/api/v1/limits", REST_OPERATOR, REST_PRIMARY, NULL, limit_post},
+    {"GET", "/api/v1/limits", REST_OWN, REST_PRIMARY, "customer|limit|cursor", limit_list_get},
+    {"GET", "/api/v1/limits/{id}", REST_OWN, REST_PRIMARY, "customer", limit_get},
+    {"PATCH", "/api/v1/limits/{id}", REST_OPERATOR, REST_PRIMARY, NULL, limit_patch},
+    {"DELETE", "/api/v1/limits/{id}", REST_OPERATOR, REST_PRIMARY, "customer", limit_delete_one},
     {0},
 };

@@ -218,8 +218,8 @@ static void price_list_get(struct rest_request *r, struct db *db) {
 }
 
 const struct rest_endpoint rest_prices[] = {
-    {"POST", "/api/v1/prices", REST_OPERATOR, false, NULL, price_post},
-    {"GET", "/api/v1/prices", REST_OPERATOR, false, "provider|model|current|limit|cursor", price_list_get},
-    {"GET", "/api/v1/prices/{id}", REST_OPERATOR, false, NULL, price_get},
+    {"POST", "/api/v1/prices", REST_OPERATOR, REST_PRIMARY, NULL, price_post},
+    {"GET", "/api/v1/prices", REST_OPERATOR, REST_PRIMARY, "provider|model|current|limit|cursor", price_list_get},
+    {"GET", "/api/v1/prices/{id}", REST_OPERATOR, REST_PRIMARY, NULL, price_get},
     {0},
 };

@@ -243,9 +243,9 @@ static void provider_list_get(struct rest_request *r, struct db *db) {
 }
 
 const struct rest_endpoint rest_providers[] = {
-    {"POST", "/api/v1/providers", REST_OPERATOR, false, NULL, provider_post},
-    {"GET", "/api/v1/providers", REST_OPERATOR, false, "limit|cursor", provider_list_get},
-    {"GET", "/api/v1/providers/{id}", REST_OPERATOR, false, NULL, provider_get},
-    {"PATCH", "/api/v1/providers/{id}", REST_OPERATOR, false, NULL, provider_patch},
+    {"POST", "/api/v1/providers", REST_OPERATOR, REST_PRIMARY, NULL, provider_post},
+    {"GET", "/api/v1/providers", REST_OPERATOR, REST_PRIMARY, "limit|cursor", provider_list_get},
+    {"GET", "/api/v1/providers/{id}", REST_OPERATOR, REST_PRIMARY, NULL, provider_get},
+    {"PATCH", "/api/v1/providers/{id}", REST_OPERATOR, REST_PRIMARY, NULL, provider_patch},
     {0},
 };

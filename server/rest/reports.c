@@ -81,6 +81,6 @@ static void usage_get(struct rest_request *r, struct db *db) {
 }
 
 const struct rest_endpoint rest_reports[] = {
-    {"GET", "/api/v1/reports/usage", REST_OWN, true, "customer|from|to|group_by|format", usage_get},
+    {"GET", "/api/v1/reports/usage", REST_OWN, REST_REPLICA, "customer|from|to|group_by|format", usage_get},
     {0},
 };

@@ -60,6 +60,10 @@ void rest_fault(struct rest_request *r, int fault) {
     rest_refuse(r, PROBLEM_STORAGE_UNAVAILABLE, NULL, "The database could not do this now; nothing was changed.");
 }
 
+void rest_payments_off(struct rest_request *r) {
+  rest_refuse(r, PROBLEM_PAYMENTS_OFF, NULL, "Payments are off here: STRIPE_SECRET_KEY is not set.");
+}
+
 void rest_unknown(struct rest_request *r, const char *param, const char *what) {
   rest_refuse(r, PROBLEM_NOT_FOUND, param, "There is no such %s.", what);
 }

@@ -12,15 +12,22 @@
 enum rest_access {
   REST_OPEN,     // anybody; runs on the event thread, without a database
   REST_METRICS,  // operators, or anybody where the context says so
+  REST_SIGNED,   // whoever signs the body as Stripe does; no other key, no matter what else it says
   REST_OPERATOR, // operators
   REST_OWN,      // operators, and customers what is their own
+};
+
+enum rest_pool {
+  REST_PRIMARY = 0,
+  REST_REPLICA, // may be answered by a replica
+  REST_STRIPE,  // waits for Stripe: on threads of its own, so that nothing else waits for it too
 };
 
 struct rest_request;
 struct rest_endpoint {
   const char *method, *path;
   enum rest_access access;
-  bool apart;        // may be answered by a replica
+  enum rest_pool pool;
   const char *query; // the query parameters it knows: "customer|limit|cursor"
   void (*run)(struct rest_request *r, struct db *db);
 };
@@ -44,6 +51,7 @@ void rest_reply_as(struct rest_request *r, int status, const char *content_type,
 void rest_refuse(struct rest_request *r, enum problem p, const char *param, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void rest_fault(struct rest_request *r, int fault); // 503; logged here
+void rest_payments_off(struct rest_request *r); // 501: no key of Stripe's is set
 // 404 of the thing that the path or a parameter names.
 void rest_unknown(struct rest_request *r, const char *param, const char *what);
 

@@ -13,8 +13,10 @@ struct rest_binding {
 };
 
 static const struct rest_endpoint *const groups[] = {
-    rest_customers, rest_keys,  rest_grants,  rest_limits, rest_providers,
-    rest_prices,    rest_calls, rest_reports, rest_health,
+    rest_customers,   rest_keys,  rest_grants,  rest_limits, rest_providers,
+    rest_prices,      rest_calls, rest_reports, rest_health,
+
+    rest_stripe_hook,
 };
 
 // ---- the job
@@ -34,18 +36,22 @@ static void unknown_key(struct rest_request *r) {
 
 static void enqueue(struct rest_request *r);
 
-static bool is_apart(const struct rest_request *r) {
-  return r->endpoint->apart && r->context->read_pool && r->context->read_pool != r->context->pool;
+static struct db_pool *pool_of(const struct rest_request *r) {
+  const struct rest_context *c = r->context;
+  struct db_pool *const pools[] = {
+      [REST_PRIMARY] = c->pool, [REST_REPLICA] = c->read_pool, [REST_STRIPE] = c->stripe_pool};
+  struct db_pool *own = pools[r->endpoint->pool];
+  return own ? own : c->pool;
 }
 
-// Who asks is read from the primary only; then the request may go on to the replica's threads.
+// Who asks is read from the primary only; then the request may go on to other threads.
 static void authenticate(struct rest_request *r, struct db *db) {
   int found = principal_load(r->context->principals, db, r->key_text, &r->who);
   if (found == PRINCIPAL_UNKNOWN)
     unknown_key(r);
   else if (found != PRINCIPAL_FOUND)
     rest_fault(r, found);
-  else if (is_apart(r))
+  else if (pool_of(r) != r->context->pool)
     enqueue(r);
   else
     answer(r, db);
@@ -58,7 +64,7 @@ static void job(struct db *db, void *arg) {
   event_cause(str_from(http_request_id(r->http)), http_header(r->http, "Idempotency-Key"));
   if (!db)
     rest_refuse(r, PROBLEM_STORAGE_UNAVAILABLE, NULL, "The database cannot be reached.");
-  else if (r->who)
+  else if (r->who || r->endpoint->access == REST_SIGNED)
     answer(r, db);
   else
     authenticate(r, db);
@@ -67,7 +73,7 @@ static void job(struct db *db, void *arg) {
 }
 
 static void enqueue(struct rest_request *r) {
-  struct db_pool *pool = r->who && is_apart(r) ? r->context->read_pool : r->context->pool;
+  struct db_pool *pool = r->who ? pool_of(r) : r->context->pool;
   r->db = NULL;
   int fault = db_submit(pool, job, r);
   if (fault != 0) rest_fault(r, fault);
@@ -105,6 +111,10 @@ static bool media_check(struct rest_request *r) {
   return false;
 }
 
+static void enter_signed(struct rest_request *r) {
+  if (hook_is_signed(r)) enqueue(r);
+}
+
 static void enter(struct http_request *http, void *context) {
   const struct rest_binding *b = context;
   struct rest_request *r = arena_alloc(http_arena(http), sizeof *r);
@@ -112,6 +122,10 @@ static void enter(struct http_request *http, void *context) {
   bool open = b->endpoint->access == REST_OPEN || (b->endpoint->access == REST_METRICS && b->context->metrics_open);
   if (open) {
     if (http_query_each(http, parameter_check, r) == 0) b->endpoint->run(r, NULL);
+    return;
+  }
+  if (b->endpoint->access == REST_SIGNED) {
+    enter_signed(r);
     return;
   }
   r->key_text = bearer(http_header(http, "Authorization"));

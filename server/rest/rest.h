@@ -8,6 +8,8 @@
 #include "meter/principal.h"
 #include "plugin/registry.h"
 #include "price/holder.h"
+#include "stripe/client.h"
+#include "stripe/signature.h"
 
 struct rest_ready {
   bool database, migrations, plugins, ledger, journal;
@@ -17,12 +19,22 @@ struct rest_ready {
 struct rest_context {
   struct db_pool *pool;      // the primary
   struct db_pool *read_pool; // reports; NULL: the primary
+  struct db_pool *stripe_pool; // what waits for Stripe; NULL: the primary
   struct ledger *ledger;
   struct principals *principals;
   struct book_holder *books;
   const struct plugin_registry *plugins;
   const struct crypto_keys *keys;
   bool metrics_open; // /metrics needs no key
+
+  // ---- payments
+  struct stripe *stripe; // NULL: off
+  struct signature_secrets stripe_secrets;
+  int64_t stripe_tolerance_s;
+  // An event of Stripe's was stored, or is to be tried anew. From any thread, without waiting; NULL: nobody listens.
+  void (*stripe_arrived)(void *arg);
+  void *stripe_arrived_arg;
+
   // What /readyz tells; without waiting, from any thread.
   void (*ready)(void *arg, struct rest_ready *ret);
   void *ready_arg;

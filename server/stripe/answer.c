@@ -2,6 +2,7 @@
 // the same, from how the try ended.
 #include "base/mem.h"
 #include "stripe/internal.h"
+#include "json/read.h"
 #include <stdio.h>
 
 #define WHY_MAX 320

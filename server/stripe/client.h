@@ -5,7 +5,8 @@
 #pragma once
 #include "base/buf.h"
 #include "base/fault.h"
-#include "json/read.h"
+
+struct json;
 
 struct stripe_config {
   const char *base;    // "https://api.stripe.com"

@@ -14,6 +14,7 @@ PROBLEMS = {m[0]: (int(m[1]), m[2], m[3]) for m in _PROBLEM.findall((ROOT / "ser
 
 # Refused before it is known what is asked for, so of no operation: a request that is no HTTP, a path or method that is not
 # there, a body where none is taken, a server that ends.
+_ENTRANCES = {"OPEN": "parameter_check", "SIGNED": "enter_signed"}
 OF_NO_OPERATION = {"malformed_http", "method_not_allowed", "uri_too_long", "headers_too_large", "not_implemented",
                    "http_version_not_supported"}
 
@@ -31,12 +32,12 @@ class Sources:
         """Where a name that is used in a file is defined: there, or as another file's own export."""
         return (file, name) if (file, name) in self.functions else (self.shared.get(name), name)
 
-    def reach(self, file, name):
-        """The bodies of all functions that this one can come to, itself included: {(file, name): text}."""
+    def reach(self, file, name, without=()):
+        """The bodies of all functions that this one can come to, itself included, but for those named: {(file, name): text}."""
         found, todo = {}, [self.find(file, name)]
         while todo:
             at = todo.pop()
-            if at in found or at not in self.functions:
+            if at in found or at not in self.functions or at[1] in without:
                 continue
             found[at] = self.functions[at]
             todo += [self.find(at[0], word) for word in set(re.findall(r"\b[a-z]\w+\b", found[at]))]
@@ -52,8 +53,9 @@ def rest_operations():
     rest, out = Sources("server/rest"), {}
     for file, text in rest.files.items():
         for method, path, access, _, run in _ENDPOINT.findall(text):
-            bodies = {**rest.reach(file, run), **rest.reach("rest.c", "parameter_check" if access == "OPEN" else "enter")}
-            bodies.pop(("rest.c", "answer"), None)  # operators only: asked below
+            # answer: operators only, asked below; what is signed is asked for no key, and nothing else for a signature
+            entrance = rest.reach("rest.c", _ENTRANCES.get(access, "enter"), ("answer", "authenticate" if access == "SIGNED" else "enter_signed"))
+            bodies = {**rest.reach(file, run), **entrance}
             problems = set().union(*(problems_in(body) for body in bodies.values()))
             takes_body = method in ("POST", "PATCH")
             problems |= ({"FORBIDDEN"} if access in ("OPERATOR", "METRICS") else set()) | ({"TOO_LARGE"} if takes_body else set())

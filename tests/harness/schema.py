@@ -66,6 +66,7 @@ class Operation:
         self.method, self.path, self.id, self.responses, self.tags = method.upper(), path, op["operationId"], op["responses"], op["tags"]
         self.parameters = [resolve(p) for p in item.get("parameters", []) + op.get("parameters", [])]
         self.is_open = op.get("security") == []
+        self.is_signed = op.get("security") == [{"stripeSignature": []}]  # by who sends it: no key of ours opens it
         content = op.get("requestBody", {}).get("content", {})
         self.body = content["application/json"]["schema"] if content else None
 

@@ -3,6 +3,7 @@
 #include "../net/wire.h"
 #include "crypto/crypto.h"
 #include "stripe/form.h"
+#include "json/read.h"
 
 static struct wire wire;
 static struct stripe *stripe;
