@@ -5,10 +5,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-// libsodium has a crypto_hash of its own, which is not used here.
+// libsodium has functions of these names, which are not used here.
 #define crypto_hash sodium_crypto_hash
+#define crypto_sign sodium_crypto_sign
 #include <sodium.h>
 #undef crypto_hash
+#undef crypto_sign
 
 #define MASTER_BYTES crypto_kdf_KEYBYTES
 #define KDF_CONTEXT "tollgate"
@@ -92,6 +94,27 @@ void crypto_hmac_sha256(struct str key, const struct str *parts, size_t count, u
   for (size_t i = 0; i < count; i++) (void)crypto_auth_hmacsha256_update(&state, bytes_of(parts[i]), parts[i].len);
   (void)crypto_auth_hmacsha256_final(&state, ret);
   sodium_memzero(&state, sizeof state);
+}
+
+void crypto_sign_pair(unsigned char ret_secret[64], unsigned char ret_public[32]) {
+  ASSERT(crypto_sign_keypair(ret_public, ret_secret) == 0);
+}
+
+void crypto_sign(const unsigned char secret[64], struct str message, unsigned char ret[64]) {
+  ASSERT(crypto_sign_detached(ret, NULL, bytes_of(message), message.len, secret) == 0);
+}
+
+void crypto_base64(const void *bytes, size_t len, struct buf *out) {
+  size_t size = sodium_base64_encoded_len(len, sodium_base64_VARIANT_ORIGINAL);
+  CLEANUP(mem_freep) char *text = mem_alloc(size);
+  sodium_bin2base64(text, size, bytes, len, sodium_base64_VARIANT_ORIGINAL);
+  buf_puts(out, text);
+  sodium_memzero(text, size);
+}
+
+bool crypto_base64_read(struct str text, void *ret, size_t max, size_t *ret_len) {
+  return text.len > 0 &&
+         sodium_base642bin(ret, max, text.ptr, text.len, NULL, ret_len, NULL, sodium_base64_VARIANT_ORIGINAL) == 0;
 }
 
 // Half a byte at a time: a table of sixteen, and keys are short.

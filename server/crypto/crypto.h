@@ -21,6 +21,12 @@ bool crypto_tag_equal(const unsigned char a[CRYPTO_TAG_BYTES], const unsigned ch
 void crypto_hash(struct str text, unsigned char ret[32]); // BLAKE2b-256, unkeyed: fingerprints and checksums
 // HMAC-SHA256 (RFC 2104) of the parts, one behind the other; the key may have any length. Compared with crypto_tag_equal.
 void crypto_hmac_sha256(struct str key, const struct str *parts, size_t count, unsigned char ret[32]);
+// Ed25519 (RFC 8032). A secret is libsodium's: seed and public key.
+void crypto_sign_pair(unsigned char ret_secret[64], unsigned char ret_public[32]);
+void crypto_sign(const unsigned char secret[64], struct str message, unsigned char ret[64]);
+// RFC 4648 section 4, with padding.
+void crypto_base64(const void *bytes, size_t len, struct buf *out);
+bool crypto_base64_read(struct str text, void *ret, size_t max, size_t *ret_len); // false: it is none, or longer than max
 uint32_t crypto_crc32(struct str text);                   // IEEE 802.3, reflected: typo check of keys (RFC 1952 section 8)
 // XChaCha20-Poly1305-IETF: nonce (24) | ciphertext | tag (16). context is bound as additional data: where the value
 // stands ("providers.secret|<uuid>"), so that a sealed value cannot be moved to another row.

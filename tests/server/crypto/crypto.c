@@ -214,8 +214,46 @@ static void secrets_can_be_wiped(void **state) {
   assert_memory_equal(&keys, &zero, sizeof keys);
 }
 
+// RFC 8032 7.1, test 2: the pair and its signature of one byte.
+static void ed25519_signs_as_the_rfc_has_it(void **state) {
+  (void)state;
+  static const unsigned char pair[64] = {
+      0x4c, 0xcd, 0x08, 0x9b, 0x28, 0xff, 0x96, 0xda, 0x9d, 0xb6, 0xc3, 0x46, 0xec, 0x11, 0x4e, 0x0f, 0x5b, 0x8a, 0x31, 0x9f, 0x35, 0xab,
+      0xa6, 0x24, 0xda, 0x8c, 0xf6, 0xed, 0x4f, 0xb8, 0xa6, 0xfb, 0x3d, 0x40, 0x17, 0xc3, 0xe8, 0x43, 0x89, 0x5a, 0x92, 0xb7, 0x0a, 0xa7,
+      0x4d, 0x1b, 0x7e, 0xbc, 0x9c, 0x98, 0x2c, 0xcf, 0x2e, 0xc4, 0x96, 0x8c, 0xc0, 0xcd, 0x55, 0xf1, 0x2a, 0xf4, 0x66, 0x0c};
+  unsigned char signature[64], other[64], public[32];
+  crypto_sign(pair, STR("\x72"), signature);
+  assert_hex(signature, 64, "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+                            "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00");
+  crypto_sign_pair(other, public);
+  assert_memory_equal(other + 32, public, 32);
+  assert_memory_not_equal(other, pair, 64);
+}
+
+static void base64_is_rfc_4648s_with_padding(void **state) {
+  (void)state;
+  static const char *const table[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff", "+/8="}};
+  char read[8];
+  size_t len;
+  for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+    CLEANUP(buf_finish) struct buf out;
+    buf_init(&out, 64);
+    struct str plain = str_from(table[i][0]);
+    crypto_base64(plain.ptr, plain.len, &out);
+    assert_string_equal(buf_cstr(&out), table[i][1]);
+    if (plain.len == 0) continue;
+    assert_true(crypto_base64_read(buf_str(&out), read, sizeof read, &len));
+    assert_true(str_eq((struct str){read, len}, plain));
+  }
+  static const char *const bad[] = {"", "Zg", "Zg=", "Zg===", "Zh==", "-_8=", "Zm9v ", "Zm9vYmFyYmF6"};
+  for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+    if (crypto_base64_read(str_from(bad[i]), read, sizeof read, &len)) fail_msg("%s", bad[i]);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(ed25519_signs_as_the_rfc_has_it),
+      cmocka_unit_test(base64_is_rfc_4648s_with_padding),
       cmocka_unit_test(keys_of_a_master_never_change),
       cmocka_unit_test(a_master_is_hex_or_any_base64),
       cmocka_unit_test(anything_else_is_no_master),
