@@ -93,10 +93,6 @@ static void keeper_soon(struct keeper *k, enum chore_id id, int ms) {
   pthread_mutex_unlock(&k->lock);
 }
 
-void keeper_payments(struct keeper *k) {
-  keeper_soon(k, CHORE_PAYMENTS, 0);
-}
-
 static int chore_book(struct keeper *k, struct db *db) {
   int64_t newest;
   if (book_version(db, &newest) != 0) return FAULT_DB;

@@ -16,5 +16,4 @@ struct keeper_config {
   struct stripe *stripe; // NULL: payments are off
 };
 struct keeper *keeper_create(const struct keeper_config *config);
-void keeper_payments(struct keeper *k); // any thread: something of Stripe's has arrived
 void keeper_destroy(struct keeper *k); // waits for running chores; NULL is fine

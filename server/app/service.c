@@ -269,7 +269,8 @@ static void keeper_prepare(struct service *s) {
                                  .journal = s->journal,
                                  .principals = s->principals,
                                  .books = s->books,
-                                 .gateway = &s->gateway};
+                                 .gateway = &s->gateway,
+                                 .stripe = s->stripe};
   s->keeper = keeper_create(&config);
 }
 
@@ -355,8 +356,8 @@ int service_drain(struct service *s) {
 
 void service_destroy(struct service *s) {
   if (!s) return;
+  stripe_stop(s->stripe); // a chore may wait for it
   keeper_destroy(s->keeper);
-  stripe_stop(s->stripe);
   db_pool_destroy(s->pool); // queued jobs answer their requests, so the door outlives them; some hand on to `reading`
   db_pool_destroy(s->reading);
   db_pool_destroy(s->stripe_pool);

@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "db/db.h"
+#include "event/event.h"
 
 #define LAST_US INT64_C(253402300799999999) // of the year 9999
 
@@ -27,7 +28,8 @@ int inbox_store(struct db *db, const struct envelope *e, struct str body, const 
   db_param_i16(&p, reason ? INBOX_PARKED : INBOX_RECEIVED);
   db_param_text(&p, str_from(reason ? reason : ""));
   if (db_run(db, STATEMENT_INBOX_INSERT, &p, &r) != 0) return FAULT_DB;
-  return db_affected(r) == 1 ? INBOX_DONE : INBOX_KNOWN;
+  if (db_affected(r) == 0) return INBOX_KNOWN;
+  return !reason && event_forward(db, UUID_NIL, e->id, e->type) != 0 ? FAULT_DB : INBOX_DONE;
 }
 
 // ---- reading

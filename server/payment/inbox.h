@@ -28,7 +28,7 @@ enum inbox_answer {
   INBOX_KNOWN = 2,      // was stored before, and stays as it is
   INBOX_NOT_PARKED = 3, // only what is parked is tried anew
 };
-// reason NULL: received; else parked. In a transaction.
+// reason NULL: received, and passed on to whoever listens to Stripe's events; else parked. In a transaction.
 int inbox_store(struct db *db, const struct envelope *e, struct str body, const char *reason);
 // Texts live in the arena.
 int inbox_read(struct db *db, struct arena *arena, struct str id, struct inbox_event *ret);

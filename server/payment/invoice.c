@@ -93,6 +93,7 @@ int fact_invoice_paid(struct fact *f) {
   if (fact_bool(f->object, "lines.has_more")) {
     if (!f->fetched) return fact_want(f, "/v1/invoices/%.*s/lines?limit=100", STR_ARG(fact_text(f->object, "id")));
     lines = json_get(f->fetched, "data");
+    if (!lines) return fact_park(f, "has lines that Stripe does not show");
     if (fact_bool(f->fetched, "has_more")) return fact_park(f, "has more than a hundred lines");
   }
   struct uuid customer;

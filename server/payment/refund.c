@@ -23,10 +23,10 @@ static int payment_of(struct fact *f, struct json *object, struct str *ret) {
 }
 
 static int tell(struct fact *f, const struct refund *r, enum event_type type) {
-  CLEANUP(buf_finish) struct buf out;
   struct uuid customer;
   if (payment_customer(f->db, r->payment, &customer) != 0) return FAULT_DB;
-  if (uuid_is_nil(customer)) return 0; // told when its payment is known: by what was paid
+  if (uuid_is_nil(customer)) return 0; // nobody knows yet whose it is
+  CLEANUP(buf_finish) struct buf out;
   buf_init(&out, 8192);
   struct json_writer w = json_writer(&out);
   json_object_begin(&w);

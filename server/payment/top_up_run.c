@@ -173,8 +173,8 @@ static struct json *made_before(struct json *list, const struct order *o) {
 static int look_up(struct db *db, struct stripe *stripe, struct arena *arena, const struct order *o) {
   struct stripe_answer a;
   struct billing b;
-  CLEANUP(buf_finish) struct buf query;
   if (billing_read(db, arena, o->customer_id, &b) < 0) return FAULT_DB;
+  CLEANUP(buf_finish) struct buf query;
   buf_init(&query, 1024);
   form_text(&query, "customer", b.stripe_customer.ptr ? b.stripe_customer : STR(""));
   form_int(&query, "created[gte]", o->created_at / 1000000 - 60);

@@ -168,7 +168,8 @@ static int ask(struct db *db, struct stripe *stripe, struct arena *arena, struct
   (void)str_split(&query, '?', &bare);
   int r = stripe_call(stripe, "GET", arena_strdup(arena, bare), query, NULL, &a);
   if (r < 0) return 0; // it stops: another instance, or the next start, asks again
-  if (stripe_done(&a)) r = answered(db, arena, id, a.body);
+  // What is not there at Stripe is an answer too.
+  if (stripe_done(&a) || stripe_refused(&a)) r = answered(db, arena, id, a.body);
   else r = again(db, id, a.message);
   stripe_answer_finish(&a);
   return r;

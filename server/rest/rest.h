@@ -31,9 +31,6 @@ struct rest_context {
   struct stripe *stripe; // NULL: off
   struct signature_secrets stripe_secrets;
   int64_t stripe_tolerance_s;
-  // An event of Stripe's was stored, or is to be tried anew. From any thread, without waiting; NULL: nobody listens.
-  void (*stripe_arrived)(void *arg);
-  void *stripe_arrived_arg;
 
   // What /readyz tells; without waiting, from any thread.
   void (*ready)(void *arg, struct rest_ready *ret);

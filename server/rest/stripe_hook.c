@@ -61,7 +61,6 @@ static void count(const struct envelope *e, const char *reason, bool known) {
   log_warn("stripe.parked", "%.*s (%.*s) is not for this deployment: %s", STR_ARG(e->id), STR_ARG(e->type), reason);
 }
 
-// The row and, later, what is told of it are one commit.
 static int store(struct rest_request *r, struct db *db, const struct envelope *e, const char *reason) {
   int result = db_begin(db);
   if (result == 0) result = inbox_store(db, e, http_body(r->http), reason);
@@ -83,9 +82,7 @@ static void event_post(struct rest_request *r, struct db *db) {
     return;
   }
   count(&e, reason, result == INBOX_KNOWN);
-  const struct rest_context *c = r->context;
   receive(r);
-  if (result == INBOX_DONE && !reason && c->stripe_arrived) c->stripe_arrived(c->stripe_arrived_arg);
 }
 
 const struct rest_endpoint rest_stripe_hook[] = {
