@@ -20,6 +20,7 @@ CREATE INDEX customers_top_up ON customers (id) WHERE top_up_due;
 CREATE TABLE payments (
   reference         text PRIMARY KEY,          -- "pi_…", "cs_…", "in_…:il_…"
   customer_id       uuid NOT NULL,
+  id                uuid NOT NULL,             -- pay_…
   order_id          uuid,
   product_id        uuid,
   kind              smallint NOT NULL CHECK (kind IN (1, 2, 3, 4)), -- 1 purchase, 2 top-up, 3 plan's period, 4 nothing to pay
@@ -39,7 +40,8 @@ CREATE TABLE payments (
   created_at        timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX payments_pending ON payments (created_at) WHERE pending;
-CREATE INDEX payments_customer ON payments (customer_id, created_at);
+CREATE UNIQUE INDEX payments_customer ON payments (customer_id, id);
+CREATE INDEX payments_problem ON payments (id) WHERE problem <> '';
 CREATE INDEX payments_intent ON payments (payment_intent) WHERE payment_intent <> '';
 CREATE INDEX payments_invoice ON payments (invoice) WHERE invoice <> '';
 

@@ -89,6 +89,7 @@ int customer_create(struct db *db, const struct customer *c) {
   db_params_init(&p);
   db_param_uuid(&p, c->id);
   db_param_i64(&p, c->credit_limit);
+  db_param_i64(&p, c->low_balance);
   int r = run(db, STATEMENT_CUSTOMER_INSERT, &p);
   if (r == CUSTOMER_DONE) r = name_insert(db, c);
   if (r == CUSTOMER_DONE) r = profile_insert(db, c);
@@ -118,13 +119,14 @@ int customer_update(struct db *db, unsigned members, const struct customer *c) {
     if (r == CUSTOMER_DONE) r = name_insert(db, c);
   }
   if (r == CUSTOMER_DONE) r = profile_update(db, members, c);
-  if (r != CUSTOMER_DONE || !(members & (CUSTOMER_STATUS | CUSTOMER_CREDIT_LIMIT))) return r;
+  if (r != CUSTOMER_DONE || !(members & (CUSTOMER_STATUS | CUSTOMER_CREDIT_LIMIT | CUSTOMER_LOW_BALANCE))) return r;
   CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
   db_param_i32(&p, (int32_t)members);
   db_param_uuid(&p, c->id);
   db_param_i16(&p, (int16_t)c->status);
   db_param_i64(&p, c->credit_limit);
+  db_param_i64(&p, c->low_balance);
   return run(db, STATEMENT_CUSTOMER_UPDATE, &p);
 }
 
@@ -161,6 +163,7 @@ static void row_read(const struct db_result *r, size_t row, struct arena *arena,
       .updated_at = db_time(r, row, 13),
       .abort_charge = (enum customer_abort_charge)db_i64(r, row, 14),
       .abort_upstream = (enum customer_abort_upstream)db_i64(r, row, 15),
+      .low_balance = db_i64(r, row, 16),
   };
 }
 

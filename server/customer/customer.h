@@ -28,6 +28,7 @@ struct customer {
   enum customer_abort_charge abort_charge;
   enum customer_abort_upstream abort_upstream;
   amount balance, held, debt, credit_limit;
+  amount low_balance; // told as low from there on; 0: never
   int64_t created_at, updated_at; // microseconds
 };
 // What calls could still take: never below zero.
@@ -42,7 +43,7 @@ enum customer_answer {
   CUSTOMER_NAME_TAKEN = 2, // another customer has this external id; the transaction is to be rolled back
 };
 // In a transaction. Reads id, external_id, name, time_zone, metadata, short_policy, short_debt, abort_charge, abort_upstream,
-// credit_limit.
+// credit_limit, low_balance.
 int customer_create(struct db *db, const struct customer *c);
 
 // In a transaction, after customer_lock. Members whose bit is not set are left as they are; metadata is merged, a
@@ -58,6 +59,7 @@ enum customer_member {
   CUSTOMER_CREDIT_LIMIT = 1 << 7,
   CUSTOMER_ABORT_CHARGE = 1 << 8,
   CUSTOMER_ABORT_UPSTREAM = 1 << 9,
+  CUSTOMER_LOW_BALANCE = 1 << 10,
 };
 int customer_update(struct db *db, unsigned members, const struct customer *c);
 

@@ -1,5 +1,6 @@
 // A payment is written down once, and told with it.
 #include "payment/bought.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"
@@ -20,7 +21,8 @@ static int payment_tell(struct fact *f, const struct payment *p, enum event_type
   buf_init(&out, 8192);
   struct json_writer w = json_writer(&out);
   json_object_begin(&w);
-  json_member_str(&w, "payment", p->reference);
+  json_member_id(&w, "payment", "pay", p->id);
+  json_member_str(&w, "reference", p->reference);
   json_member_id(&w, "customer", "cus", p->customer_id);
   json_member_id(&w, "order", "ord", p->order_id);
   json_member_int(&w, "paid", p->paid);
@@ -31,7 +33,8 @@ static int payment_tell(struct fact *f, const struct payment *p, enum event_type
   return event_add(f->db, p->customer_id, type, buf_str(&out));
 }
 
-static int put(struct fact *f, const struct payment *p) {
+static int put(struct fact *f, struct payment *p) {
+  p->id = uuid_v7(clock_wall_us());
   if (p->payment_intent.len && payment_lock(f->db, p->payment_intent) < 0) return FAULT_DB;
   int fresh = payment_put(f->db, p);
   if (fresh < 0) return fresh;
@@ -54,7 +57,7 @@ int bought_order(struct fact *f, const struct order *o, struct str reference, st
   return r == 0 ? put(f, &p) : r;
 }
 
-int bought_period(struct fact *f, const struct payment *p) {
+int bought_period(struct fact *f, struct payment *p) {
   return put(f, p);
 }
 

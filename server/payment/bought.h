@@ -12,7 +12,7 @@ struct bought {
 };
 int bought_order(struct fact *f, const struct order *o, struct str reference, struct bought b);
 // Of a plan's period.
-int bought_period(struct fact *f, const struct payment *p);
+int bought_period(struct fact *f, struct payment *p); // its id is given here
 int bought_failed(struct fact *f, const struct order *o, const char *reason);
 int bought_customer(struct fact *f, struct uuid customer, struct str stripe_customer);
 // method: a PaymentMethod as an object, or only its id.

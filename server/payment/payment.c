@@ -17,6 +17,7 @@ int payment_put(struct db *db, const struct payment *pay) {
   db_params_init(&p);
   db_param_text(&p, pay->reference);
   db_param_uuid(&p, pay->customer_id);
+  db_param_uuid(&p, pay->id);
   db_param_uuid_or_null(&p, pay->order_id);
   db_param_uuid_or_null(&p, pay->product_id);
   db_param_i16(&p, (int16_t)pay->kind);
@@ -68,39 +69,67 @@ static struct payment row_read(const struct db_result *r, size_t row, struct are
   return (struct payment){
       .reference = arena_str(arena, db_text(r, row, 0)),
       .customer_id = db_uuid(r, row, 1),
-      .order_id = db_uuid(r, row, 2),
-      .product_id = db_uuid(r, row, 3),
-      .kind = (enum payment_kind)db_i64(r, row, 4),
-      .paid = db_i64(r, row, 5),
-      .net = db_i64(r, row, 6),
-      .currency = arena_str(arena, db_text(r, row, 7)),
-      .credits = db_i64(r, row, 8),
-      .bonus = db_i64(r, row, 9),
-      .expires_at = db_is_null(r, row, 10) ? 0 : db_time(r, row, 10),
-      .bonus_expires_at = db_is_null(r, row, 11) ? 0 : db_time(r, row, 11),
-      .payment_intent = arena_str(arena, db_text(r, row, 12)),
-      .invoice = arena_str(arena, db_text(r, row, 13)),
-      .problem = arena_str(arena, db_text(r, row, 14)),
-      .refunded = db_i64(r, row, 15),
-      .pending = db_bool(r, row, 16),
-      .disputed = db_bool(r, row, 17),
-      .created_at = db_time(r, row, 18),
+      .id = db_uuid(r, row, 2),
+      .order_id = db_uuid(r, row, 3),
+      .product_id = db_uuid(r, row, 4),
+      .kind = (enum payment_kind)db_i64(r, row, 5),
+      .paid = db_i64(r, row, 6),
+      .net = db_i64(r, row, 7),
+      .currency = arena_str(arena, db_text(r, row, 8)),
+      .credits = db_i64(r, row, 9),
+      .bonus = db_i64(r, row, 10),
+      .expires_at = db_is_null(r, row, 11) ? 0 : db_time(r, row, 11),
+      .bonus_expires_at = db_is_null(r, row, 12) ? 0 : db_time(r, row, 12),
+      .payment_intent = arena_str(arena, db_text(r, row, 13)),
+      .invoice = arena_str(arena, db_text(r, row, 14)),
+      .problem = arena_str(arena, db_text(r, row, 15)),
+      .refunded = db_i64(r, row, 16),
+      .pending = db_bool(r, row, 17),
+      .disputed = db_bool(r, row, 18),
+      .created_at = db_time(r, row, 19),
   };
 }
 
-int payment_list(struct db *db, struct arena *arena, struct uuid customer, int64_t before_us, size_t max, struct payment **ret,
-                 size_t *ret_count) {
-  CLEANUP(db_params_finish) struct db_params p;
+static int rows_read(struct db *db, struct arena *arena, enum statement_id s, const struct db_params *p, struct payment **ret, size_t *ret_count) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  db_params_init(&p);
-  db_param_uuid(&p, customer);
-  db_param_time_or_null(&p, before_us);
-  db_param_i64(&p, (int64_t)max);
-  if (db_run(db, STATEMENT_PAYMENT_LIST, &p, &r) != 0) return FAULT_DB;
+  if (db_run(db, s, p, &r) != 0) return FAULT_DB;
   *ret_count = db_rows(r);
-  *ret = arena_alloc(arena, *ret_count * sizeof **ret);
+  *ret = arena_alloc(arena, (*ret_count + 1) * sizeof **ret);
   for (size_t i = 0; i < *ret_count; i++) (*ret)[i] = row_read(r, i, arena);
   return 0;
+}
+
+int payment_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max, struct payment **ret,
+                 size_t *ret_count) {
+  CLEANUP(db_params_finish) struct db_params p;
+  db_params_init(&p);
+  if (!uuid_is_nil(customer)) db_param_uuid(&p, customer);
+  db_param_uuid_or_null(&p, before);
+  db_param_i64(&p, (int64_t)max);
+  return rows_read(db, arena, uuid_is_nil(customer) ? STATEMENT_PAYMENT_LIST_PROBLEMS : STATEMENT_PAYMENT_LIST, &p, ret, ret_count);
+}
+
+static struct db_params key_of(struct uuid customer, struct uuid id) {
+  struct db_params p;
+  db_params_init(&p);
+  db_param_uuid(&p, customer);
+  db_param_uuid(&p, id);
+  return p;
+}
+
+int payment_read(struct db *db, struct arena *arena, struct uuid customer, struct uuid id, struct payment *ret) {
+  CLEANUP(db_params_finish) struct db_params p = key_of(customer, id);
+  struct payment *found = NULL;
+  size_t count = 0;
+  if (rows_read(db, arena, STATEMENT_PAYMENT_READ, &p, &found, &count) != 0) return FAULT_DB;
+  if (count == 1) *ret = *found;
+  return count == 1 ? 0 : 1;
+}
+
+int payment_seen(struct db *db, struct uuid customer, struct uuid id) {
+  CLEANUP(db_params_finish) struct db_params p = key_of(customer, id);
+  int r = affected(db, STATEMENT_PAYMENT_SEEN, &p);
+  return r < 0 ? r : !r;
 }
 
 static int facts_read(struct db *db, struct payment *pay, struct target_facts *ret) {
@@ -216,4 +245,39 @@ int payment_disputes_note(struct db *db, struct uuid customer) {
   db_param_uuid(&p, customer);
   if (db_run(db, STATEMENT_PAYMENT_OPEN_DISPUTES, &p, &r) != 0) return FAULT_DB;
   return billing_disputed_put(db, customer, db_bool(r, 0, 0));
+}
+
+// ---- what is said against one
+
+static struct db_result *against(struct db *db, enum statement_id s, struct str payment_intent) {
+  CLEANUP(db_params_finish) struct db_params p;
+  struct db_result *r = NULL;
+  db_params_init(&p);
+  db_param_text(&p, payment_intent);
+  if (db_run(db, s, &p, &r) == 0) return r;
+  db_result_finish(r);
+  return NULL;
+}
+
+int payment_refund_list(struct db *db, struct arena *arena, struct str payment_intent, struct refund **ret, size_t *ret_count) {
+  CLEANUP(db_result_finishp) struct db_result *r = against(db, STATEMENT_PAYMENT_REFUND_LIST, payment_intent);
+  if (!r) return FAULT_DB;
+  *ret_count = db_rows(r);
+  *ret = arena_alloc(arena, (*ret_count + 1) * sizeof **ret);
+  for (size_t i = 0; i < *ret_count; i++)
+    (*ret)[i] = (struct refund){.id = arena_str(arena, db_text(r, i, 0)), .amount = db_i64(r, i, 1), .currency = arena_str(arena, db_text(r, i, 2)),
+                                .back = db_bool(r, i, 3), .status = arena_str(arena, db_text(r, i, 4)), .created_at = db_time(r, i, 5)};
+  return 0;
+}
+
+int payment_dispute_list(struct db *db, struct arena *arena, struct str payment_intent, struct dispute **ret, size_t *ret_count) {
+  CLEANUP(db_result_finishp) struct db_result *r = against(db, STATEMENT_PAYMENT_DISPUTE_LIST, payment_intent);
+  if (!r) return FAULT_DB;
+  *ret_count = db_rows(r);
+  *ret = arena_alloc(arena, (*ret_count + 1) * sizeof **ret);
+  for (size_t i = 0; i < *ret_count; i++)
+    (*ret)[i] = (struct dispute){.id = arena_str(arena, db_text(r, i, 0)), .amount = db_i64(r, i, 1), .currency = arena_str(arena, db_text(r, i, 2)),
+                                 .state = (int)db_i64(r, i, 3), .lost = db_bool(r, i, 4), .open = db_bool(r, i, 5),
+                                 .status = arena_str(arena, db_text(r, i, 6)), .created_at = db_time(r, i, 7)};
+  return 0;
 }

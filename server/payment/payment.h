@@ -13,7 +13,7 @@ enum payment_kind { PAYMENT_PURCHASE = 1, PAYMENT_TOP_UP = 2, PAYMENT_PLAN = 3, 
 
 struct payment {
   struct str reference; // "pi_…", "cs_…", "in_…:il_…": what its grants are keyed by
-  struct uuid customer_id, order_id, product_id; // order, product nil: none
+  struct uuid customer_id, id, order_id, product_id; // order, product nil: none
   enum payment_kind kind;
   int64_t paid, net; // minor units: tax and all; what the credits cost
   struct str currency;
@@ -35,9 +35,12 @@ int payment_put(struct db *db, const struct payment *p);
 int payment_invoice_intent(struct db *db, struct arena *arena, struct str invoice, struct str payment_intent, struct str *ret);
 // The payments of a PaymentIntent are to be told to the ledger anew; problem "" leaves what stands. 0 or FAULT_DB.
 int payment_touch(struct db *db, struct str payment_intent, struct str problem);
-// Of a customer, newest first.
-int payment_list(struct db *db, struct arena *arena, struct uuid customer, int64_t before_us, size_t max, struct payment **ret,
+// Newest first, ids below `before` (nil: from the newest). customer nil: of everybody, those with a problem. *ret in the arena.
+int payment_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max, struct payment **ret,
                  size_t *ret_count);
+// 0; 1: unknown; FAULT_DB. Texts live in the arena.
+int payment_read(struct db *db, struct arena *arena, struct uuid customer, struct uuid id, struct payment *ret);
+int payment_seen(struct db *db, struct uuid customer, struct uuid id); // its problem was looked at: likewise
 // One that is pending, locked until the transaction ends, with its facts: 1 one, 0 none, or FAULT_DB. Others skip it.
 int payment_take(struct db *db, struct arena *arena, struct payment *ret, struct target_facts *ret_facts);
 int payment_told(struct db *db, struct str reference, int64_t refunded, bool disputed, struct str problem);
@@ -50,6 +53,7 @@ struct refund {
   struct str id, payment, currency, status;
   int64_t amount;
   bool back;
+  int64_t created_at; // read only
 };
 int payment_refund_put(struct db *db, const struct refund *r);
 struct dispute {
@@ -57,7 +61,11 @@ struct dispute {
   int64_t amount;
   int state; // 1 no money moved, 2 withdrawn, 3 reinstated
   bool lost, open;
+  int64_t created_at; // read only
 };
+// Of a PaymentIntent, oldest first, in the arena. 0 or FAULT_DB.
+int payment_refund_list(struct db *db, struct arena *arena, struct str payment_intent, struct refund **ret, size_t *ret_count);
+int payment_dispute_list(struct db *db, struct arena *arena, struct str payment_intent, struct dispute **ret, size_t *ret_count);
 // *ret_state: what stood before; 0: nothing.
 int payment_dispute_put(struct db *db, const struct dispute *d, int *ret_state, bool *ret_was_open);
 // The customer whose payment it is; nil: not known.

@@ -7,9 +7,9 @@ ON CONFLICT (invoice) DO UPDATE SET payment_intent = CASE WHEN i.payment_intent 
 RETURNING payment_intent
 
 -- name: payment_insert
-INSERT INTO payments (reference, customer_id, order_id, product_id, kind, paid, net, currency, credits, bonus, expires_at, bonus_expires_at, payment_intent, invoice, problem)
-VALUES ($1::text, $2::uuid, $3::uuid, $4::uuid, $5::smallint, $6::bigint, $7::bigint, $8::text, $9::bigint, $10::bigint, $11::timestamptz, $12::timestamptz,
-        $13::text, $14::text, $15::text)
+INSERT INTO payments (reference, customer_id, id, order_id, product_id, kind, paid, net, currency, credits, bonus, expires_at, bonus_expires_at, payment_intent, invoice, problem)
+VALUES ($1::text, $2::uuid, $3::uuid, $4::uuid, $5::uuid, $6::smallint, $7::bigint, $8::bigint, $9::text, $10::bigint, $11::bigint, $12::timestamptz,
+        $13::timestamptz, $14::text, $15::text, $16::text)
 ON CONFLICT (reference) DO NOTHING
 
 -- name: payment_intent_put
@@ -19,13 +19,34 @@ UPDATE payments SET payment_intent = $2::text, pending = true WHERE invoice = $1
 UPDATE payments SET pending = true, problem = CASE WHEN $2::text = '' THEN problem ELSE $2::text END WHERE payment_intent = $1::text
 
 -- name: payment_list
-SELECT reference, customer_id, order_id, product_id, kind, paid, net, currency, credits, bonus, expires_at, bonus_expires_at, payment_intent, invoice, problem,
+SELECT reference, customer_id, id, order_id, product_id, kind, paid, net, currency, credits, bonus, expires_at, bonus_expires_at, payment_intent, invoice, problem,
   refunded, pending, disputed, created_at
-FROM payments WHERE customer_id = $1::uuid AND created_at < coalesce($2::timestamptz, 'infinity')
-ORDER BY created_at DESC LIMIT $3::bigint
+FROM payments WHERE customer_id = $1::uuid AND id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+ORDER BY id DESC LIMIT $3::bigint
+
+-- name: payment_list_problems
+SELECT reference, customer_id, id, order_id, product_id, kind, paid, net, currency, credits, bonus, expires_at, bonus_expires_at, payment_intent, invoice, problem,
+  refunded, pending, disputed, created_at
+FROM payments WHERE problem <> '' AND id < coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+ORDER BY id DESC LIMIT $2::bigint
+
+-- name: payment_read
+SELECT reference, customer_id, id, order_id, product_id, kind, paid, net, currency, credits, bonus, expires_at, bonus_expires_at, payment_intent, invoice, problem,
+  refunded, pending, disputed, created_at
+FROM payments WHERE customer_id = $1::uuid AND id = $2::uuid
+
+-- name: payment_refund_list
+SELECT id, amount, currency, back, status, created_at FROM refunds WHERE payment = $1::text AND payment <> '' ORDER BY created_at LIMIT 200
+
+-- name: payment_dispute_list
+SELECT id, amount, currency, state, lost, open, status, created_at FROM disputes WHERE payment = $1::text AND payment <> '' ORDER BY created_at LIMIT 200
+
+-- A person has looked at it.
+-- name: payment_seen
+UPDATE payments SET problem = '' WHERE customer_id = $1::uuid AND id = $2::uuid
 
 -- name: payment_take
-SELECT reference, customer_id, order_id, product_id, kind, paid, net, currency, credits, bonus, expires_at, bonus_expires_at, payment_intent, invoice, problem,
+SELECT reference, customer_id, id, order_id, product_id, kind, paid, net, currency, credits, bonus, expires_at, bonus_expires_at, payment_intent, invoice, problem,
   refunded, pending, disputed, created_at
 FROM payments WHERE pending ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 

@@ -9,6 +9,7 @@
 #include "payment/fact.h"
 #include "payment/order.h"
 #include "payment/product.h"
+#include "payment/subscription.h"
 
 static int64_t period_end(struct json *subscription) {
   int64_t end = fact_int(json_at(json_path(subscription, "items.data"), 0), "current_period_end");
@@ -77,4 +78,19 @@ int fact_subscription(struct fact *f) {
   if (r <= 0) return r;
   if (payment_object_put(f->db, id, customer, order) < 0 || billing_past_due_put(f->db, customer, owes(status)) < 0) return FAULT_DB;
   return tell(f, customer, product);
+}
+
+int subscription_list(struct db *db, struct arena *arena, struct uuid customer, struct subscription **ret, size_t *ret_count) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  db_params_init(&p);
+  db_param_uuid(&p, customer);
+  if (db_run(db, STATEMENT_SUBSCRIPTION_LIST, &p, &r) != 0) return FAULT_DB;
+  *ret_count = db_rows(r);
+  *ret = arena_alloc(arena, (*ret_count + 1) * sizeof **ret);
+  for (size_t i = 0; i < *ret_count; i++)
+    (*ret)[i] = (struct subscription){.id = arena_str(arena, db_text(r, i, 0)), .product_id = db_uuid(r, i, 1), .status = arena_str(arena, db_text(r, i, 2)),
+                                      .quantity = db_i64(r, i, 3), .cancel_at = db_is_null(r, i, 4) ? 0 : db_time(r, i, 4),
+                                      .current_period_end = db_is_null(r, i, 5) ? 0 : db_time(r, i, 5), .created_at = db_time(r, i, 6)};
+  return 0;
 }

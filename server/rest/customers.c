@@ -33,6 +33,11 @@ static void customer_write(struct json_writer *w, const struct customer *c) {
   json_member_amount(w, "credit_limit", c->credit_limit);
   json_member_str(w, "short_policy", word_at(CUSTOMER_SHORTS, (int)c->short_policy));
   json_member_amount(w, "short_debt", c->short_debt);
+  json_key(w, "low_balance");
+  if (c->low_balance > 0)
+    json_put_amount(w, c->low_balance);
+  else
+    json_put_null(w);
   json_member_str(w, "abort_charge", word_at(CUSTOMER_ABORT_CHARGES, (int)c->abort_charge));
   json_member_str(w, "abort_upstream", word_at(CUSTOMER_ABORT_UPSTREAMS, (int)c->abort_upstream));
   json_member_raw(w, "metadata", c->metadata);
@@ -64,10 +69,10 @@ static void customer_answer(struct rest_request *r, struct db *db, int status, s
 
 struct body {
   struct str external_id, name, status, time_zone, short_policy, abort_charge, abort_upstream;
-  amount credit_limit, short_debt;
+  amount credit_limit, short_debt, low_balance;
   struct json *metadata;
   bool given_external_id, given_name, given_status, given_time_zone, given_short_policy, given_credit_limit,
-      given_short_debt, given_abort_charge, given_abort_upstream, given_metadata;
+      given_short_debt, given_low_balance, given_abort_charge, given_abort_upstream, given_metadata;
 };
 #define AT(member) .offset = offsetof(struct body, member), .given = offsetof(struct body, given_##member)
 static const struct json_field fields[] = {
@@ -77,6 +82,7 @@ static const struct json_field fields[] = {
     {.name = "credit_limit", .kind = JSON_AMOUNT, .min = 0, .max = AMOUNT_MAX, AT(credit_limit)},
     {.name = "short_policy", .kind = JSON_TEXT, .one_of = CUSTOMER_SHORTS, AT(short_policy)},
     {.name = "short_debt", .kind = JSON_AMOUNT, .min = 0, .max = AMOUNT_MAX, AT(short_debt)},
+    {.name = "low_balance", .kind = JSON_AMOUNT, .nullable = true, .min = 0, .max = AMOUNT_MAX, AT(low_balance)},
     {.name = "abort_charge", .kind = JSON_TEXT, .one_of = CUSTOMER_ABORT_CHARGES, AT(abort_charge)},
     {.name = "abort_upstream", .kind = JSON_TEXT, .one_of = CUSTOMER_ABORT_UPSTREAMS, AT(abort_upstream)},
     {.name = "metadata", .kind = JSON_OBJECT, AT(metadata)},
@@ -153,6 +159,7 @@ static struct customer body_customer(struct rest_request *r, const struct body *
           (enum customer_abort_upstream)choice(b->given_abort_upstream, CUSTOMER_ABORT_UPSTREAMS, b->abort_upstream),
       .short_debt = b->short_debt,
       .credit_limit = b->credit_limit,
+      .low_balance = b->low_balance,
   };
 }
 
@@ -161,7 +168,7 @@ static unsigned body_members(const struct body *b) {
          (b->given_time_zone ? CUSTOMER_TIME_ZONE : 0u) | (b->given_metadata ? CUSTOMER_METADATA : 0u) |
          (b->given_status ? CUSTOMER_STATUS : 0u) | (b->given_short_policy ? CUSTOMER_SHORT_POLICY : 0u) |
          (b->given_short_debt ? CUSTOMER_SHORT_DEBT : 0u) | (b->given_credit_limit ? CUSTOMER_CREDIT_LIMIT : 0u) |
-         (b->given_abort_charge ? CUSTOMER_ABORT_CHARGE : 0u) | (b->given_abort_upstream ? CUSTOMER_ABORT_UPSTREAM : 0u);
+         (b->given_low_balance ? CUSTOMER_LOW_BALANCE : 0u) | (b->given_abort_charge ? CUSTOMER_ABORT_CHARGE : 0u) | (b->given_abort_upstream ? CUSTOMER_ABORT_UPSTREAM : 0u);
 }
 
 // ---- endpoints

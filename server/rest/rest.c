@@ -16,7 +16,7 @@ static const struct rest_endpoint *const groups[] = {
     rest_customers,   rest_keys,  rest_grants,  rest_limits, rest_providers,
     rest_prices,      rest_calls, rest_reports, rest_health,
 
-    rest_stripe_hook,
+    rest_stripe_hook, rest_payments, rest_top_ups,
 };
 
 // ---- the job
