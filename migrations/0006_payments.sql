@@ -136,3 +136,21 @@ CREATE TABLE top_ups (
 );
 -- One in flight for a customer, whoever tries.
 CREATE UNIQUE INDEX orders_top_up ON orders (customer_id) WHERE kind = 2 AND state IN (1, 2);
+
+-- Settled usage on its way to Stripe's billing meters: summed once for each writer's stretch of batches, then sent under an
+-- identifier of its own until Stripe has it.
+CREATE TABLE stripe_meter_progress (
+  writer_id  integer PRIMARY KEY,
+  seq        bigint NOT NULL                   -- of the last batch that was summed
+);
+CREATE TABLE stripe_meter_events (
+  identifier   text PRIMARY KEY,
+  customer_id  uuid NOT NULL,
+  meter        text NOT NULL,                  -- ours; "charge": nanocredits
+  value        bigint NOT NULL,
+  made_at      timestamptz NOT NULL DEFAULT now(),
+  due_at       timestamptz NOT NULL DEFAULT now(),
+  given_up     boolean NOT NULL DEFAULT false, -- refused, or a day old: Stripe may not know the identifier any more
+  problem      text NOT NULL DEFAULT ''
+);
+CREATE INDEX stripe_meter_events_due ON stripe_meter_events (due_at) WHERE NOT given_up;

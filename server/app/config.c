@@ -1,5 +1,6 @@
 // Reads, checks and shows the settings. The table in config.h is the only list of them.
 #include "app/config.h"
+#include "stripe/meter_map.h"
 #include "app/suggest.h"
 #include "base/mem.h"
 #include "crypto/crypto.h"
@@ -106,6 +107,13 @@ static bool stripe_hooks_check(const char *text, struct buf *why) {
   return sound;
 }
 
+static bool stripe_meters_check(const char *text, struct buf *why) {
+  struct meter_map map;
+  if (meter_map_read(str_from(text), &map)) return true;
+  buf_puts(why, "is not a list of meter=event_name, each meter once, with commas between them");
+  return false;
+}
+
 static bool stripe_version_check(const char *text, struct buf *why) {
   static const char form[] = "0000-00-00";
   size_t at = 0;
@@ -144,6 +152,8 @@ static bool value_check(const struct setting *s, const char *text, int64_t *ret_
     return stripe_key_check(text, why);
   case SETTING_KIND_STRIPE_HOOKS:
     return stripe_hooks_check(text, why);
+  case SETTING_KIND_STRIPE_METERS:
+    return stripe_meters_check(text, why);
   case SETTING_KIND_STRIPE_VERSION:
     return stripe_version_check(text, why);
   case SETTING_KIND_TEXT:
@@ -410,6 +420,7 @@ void config_show(const struct config *c, enum setting_id id, struct buf *out) {
   case SETTING_KIND_CHOICE:
   case SETTING_KIND_ADDRESS:
   case SETTING_KIND_HTTP:
+  case SETTING_KIND_STRIPE_METERS:
   case SETTING_KIND_STRIPE_VERSION:
     buf_puts(out, text);
   }

@@ -57,6 +57,8 @@
     "the version of Stripe's API that is spoken")                                                                      \
   X(STRIPE_TIMEOUT_MS, "STRIPE_TIMEOUT_MS", NUMBER, "30000", 100, 120000, "30000",                                     \
     "how long Stripe may take to answer, before it is asked again")                                                    \
+  X(STRIPE_METERS, "STRIPE_METERS", STRIPE_METERS, "", 0, 0, "output_tokens=tokens_out,charge=credits",                \
+    "settled usage to report to Stripe's billing meters: our meter=their event name, ...; empty: none")                \
   X(STRIPE_TOLERANCE, "STRIPE_WEBHOOK_TOLERANCE", NUMBER, "300", 1, 3600, "300",                                       \
     "seconds between Stripe's clock and this one at which its events are still believed")
 
@@ -78,6 +80,7 @@ enum setting_kind {
   SETTING_KIND_MASTER,
   SETTING_KIND_STRIPE_KEY,     // a secret: sk_ or rk_, then test_ or live_
   SETTING_KIND_STRIPE_HOOKS,   // secrets: whsec_…, commas between them
+  SETTING_KIND_STRIPE_METERS,  // meter=event_name, commas between them
   SETTING_KIND_STRIPE_VERSION, // a date, and the release's name
 };
 

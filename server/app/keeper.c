@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "customer/grant.h"
 #include "meter/settlement.h"
+#include "payment/meters.h"
 #include "payment/post.h"
 #include "payment/reconcile.h"
 #include "payment/top_up_run.h"
@@ -32,6 +33,7 @@ static int chore_payments(struct keeper *k, struct db *db);
 static int chore_stripe(struct keeper *k, struct db *db);
 static int chore_reconcile(struct keeper *k, struct db *db);
 static int chore_expiring(struct keeper *k, struct db *db);
+static int chore_meters(struct keeper *k, struct db *db);
 
 //  id, name, period in milliseconds (0: half of the lease), whether it may wait for Stripe, function
 #define CHORES(X)                                                                                                      \
@@ -45,7 +47,8 @@ static int chore_expiring(struct keeper *k, struct db *db);
   X(PAYMENTS, "payments", 250, false, chore_payments)                                                                    \
   X(STRIPE, "stripe", 500, true, chore_stripe)                                                                           \
   X(RECONCILE, "reconcile", 900000, true, chore_reconcile)                                                               \
-  X(EXPIRING, "expiring", 3600000, false, chore_expiring)
+  X(EXPIRING, "expiring", 3600000, false, chore_expiring)                                                                \
+  X(METERS, "meters", 60000, true, chore_meters)
 
 enum chore_id {
 #define X(id, name, period, patient, run) CHORE_##id,
@@ -157,6 +160,14 @@ static int chore_reconcile(struct keeper *k, struct db *db) {
   int r = reconcile_run(db, k->config.stripe);
   if (r == 1) keeper_soon(k, CHORE_RECONCILE, 30000);
   return r;
+}
+
+static int chore_meters(struct keeper *k, struct db *db) {
+  const struct meter_map *map = &k->config.meters;
+  if (!k->config.stripe || map->count == 0) return 0;
+  int made = meters_sum(db, map), sent = 1;
+  while (made >= 0 && sent > 0) sent = meters_send(db, k->config.stripe, map);
+  return made < 0 ? made : sent;
 }
 
 static int chore_expiring(struct keeper *k, struct db *db) {

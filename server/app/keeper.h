@@ -3,6 +3,7 @@
 #pragma once
 #include "db/pool.h"
 #include "gateway/gateway.h"
+#include "stripe/meter_map.h"
 
 struct keeper;
 struct keeper_config {
@@ -14,6 +15,7 @@ struct keeper_config {
   struct book_holder *books;
   struct gateway_context *gateway;
   struct stripe *stripe; // NULL: payments are off
+  struct meter_map meters; // what is reported to Stripe
 };
 struct keeper *keeper_create(const struct keeper_config *config);
 void keeper_destroy(struct keeper *k); // waits for running chores; NULL is fine

@@ -271,6 +271,7 @@ static void keeper_prepare(struct service *s) {
                                  .books = s->books,
                                  .gateway = &s->gateway,
                                  .stripe = s->stripe};
+  ASSERT(meter_map_read(str_from(config_text(s->config, SETTING_STRIPE_METERS)), &config.meters));
   s->keeper = keeper_create(&config);
 }
 

@@ -3,8 +3,10 @@
 #include "payment/fact.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include "customer/customer.h"
 #include "payment/order.h"
 #include "payment/payment.h"
+#include "payment/product.h"
 #include <stdarg.h>
 
 #define MINOR_MAX INT64_C(1000000000000000)
@@ -156,6 +158,30 @@ static int order_known(struct fact *f, struct str object_id, struct uuid *ret_cu
   return r == ORDER_DONE && !uuid_is_nil(*ret_order) ? FACT_DONE : FACT_IGNORED;
 }
 
+// An order that was made after the backup that this database was restored from: what Stripe was told of it says which pack
+// and how many, and only this service's key can have told it. What it brings is the product's to say.
+static int order_recover(struct fact *f, struct uuid customer, struct uuid id, struct order *ret) {
+  struct product pack;
+  struct uuid product;
+  int64_t packs = 0;
+  struct str currency = fact_text(f->object, "currency");
+  if (!id_of(f->object, "metadata.product_id", "prd", &product) || !str_to_i64(fact_text(f->object, "metadata.quantity"), &packs) || packs < 1) return ORDER_UNKNOWN;
+  int r = customer_exists(f->db, customer);
+  if (r != CUSTOMER_DONE) return r < 0 ? r : ORDER_UNKNOWN;
+  r = product_read(f->db, f->arena, product, &pack);
+  if (r != PRODUCT_DONE || pack.kind != PRODUCT_PACK || !str_eq(pack.currency, currency)) return r < 0 ? r : ORDER_UNKNOWN;
+  bool top_up = str_eq(fact_text(f->object, "metadata.kind"), STR("auto_topup"));
+  *ret = (struct order){.customer_id = customer, .id = id, .kind = top_up ? ORDER_TOP_UP : ORDER_PURCHASE, .product_id = product,
+                        .currency = pack.currency, .expires_after_days = pack.expires_after_days,
+                        .bonus_expires_after_days = pack.bonus_expires_after_days, .livemode = f->livemode};
+  bool counts = !__builtin_mul_overflow(pack.price, packs, &ret->price) && !__builtin_mul_overflow(pack.credits, packs, &ret->credits) &&
+                !__builtin_mul_overflow(pack.bonus, packs, &ret->bonus);
+  if (!counts) return ORDER_UNKNOWN;
+  log_warn("order.recovered", "%.*s names an order that is not here; it is made again from what Stripe was told", STR_ARG(f->event_id));
+  r = payment_order_create(f->db, ret);
+  return r < 0 ? r : payment_order_read(f->db, f->arena, customer, id, ret);
+}
+
 int fact_order(struct fact *f, struct str object_id, struct order *ret) {
   struct uuid customer, id;
   struct str named = fact_text(f->object, "metadata.order_id");
@@ -167,6 +193,7 @@ int fact_order(struct fact *f, struct str object_id, struct order *ret) {
     return named.len ? fact_park(f, "names the order \"%.*s\", which is none of this service", STR_ARG(named))
                      : fact_ignore(f, "it names no order of this service");
   r = payment_order_read(f->db, f->arena, customer, id, ret);
+  if (r == ORDER_UNKNOWN) r = order_recover(f, customer, id, ret);
   if (r < 0) return r;
   struct str currency = fact_text(f->object, "currency");
   if (r != ORDER_DONE) return fact_park(f, "names the order \"%.*s\", which is not here", STR_ARG(named));

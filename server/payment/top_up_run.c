@@ -68,7 +68,7 @@ static int later(struct db *db, struct uuid customer, const struct top_up_decisi
   return db_run(db, STATEMENT_TOP_UP_LATER, &p, NULL) == 0 ? 0 : FAULT_DB;
 }
 
-static struct str form_of(struct arena *arena, const struct order *o, const struct billing *b) {
+static struct str form_of(struct arena *arena, const struct order *o, int64_t packs, const struct billing *b) {
   CLEANUP(buf_finish) struct buf form;
   buf_init(&form, FORM_MAX);
   form_int(&form, "amount", o->price);
@@ -80,6 +80,8 @@ static struct str form_of(struct arena *arena, const struct order *o, const stru
   form_text(&form, "metadata[kind]", STR("auto_topup"));
   form_id(&form, "metadata[order_id]", "ord", o->id);
   form_id(&form, "metadata[customer_id]", "cus", o->customer_id);
+  form_id(&form, "metadata[product_id]", "prd", o->product_id);
+  form_int(&form, "metadata[quantity]", packs);
   ASSERT(!form.full);
   return arena_str(arena, buf_str(&form));
 }
@@ -97,7 +99,7 @@ static int order_make(struct db *db, struct arena *arena, const struct top_up *t
                 !__builtin_mul_overflow(pack.bonus, packs, &ret->bonus);
   if (!counts) return FAULT_DB;
   if (payment_order_create(db, ret) < 0) return FAULT_DB;
-  return payment_order_freeze(db, arena, ret->customer_id, ret->id, form_of(arena, ret, &b), &form);
+  return payment_order_freeze(db, arena, ret->customer_id, ret->id, form_of(arena, ret, packs, &b), &form);
 }
 
 // 1: *ret is to be sent; 0: nothing is bought; or a fault. In a transaction that is open and stays open.
