@@ -35,7 +35,7 @@ static int chore_reconcile(struct keeper *k, struct db *db);
 static int chore_expiring(struct keeper *k, struct db *db);
 static int chore_meters(struct keeper *k, struct db *db);
 
-//  id, name, period in milliseconds (0: half of the lease), whether it may wait for Stripe, function
+//  id, name, period in milliseconds (0: by configuration), whether it may wait for Stripe, function
 #define CHORES(X)                                                                                                      \
   X(BOOK, "book", 500, false, chore_book)                                                                                     \
   X(CONFIRM, "confirm", 500, false, chore_confirm)                                                                            \
@@ -46,9 +46,9 @@ static int chore_meters(struct keeper *k, struct db *db);
   X(FORGET, "forget", 60000, false, chore_forget)                                                                        \
   X(PAYMENTS, "payments", 250, false, chore_payments)                                                                    \
   X(STRIPE, "stripe", 500, true, chore_stripe)                                                                           \
-  X(RECONCILE, "reconcile", 900000, true, chore_reconcile)                                                               \
+  X(RECONCILE, "reconcile", 0, true, chore_reconcile)                                                               \
   X(EXPIRING, "expiring", 3600000, false, chore_expiring)                                                                \
-  X(METERS, "meters", 60000, true, chore_meters)
+  X(METERS, "meters", 0, true, chore_meters)
 
 enum chore_id {
 #define X(id, name, period, patient, run) CHORE_##id,
@@ -223,6 +223,10 @@ static void *keeper_main(void *arg) {
   return NULL;
 }
 
+static int period_of(const struct keeper_config *config, enum chore_id id) {
+  return id == CHORE_RECONCILE ? config->reconcile_ms : id == CHORE_METERS ? config->meters_ms : config->lease_ms / 2;
+}
+
 struct keeper *keeper_create(const struct keeper_config *config) {
   struct keeper *k = mem_alloc(sizeof *k);
   pthread_condattr_t monotonic;
@@ -230,7 +234,7 @@ struct keeper *keeper_create(const struct keeper_config *config) {
   k->pool = db_pool_create(config->url, KEEPER_THREADS, KEEPER_QUEUE);
   k->patient = db_pool_create(config->url, PATIENT_THREADS, KEEPER_QUEUE);
   for (size_t i = 0; i < CHORE_COUNT; i++) {
-    int period = chore_table[i].period_ms ? chore_table[i].period_ms : config->lease_ms / 2;
+    int period = chore_table[i].period_ms ? chore_table[i].period_ms : period_of(config, (enum chore_id)i);
     k->chores[i].keeper = k;
     k->chores[i].id = (enum chore_id)i;
     k->chores[i].period_us = (int64_t)period * 1000;

@@ -16,6 +16,7 @@ struct keeper_config {
   struct gateway_context *gateway;
   struct stripe *stripe; // NULL: payments are off
   struct meter_map meters; // what is reported to Stripe
+  int meters_ms, reconcile_ms;
 };
 struct keeper *keeper_create(const struct keeper_config *config);
 void keeper_destroy(struct keeper *k); // waits for running chores; NULL is fine

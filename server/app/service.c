@@ -270,7 +270,9 @@ static void keeper_prepare(struct service *s) {
                                  .principals = s->principals,
                                  .books = s->books,
                                  .gateway = &s->gateway,
-                                 .stripe = s->stripe};
+                                 .stripe = s->stripe,
+                                 .meters_ms = (int)config_number(s->config, SETTING_STRIPE_METERS_S) * 1000,
+                                 .reconcile_ms = (int)config_number(s->config, SETTING_STRIPE_READ_S) * 1000};
   ASSERT(meter_map_read(str_from(config_text(s->config, SETTING_STRIPE_METERS)), &config.meters));
   s->keeper = keeper_create(&config);
 }

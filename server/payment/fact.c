@@ -2,6 +2,7 @@
 // old places and new ones, values that nobody has seen before.
 #include "payment/fact.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "customer/customer.h"
 #include "payment/order.h"

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "db/db.h"
+#include "payment/fact.h"
 #include "stripe/client.h"
 #include "stripe/form.h"
 #include <stdio.h>
@@ -106,7 +107,7 @@ static int send(struct db *db, struct stripe *stripe, const struct meter_map *ma
   struct stripe_answer a;
   (void)snprintf(key, sizeof key, "meter:%.*s", STR_ARG(identifier));
   if (stripe_call(stripe, "POST", "/v1/billing/meter_events", buf_str(&form), key, &a) < 0) return 0;
-  bool known = str_eq(a.code, STR("duplicate_meter_event")) || (stripe_refused(&a) && memmem(a.message.ptr, a.message.len, "already exists", 14));
+  bool known = stripe_refused(&a) && str_eq(fact_text(a.body, "error.param"), STR("identifier")); // it has it already
   int fault = stripe_done(&a) || known ? ended(db, identifier, STR("")) : stripe_refused(&a) ? ended(db, identifier, a.message) : 1;
   stripe_answer_finish(&a);
   return fault < 0 ? fault : fault == 0;
