@@ -63,6 +63,8 @@ CREATE TABLE stripe_objects (
   created_at   timestamptz NOT NULL DEFAULT now()
 );
 
+CREATE INDEX stripe_objects_customer ON stripe_objects (customer_id);
+
 -- What Stripe knows of a customer, and what was learnt of how it pays.
 CREATE TABLE billing (
   customer_id      uuid PRIMARY KEY,

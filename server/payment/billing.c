@@ -51,6 +51,16 @@ int billing_customer_put(struct db *db, struct arena *arena, struct uuid custome
   return payment_object_put(db, stripe_customer, customer, UUID_NIL);
 }
 
+int billing_customers_before(struct db *db, struct uuid customer, int64_t *ret) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  db_params_init(&p);
+  db_param_uuid(&p, customer);
+  if (db_run(db, STATEMENT_BILLING_CUSTOMERS_BEFORE, &p, &r) != 0 || db_rows(r) != 1) return FAULT_DB;
+  *ret = db_i64(r, 0, 0);
+  return 0;
+}
+
 int billing_customer_drop(struct db *db, struct uuid customer) {
   CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);

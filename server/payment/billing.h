@@ -20,6 +20,8 @@ int billing_read(struct db *db, struct arena *arena, struct uuid customer, struc
 // The first one stays; *ret (in the arena) is the one that counts. In a transaction; it is put among the objects too.
 int billing_customer_put(struct db *db, struct arena *arena, struct uuid customer, struct str stripe_customer,
                          struct str *ret);
+// How many customers at Stripe this one has had.
+int billing_customers_before(struct db *db, struct uuid customer, int64_t *ret);
 int billing_customer_drop(struct db *db, struct uuid customer); // deleted at Stripe: its card goes with it
 // payment_method ptr NULL: no card any more.
 int billing_card_put(struct db *db, const struct billing *card); // payment_method, brand, last4, exp_*, fingerprint

@@ -7,6 +7,10 @@ INSERT INTO billing (customer_id, stripe_customer) VALUES ($1::uuid, $2::text)
 ON CONFLICT (customer_id) DO UPDATE SET stripe_customer = coalesce(billing.stripe_customer, excluded.stripe_customer), updated_at = now()
 RETURNING stripe_customer
 
+-- Its own ids there are kept for ever, and are of no order.
+-- name: billing_customers_before
+SELECT count(*) FROM stripe_objects WHERE customer_id = $1::uuid AND order_id IS NULL AND id LIKE 'cus\_%'
+
 -- name: billing_customer_drop
 UPDATE billing SET stripe_customer = NULL, payment_method = NULL, brand = '', last4 = '', fingerprint = '', exp_month = NULL,
   exp_year = NULL, updated_at = now()

@@ -31,16 +31,30 @@ void rest_reply(struct rest_request *r, int status, struct buf *body) {
   rest_reply_as(r, status, "application/json", buf_str(body));
 }
 
-void rest_refuse(struct rest_request *r, enum problem p, const char *param, const char *format, ...) {
+static void refuse(struct rest_request *r, enum problem p, const char *param, struct str details, const char *format,
+                   va_list args) {
   char message[1024];
-  struct problem_more more = {.param = param, .retry_after_ms = problem_table[p].status == 503 ? 1000 : 0};
-  va_list args;
-  va_start(args, format);
+  struct problem_more more = {
+      .param = param, .details = details, .retry_after_ms = problem_table[p].status == 503 ? 1000 : 0};
   (void)vsnprintf(message, sizeof message, format, args);
-  va_end(args);
   if (param && param[0] == '\0') more.param = NULL;
   release(r);
   http_problem(r->http, p, &more, "%s", message);
+}
+
+void rest_refuse(struct rest_request *r, enum problem p, const char *param, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  refuse(r, p, param, (struct str){0}, format, args);
+  va_end(args);
+}
+
+void rest_refuse_with(struct rest_request *r, enum problem p, const char *param, struct str details, const char *format,
+                      ...) {
+  va_list args;
+  va_start(args, format);
+  refuse(r, p, param, details, format, args);
+  va_end(args);
 }
 
 void rest_fault(struct rest_request *r, int fault) {

@@ -14,6 +14,7 @@ enum rest_access {
   REST_METRICS,  // operators, or anybody where the context says so
   REST_SIGNED,   // whoever signs the body as Stripe does; no other key, no matter what else it says
   REST_OPERATOR, // operators
+  REST_OPERATOR_BARE, // operators; a POST that takes no body
   REST_OWN,      // operators, and customers what is their own
 };
 
@@ -50,6 +51,9 @@ void rest_reply(struct rest_request *r, int status, struct buf *body); // JSON
 void rest_reply_as(struct rest_request *r, int status, const char *content_type, struct str body);
 void rest_refuse(struct rest_request *r, enum problem p, const char *param, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+// The same with error.details, a JSON object.
+void rest_refuse_with(struct rest_request *r, enum problem p, const char *param, struct str details, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 void rest_fault(struct rest_request *r, int fault); // 503; logged here
 void rest_payments_off(struct rest_request *r); // 501: no key of Stripe's is set
 // 404 of the thing that the path or a parameter names.

@@ -13,17 +13,33 @@ struct rest_binding {
 };
 
 static const struct rest_endpoint *const groups[] = {
-    rest_customers,   rest_keys,  rest_grants,  rest_limits, rest_providers,
-    rest_prices,      rest_calls, rest_reports, rest_health,
-
-    rest_stripe_hook, rest_payments, rest_top_ups,
+    rest_customers,
+    rest_keys,
+    rest_grants,
+    rest_limits,
+    rest_providers,
+    rest_prices,
+    rest_calls,
+    rest_reports,
+    rest_health,
+    // payments
+    rest_products,
+    rest_orders,
+    rest_checkout,
+    rest_stripe_events,
+    rest_stripe_hook,
+    rest_payments,
+    rest_top_ups,
 };
 
 // ---- the job
 
+static bool is_for_operators(enum rest_access access) {
+  return access == REST_OPERATOR || access == REST_OPERATOR_BARE || access == REST_METRICS;
+}
+
 static void answer(struct rest_request *r, struct db *db) {
-  bool metrics = r->endpoint->access == REST_METRICS;
-  if ((r->endpoint->access == REST_OPERATOR || metrics) && !r->who->is_operator) {
+  if (is_for_operators(r->endpoint->access) && !r->who->is_operator) {
     rest_refuse(r, PROBLEM_FORBIDDEN, NULL, "This is for operators: a key that begins with tlgad_ is needed.");
     return;
   }
@@ -148,7 +164,8 @@ const struct http_route *rest_routes(struct rest_context *context, size_t *ret_c
   context->routes = mem_alloc(count * sizeof *context->routes);
   for (size_t g = 0; g < ARRAY_LEN(groups); g++)
     for (const struct rest_endpoint *e = groups[g]; e->path; e++, at++) {
-      bool has_body = strcmp(e->method, "POST") == 0 || strcmp(e->method, "PATCH") == 0;
+      bool writes = strcmp(e->method, "POST") == 0 || strcmp(e->method, "PATCH") == 0;
+      bool has_body = writes && e->access != REST_OPERATOR_BARE;
       context->bindings[at] = (struct rest_binding){context, e};
       context->routes[at] = (struct http_route){.method = e->method,
                                                 .path = e->path,

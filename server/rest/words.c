@@ -46,3 +46,10 @@ bool word_is_name(struct str s, const char *more, size_t max) {
   }
   return true;
 }
+
+bool word_is_opaque(struct str s, size_t max) {
+  if (s.len == 0 || s.len > max) return false;
+  for (size_t i = 0; i < s.len; i++)
+    if (s.ptr[i] <= ' ' || s.ptr[i] > '~' || s.ptr[i] == '/') return false;
+  return true;
+}

@@ -9,3 +9,5 @@ size_t word_members(struct str object);            // of a JSON object
 bool word_is_text(struct str s, size_t max);       // 1 to max characters, none of control
 // A first character of [a-z0-9], then those and what `more` has; at most `max`.
 bool word_is_name(struct str s, const char *more, size_t max);
+// 1 to max of ASCII's printable characters, without blanks and slashes: an id that somebody else gave out.
+bool word_is_opaque(struct str s, size_t max);

@@ -57,8 +57,8 @@ def rest_operations():
             entrance = rest.reach("rest.c", _ENTRANCES.get(access, "enter"), ("answer", "authenticate" if access == "SIGNED" else "enter_signed"))
             bodies = {**rest.reach(file, run), **entrance}
             problems = set().union(*(problems_in(body) for body in bodies.values()))
-            takes_body = method in ("POST", "PATCH")
-            problems |= ({"FORBIDDEN"} if access in ("OPERATOR", "METRICS") else set()) | ({"TOO_LARGE"} if takes_body else set())
+            takes_body = method in ("POST", "PATCH") and not access.endswith("_BARE")
+            problems |= ({"FORBIDDEN"} if access in ("OPERATOR", "OPERATOR_BARE", "METRICS") else set()) | ({"TOO_LARGE"} if takes_body else set())
             problems -= set() if takes_body else {"UNSUPPORTED_MEDIA"}
             out[(method, path)] = {PROBLEMS[p][0] for p in problems}
     return out

@@ -13,6 +13,9 @@ from . import contract
 from .process import BINARY, BUILD, start, stop, wait_for
 
 
+WEBHOOK_SECRET = "whsec_of_the_tests"
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body
@@ -192,7 +195,11 @@ class World:
         "per-request": [("input_tokens", "0", "0"), ("output_tokens", "1000000", "1000000")],
     }
 
-    def __init__(self, cluster, instances=1, stand_in_options=(), **environment):
+    def __init__(self, cluster, instances=1, stand_in_options=(), stripe=None, **environment):
+        """stripe: a FakeStripe that is sold through; it is the caller's to stop."""
+        self.stripe = stripe
+        if stripe:
+            environment = {"STRIPE_SECRET_KEY": stripe.key, "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET, "STRIPE_API_BASE": stripe.url, **environment}
         self.folder = tempfile.mkdtemp(prefix="tg-world-", dir="/tmp")
         self.cluster = cluster
         self.master_key = secrets.token_hex(32)

@@ -1,5 +1,5 @@
 """The things that a request may name, made when a request names them: a customer with a name of the operator's own, a key, a
-grant, a limit, a provider, a price, a call that has ended. `filled` puts them where a case holds their place."""
+grant, a limit, a provider, a price, a call that has ended, a product, an order, an event of Stripe's. `filled` puts them where a case holds their place."""
 import uuid
 
 from .values import OTHER_PLACES, PLACES
@@ -47,6 +47,18 @@ class Subject:
         answer = self.caller.chat()
         assert answer.status == 200, answer
         return self.world.call(answer.headers["x-tollgate-call"])["id"], None
+
+    def _make_prd(self):
+        return self._post("products", {"kind": "pack", "name": uuid.uuid4().hex, "currency": "usd", "price": 2000, "credits": "20"})["id"], None
+
+    def _make_ord(self):
+        return self._post("checkout-sessions", {"customer": self["cus"], "product": self["prd"], "success_url": "https://example.com/paid"})["id"], None
+
+    def _make_evt(self):
+        """One that was parked, as if it had named an order that there is not."""
+        id = f"evt_{uuid.uuid4().hex}"
+        self.world.cluster.sql("INSERT INTO stripe_events (id, type, livemode, created, body, state, reason) VALUES (%s, 'test.kind', false, 0, '{}', 4, 'test')", id)
+        return id, None
 
     def __getitem__(self, prefix):
         """The thing's id."""

@@ -11,7 +11,7 @@ from . import schema
 from .texts import AMOUNTS, TIMES, UNKNOWN, malformed_ids
 
 Value = namedtuple("Value", "label value unknown", defaults=[False])  # unknown: well formed, and nothing's
-PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call")
+PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call", "prd", "ord", "evt")
 PLACES = {prefix: f"{prefix}_7{'z' * 25}" for prefix in PREFIXES}
 OTHER_PLACES = {"cus": "ext:7zzz-external-id-7zzz", "prv": "7zzz-provider-name-7zzz"}  # the same things by their other names
 TYPES = [("null", None), ("true", True), ("an integer", 7), ("a fraction", 1.5), ("an integer with a point", 7.0),
@@ -29,8 +29,9 @@ def merged(node):
 
 def prefix_of(node):
     """Of what a text of this schema is an id; None: it is none."""
-    found = re.search(r"\b([a-z]+)_\[0-7\]", merged(node).get("pattern", ""))
-    return found and found[1]
+    node = merged(node)
+    found = re.search(r"\b([a-z]+)_\[0-7\]", node.get("pattern", ""))
+    return node.get("x-thing") or (found and found[1])  # x-thing: its ids are given out elsewhere, in a form of their own
 
 
 def names_nothing(node, value):
@@ -180,7 +181,9 @@ class Values:
             narrow = branch.get("properties", {}).get(name, {})
             if name not in names or narrow is False:
                 continue
-            base[name] = next(v.value for v in self.valid(of) if v.value is not None and schema.is_valid(narrow, v.value))
+            fitting = [v.value for v in self.valid(of) if v.value is not None and schema.is_valid(narrow, v.value)]
+            if fitting:  # else of its values only null is known to be good
+                base[name] = fitting[0]
         return self.renewed(node, base) if schema.is_valid(node, base) else None
 
     def renewed(self, node, base):

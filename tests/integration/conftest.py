@@ -8,6 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.harness.cluster import Cluster  # noqa: E402
 from tests.harness.process import ROOT  # noqa: E402
 from tests.harness.server import World  # noqa: E402
+from tests.stripe.fake import FakeStripe  # noqa: E402
 
 FIXTURES = ROOT.parent / "shared" / "fixtures" / "providers"
 
@@ -20,9 +21,16 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def world(cluster):
+def stripe():
+    with FakeStripe() as fake:
+        yield fake
+        fake.no_bugs()
+
+
+@pytest.fixture(scope="module")
+def world(cluster, stripe):
     options = ["--replay", str(FIXTURES / "openai")] if FIXTURES.is_dir() else []
-    w = World(cluster, stand_in_options=options, TOLLGATE_FIRST_BYTE_MS="3000", TOLLGATE_BETWEEN_CHUNKS_MS="2000", TOLLGATE_UPSTREAM_TOTAL_MS="30000")
+    w = World(cluster, stand_in_options=options, stripe=stripe, TOLLGATE_FIRST_BYTE_MS="3000", TOLLGATE_BETWEEN_CHUNKS_MS="2000", TOLLGATE_UPSTREAM_TOTAL_MS="30000")
     yield w
     w.quiet()
     w.audit()

@@ -18,6 +18,7 @@ from tests.harness.cases import Cases, runs
 from tests.harness.cluster import Cluster
 from tests.harness.server import World
 from tests.harness.subject import Subject
+from tests.stripe.fake import FakeStripe
 
 SEED = 20261127
 KEYED = [op for op in schema.OPERATIONS if not op.is_signed]
@@ -25,6 +26,7 @@ KEYED = [op for op in schema.OPERATIONS if not op.is_signed]
 COMES_BACK = {
     "customer": ["external_id", "name", "time_zone", "metadata"], "key": ["name"], "grant": ["reason"], "report": ["time_zone"],
     "provider": ["name", "base_url", "settings", "models"], "price": ["model", "provider_name"], "model": ["id", "owned_by"],
+    "product": ["name", "description", "stripe_price"], "order": ["problem"],
     "call": ["model", "provider", "hold", "price", "corrections"],  # a hold has the caller's own X-Request-Id, a correction its reason
 }
 NEVER_BACK = ("secret", "prompt", "credential")
@@ -126,7 +128,8 @@ def raw(garden, port):
 def told():
     """What was answered to whom, once all was planted: a World with its garden and its answers."""
     cluster = Cluster(settings=["fsync=off", "log_min_messages=info", "log_error_verbosity=verbose"])
-    w = World(cluster, TOLLGATE_LOG_LEVEL="debug", TOLLGATE_FIRST_BYTE_MS="1500", TOLLGATE_BETWEEN_CHUNKS_MS="1000")
+    stripe = FakeStripe()
+    w = World(cluster, stripe=stripe, TOLLGATE_LOG_LEVEL="debug", TOLLGATE_FIRST_BYTE_MS="1500", TOLLGATE_BETWEEN_CHUNKS_MS="1000")
     w.garden, w.answers = Garden(), []
     with concurrent.futures.ThreadPoolExecutor(4) as threads:  # at once, so that words could get into each other's answers
         for answers in threads.map(lambda op: plant(w, op), KEYED):
@@ -136,6 +139,7 @@ def told():
     yield w
     w.audit()
     w.stop()
+    stripe.stop()
     cluster.remove()
 
 

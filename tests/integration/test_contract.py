@@ -99,8 +99,8 @@ def test_what_the_contract_allows_is_accepted_and_what_it_forbids_refused(world,
     assert counts[ACCEPTED] and counts[REFUSED], counts
 
 
-def names_another(target):
-    target = urllib.parse.unquote(target)
+def names_another(case):
+    target = urllib.parse.unquote(case.target()) + str(case.content())
     return f"cus_{texts.UNKNOWN}" in target or ("ext:" in target and OTHER_PLACES["cus"] not in target)
 
 
@@ -108,10 +108,10 @@ def names_another(target):
 def test_a_customer_asks_for_its_own_in_the_same_words(world, op):
     """Whatever names another customer, or none that there is, is forbidden; all else is as it is for operators."""
     counts, failures, subject = collections.Counter(), [], Subject(world)
-    for case in itertools.chain(Cases(op, SEED).paths(), Cases(op, SEED).queries()):
+    for case in itertools.chain(Cases(op, SEED).paths(), Cases(op, SEED).queries(), Cases(op, SEED).bodies()):
         counts[case.expect] += 1
         if case.expect == UNKNOWN:
-            case.blame, case.statuses = (), (403,) if names_another(case.target()) else (200, 404)
+            case.blame, case.statuses = (), (403,) if names_another(case) else (200, 404)
         failures.append(tried(case, subject.caller, subject))
     report([f for f in failures if f], counts)
     assert counts[ACCEPTED] and counts[REFUSED], counts
