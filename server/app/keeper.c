@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "meter/settlement.h"
+#include "webhook/sender.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -106,13 +107,13 @@ static int chore_expire(struct keeper *k, struct db *db) {
 }
 
 static int chore_partitions(struct keeper *k, struct db *db) {
-  (void)k;
-  return ledger_partitions(db);
+  int ledger = ledger_partitions(db), webhooks = webhook_partitions(db, k->config.webhook_keep_days);
+  return ledger < 0 ? ledger : webhooks;
 }
 
 static int chore_forget(struct keeper *k, struct db *db) {
-  (void)k;
-  return ledger_forget(db);
+  int ledger = ledger_forget(db), webhooks = webhook_forget(db, k->config.webhook_keep_days);
+  return ledger < 0 ? ledger : webhooks;
 }
 
 // ---- when

@@ -13,6 +13,7 @@ struct keeper_config {
   struct principals *principals;
   struct book_holder *books;
   struct gateway_context *gateway;
+  int webhook_keep_days;
 };
 struct keeper *keeper_create(const struct keeper_config *config);
 void keeper_destroy(struct keeper *k); // waits for running chores; NULL is fine

@@ -4,3 +4,4 @@
 
 extern const struct rest_endpoint rest_customers[], rest_keys[], rest_grants[], rest_limits[], rest_providers[],
     rest_prices[], rest_calls[], rest_reports[], rest_health[];
+extern const struct rest_endpoint rest_webhooks[], rest_deliveries[];

@@ -15,6 +15,7 @@ struct rest_binding {
 static const struct rest_endpoint *const groups[] = {
     rest_customers, rest_keys,  rest_grants,  rest_limits, rest_providers,
     rest_prices,    rest_calls, rest_reports, rest_health,
+    rest_webhooks,  rest_deliveries,
 };
 
 // ---- the job

@@ -7,6 +7,7 @@
 #include "ledger/ledger.h"
 #include "meter/principal.h"
 #include "plugin/registry.h"
+#include "net/ranges.h"
 #include "price/holder.h"
 
 struct rest_ready {
@@ -23,6 +24,11 @@ struct rest_context {
   const struct plugin_registry *plugins;
   const struct crypto_keys *keys;
   bool metrics_open; // /metrics needs no key
+  void (*webhook_hint)(void *arg);       // there may be something to send; from any thread, without waiting. NULL: nobody sends
+  void *webhook_arg;
+  const struct net_ranges *webhook_open; // what foreign URLs may name
+  const char *stripe_version;            // what events say where an endpoint does not
+  bool livemode;                         // real money
   // What /readyz tells; without waiting, from any thread.
   void (*ready)(void *arg, struct rest_ready *ret);
   void *ready_arg;

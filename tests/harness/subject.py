@@ -1,5 +1,5 @@
 """The things that a request may name, made when a request names them: a customer with a name of the operator's own, a key, a
-grant, a limit, a provider, a price, a call that has ended. `filled` puts them where a case holds their place."""
+grant, a limit, a provider, a price, a call that has ended, a webhook endpoint, an event that it was told. `filled` puts them where a case holds their place."""
 import uuid
 
 from .values import OTHER_PLACES, PLACES
@@ -47,6 +47,18 @@ class Subject:
         answer = self.caller.chat()
         assert answer.status == 200, answer
         return self.world.call(answer.headers["x-tollgate-call"])["id"], None
+
+    def _make_we(self):
+        return self._post("webhook-endpoints", {"url": "https://localhost:8443/none", "events": []})["id"], None
+
+    def _make_evt(self):
+        """An event that was told to the endpoint: what it is asked for by in its log."""
+        return self._post(f"webhook-endpoints/{self['we']}/test", {})["id"], None
+
+    def leave(self):
+        """Takes away what there may be only some of."""
+        if "we" in self.have:
+            self.world.admin.delete(f"/api/v1/webhook-endpoints/{self.have['we']}")
 
     def __getitem__(self, prefix):
         """The thing's id."""

@@ -11,7 +11,7 @@ from . import schema
 from .texts import AMOUNTS, TIMES, UNKNOWN, malformed_ids
 
 Value = namedtuple("Value", "label value unknown", defaults=[False])  # unknown: well formed, and nothing's
-PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call")
+PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call", "we", "evt")
 PLACES = {prefix: f"{prefix}_7{'z' * 25}" for prefix in PREFIXES}
 OTHER_PLACES = {"cus": "ext:7zzz-external-id-7zzz", "prv": "7zzz-provider-name-7zzz"}  # the same things by their other names
 TYPES = [("null", None), ("true", True), ("an integer", 7), ("a fraction", 1.5), ("an integer with a point", 7.0),
