@@ -138,6 +138,8 @@ class Values:
     def distinct(self, node, most):
         """Valid items that differ where they have to: each has an example of its own of whatever gives examples."""
         node = merged(node)
+        if "enum" in node:
+            return [Value(word, word) for word in node["enum"][:most]]
         count = min([most] + [len(merged(p)["examples"]) for p in node.get("properties", {}).values() if "examples" in merged(p)])
         base = self.bases(node)[-1].value
         return [Value(f"{i}", {name: merged(node["properties"][name]).get("examples", [v] * count)[i] for name, v in base.items()}) for i in range(count)]
