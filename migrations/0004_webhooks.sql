@@ -63,6 +63,7 @@ CREATE TABLE webhook_events (
   stripe_event    text,
   request_id      text,
   idempotency_key text,
+  size            integer NOT NULL,            -- bytes of the data or of Stripe's body: what a sender takes at once is bounded
   created_at      timestamptz NOT NULL
 ) PARTITION BY RANGE (id);
 CREATE TABLE webhook_events_default PARTITION OF webhook_events DEFAULT;
@@ -89,4 +90,5 @@ CREATE TABLE webhook_deliveries (
   ended_at     timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (endpoint_id, event_id)
 ) PARTITION BY RANGE (event_id);
+CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (endpoint_id, event_id) WHERE state = 3;
 CREATE TABLE webhook_deliveries_default PARTITION OF webhook_deliveries DEFAULT;

@@ -41,6 +41,10 @@ static bool value_sound(const struct option *o, const char *text, struct buf *re
     return false;
   }
   struct args_rate rate;
+  if (o->kind == OPTION_BOOL && strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
+    buf_printf(ret_error, "--%s is true or false, not \"%s\"", o->name, text);
+    return false;
+  }
   return o->kind != OPTION_RATE || args_rate_parse(text, &rate, ret_error);
 }
 

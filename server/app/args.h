@@ -7,6 +7,8 @@ enum option_kind {
   OPTION_TEXT,
   OPTION_INT,
   OPTION_JSON, // a JSON object, given as text
+  OPTION_BOOL,  // true or false
+  OPTION_WORDS, // a list of texts, commas between them
   OPTION_MEASURED, // a whole number where --measure is requests, else an amount
   OPTION_FILE, // the file's text without its last line end; "-" reads stdin. For secrets, which are never arguments
   OPTION_ENV,  // the text of the environment variable of that name

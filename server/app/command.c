@@ -56,7 +56,7 @@ static bool is_group(const char *word) {
 static void command_line(const struct command *c, FILE *stream) {
   char usage[96];
   (void)snprintf(usage, sizeof usage, "%s%s%s", c->name, *c->words ? " " : "", c->words);
-  (void)fprintf(stream, "  %-27s %s\n", usage, c->summary);
+  (void)fprintf(stream, "  %-28s %s\n", usage, c->summary);
 }
 
 static void group_help(const char *group, FILE *stream) {
@@ -130,12 +130,19 @@ static int usage_refuse(const struct command *c, const struct buf *why) {
   return EXIT_USAGE;
 }
 
+// Where behind `count` words the next one begins.
+static size_t words_skip(const char *words, size_t count) {
+  size_t at = 0;
+  for (; count > 0; count--) at += strcspn(words + at, " ") + 1;
+  return at;
+}
+
 static bool words_check(const struct command *c, const struct args *a, struct buf *why) {
   size_t most = *c->words ? name_words(c->words) : 0;
   bool optional = c->words[0] == '[';
   if (optional || a->word_count == most) return true;
   if (a->word_count < most)
-    buf_printf(why, "%s is missing", c->words);
+    buf_printf(why, "%s is missing", c->words + words_skip(c->words, a->word_count));
   else
     buf_printf(why, "\"%s\" is one word too many", a->words[most]);
   return false;

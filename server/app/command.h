@@ -20,7 +20,7 @@ struct column {
 
 // A command that is one request to the API: options become query parameters (GET, DELETE) or members of the body.
 struct endpoint {
-  const char *method, *path; // "{}" takes the command's first word
+  const char *method, *path; // each "{}" takes the next of the command's words
   const struct column *columns; // of a list; NULL: one object
   size_t column_count;
   const char *asks; // a question to be agreed to first, where it cannot be undone: "Revoke"; NULL: none

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "net/guard.h"
+#include "webhook/retry.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -72,6 +73,24 @@ static bool http_check(const char *text, struct buf *why) {
   else if (net_url_check(NET_OPERATOR, text, &problem) == 0)
     return true;
   buf_printf(why, "is not the address of a server: %s", buf_cstr(&problem));
+  return false;
+}
+
+static bool ranges_check(const char *text, struct buf *why) {
+  CLEANUP(buf_finish) struct buf problem;
+  struct net_ranges ranges;
+  buf_init(&problem, 512);
+  if (net_ranges_parse(str_from(text), &ranges, &problem)) return true;
+  buf_printf(why, "is not a list of address ranges: %s", buf_cstr(&problem));
+  return false;
+}
+
+static bool schedule_check(const char *text, struct buf *why) {
+  CLEANUP(buf_finish) struct buf problem;
+  struct retry_schedule schedule;
+  buf_init(&problem, 512);
+  if (retry_schedule_parse(str_from(text), &schedule, &problem)) return true;
+  buf_printf(why, "is not a list of times: %s", buf_cstr(&problem));
   return false;
 }
 
@@ -146,6 +165,10 @@ static bool value_check(const struct setting *s, const char *text, int64_t *ret_
     return database_check(text, why);
   case SETTING_KIND_HTTP:
     return http_check(text, why);
+  case SETTING_KIND_RANGES:
+    return ranges_check(text, why);
+  case SETTING_KIND_SCHEDULE:
+    return schedule_check(text, why);
   case SETTING_KIND_MASTER:
     return master_check(text, why);
   case SETTING_KIND_STRIPE_KEY:
@@ -422,6 +445,8 @@ void config_show(const struct config *c, enum setting_id id, struct buf *out) {
   case SETTING_KIND_HTTP:
   case SETTING_KIND_STRIPE_METERS:
   case SETTING_KIND_STRIPE_VERSION:
+  case SETTING_KIND_RANGES:
+  case SETTING_KIND_SCHEDULE:
     buf_puts(out, text);
   }
 }

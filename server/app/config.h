@@ -44,6 +44,16 @@
     "how long a provider may be silent inside an answer")                                                              \
   X(UPSTREAM_TOTAL_MS, "TOLLGATE_UPSTREAM_TOTAL_MS", NUMBER, "900000", 1, 86400000, "900000",                          \
     "how long a provider's whole answer may take")                                                                     \
+  X(WEBHOOK_ALLOW, "TOLLGATE_WEBHOOK_ALLOW", RANGES, "", 0, 0, "127.0.0.0/8,10.0.0.0/8",                               \
+    "private address ranges that webhook endpoints may have, also by http; default: public addresses by https only")     \
+  X(WEBHOOK_SCHEDULE, "TOLLGATE_WEBHOOK_SCHEDULE", SCHEDULE, "5s,5m,30m,2h,5h,10h,14h,20h,24h", 0, 0,                   \
+    "5s,5m,30m,2h,5h,10h,14h,20h,24h", "how long after each failure a webhook is tried again; then it has failed")       \
+  X(WEBHOOK_TIMEOUT_MS, "TOLLGATE_WEBHOOK_TIMEOUT_MS", NUMBER, "15000", 100, 60000, "15000",                           \
+    "how long a webhook endpoint may take to answer")                                                                  \
+  X(WEBHOOK_DISABLE_HOURS, "TOLLGATE_WEBHOOK_DISABLE_HOURS", NUMBER, "120", 1, 8760, "120",                            \
+    "a webhook endpoint that only failed for so long, ten times or more, is disabled")                                 \
+  X(WEBHOOK_KEEP_DAYS, "TOLLGATE_WEBHOOK_KEEP_DAYS", NUMBER, "14", 4, 400, "14",                                       \
+    "how long what was told is kept, to be looked at and sent again")                                                  \
   X(URL, "TOLLGATE_URL", HTTP, "http://127.0.0.1:8080", 0, 0, "https://tollgate.example.com",                          \
     "the server that commands like customers, keys and report talk to")                                                \
   X(ADMIN_KEY, "TOLLGATE_ADMIN_KEY", SECRET, "", 0, 0, "tlgad_live_...", "the operator key those commands use")         \
@@ -79,6 +89,8 @@ enum setting_kind {
   SETTING_KIND_ADDRESS,  // an IPv4 or IPv6 address
   SETTING_KIND_DATABASE, // postgresql://…; its password is a secret
   SETTING_KIND_HTTP,     // http:// or https://
+  SETTING_KIND_RANGES,   // address ranges, commas between them
+  SETTING_KIND_SCHEDULE, // times, commas between them
   SETTING_KIND_SECRET,
   SETTING_KIND_MASTER,
   SETTING_KIND_STRIPE_KEY,     // a secret: sk_ or rk_, then test_ or live_

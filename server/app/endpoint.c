@@ -69,6 +69,14 @@ static bool member_measured(struct json_writer *w, const struct args *a, const s
   return true;
 }
 
+static void member_words(struct json_writer *w, const struct option *o, const char *text) {
+  struct str rest = str_from(text), one;
+  json_key(w, o->field);
+  json_array_begin(w);
+  while (str_split(&rest, ',', &one)) json_put_str(w, str_trim(one));
+  json_array_end(w);
+}
+
 static bool member_write(struct json_writer *w, const struct args *a, const struct option *o, const char *text) {
   int64_t number;
   switch (o->kind) {
@@ -83,6 +91,12 @@ static bool member_write(struct json_writer *w, const struct args *a, const stru
     return true;
   case OPTION_JSON:
     return member_json(w, o, text);
+  case OPTION_BOOL:
+    json_member_bool(w, o->field, strcmp(text, "true") == 0);
+    return true;
+  case OPTION_WORDS:
+    member_words(w, o, text);
+    return true;
   case OPTION_FILE:
   case OPTION_ENV:
     return member_text(w, o, text);
@@ -128,12 +142,14 @@ static bool body_write(const struct invocation *in, struct buf *out) {
 
 static void path_write(const struct invocation *in, const char *cursor, struct buf *out) {
   const struct endpoint *e = in->command->endpoint;
-  const char *hole = strstr(e->path, "{}");
-  buf_add(out, e->path, hole ? (size_t)(hole - e->path) : strlen(e->path));
-  if (hole) {
-    api_encode(out, str_from(in->args.words[0]));
-    buf_puts(out, hole + 2);
+  const char *rest = e->path;
+  for (size_t i = 0; strstr(rest, "{}"); i++) {
+    const char *hole = strstr(rest, "{}");
+    buf_add(out, rest, (size_t)(hole - rest));
+    api_encode(out, str_from(in->args.words[i]));
+    rest = hole + 2;
   }
+  buf_puts(out, rest);
   char sign = '?';
   bool query = strcmp(e->method, "GET") == 0 || strcmp(e->method, "DELETE") == 0;
   for (size_t i = 0; query && i < in->args.value_count; i++) {
@@ -182,8 +198,10 @@ static void rows_add(const struct endpoint *e, struct json *list, struct out_tab
 
 static void one_print(struct json *root) {
   out_object(root, stdout);
-  struct str secret;
-  if (json_text(json_get(root, "secret"), &secret)) out_note("the secret is shown this once; only a tag of it is kept");
+  struct str secret, object = {0};
+  if (!json_text(json_get(root, "secret"), &secret)) return;
+  (void)json_text(json_get(root, "object"), &object);
+  out_note("the secret is shown this once%s", str_eq(object, STR("key")) ? "; only a tag of it is kept" : "");
 }
 
 // One page; *ret_cursor is the next one's, owned, or NULL.

@@ -12,6 +12,7 @@
 #include "payment/reconcile.h"
 #include "payment/top_up_run.h"
 #include "payment/worker.h"
+#include "webhook/sender.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -132,13 +133,13 @@ static int chore_expire(struct keeper *k, struct db *db) {
 }
 
 static int chore_partitions(struct keeper *k, struct db *db) {
-  (void)k;
-  return ledger_partitions(db);
+  int ledger = ledger_partitions(db), webhooks = webhook_partitions(db, k->config.webhook_keep_days);
+  return ledger < 0 ? ledger : webhooks;
 }
 
 static int chore_forget(struct keeper *k, struct db *db) {
-  (void)k;
-  return ledger_forget(db);
+  int ledger = ledger_forget(db), webhooks = webhook_forget(db, k->config.webhook_keep_days);
+  return ledger < 0 ? ledger : webhooks;
 }
 
 // What Stripe sent becomes facts, and what has moved by them is told to the ledger.

@@ -17,6 +17,7 @@ struct keeper_config {
   struct stripe *stripe; // NULL: payments are off
   struct meter_map meters; // what is reported to Stripe
   int meters_ms, reconcile_ms;
+  int webhook_keep_days;
 };
 struct keeper *keeper_create(const struct keeper_config *config);
 void keeper_destroy(struct keeper *k); // waits for running chores; NULL is fine

@@ -13,6 +13,7 @@
 #include "gateway/gateway.h"
 #include "rest/rest.h"
 #include "stripe/client.h"
+#include "webhook/sender.h"
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>
@@ -36,6 +37,9 @@ struct service {
   struct plugin_registry *plugins;
   struct net_loop *loops[LOOPS_MAX];
   size_t loop_count;
+  struct net_ranges webhook_open;
+  struct retry_schedule webhook_schedule;
+  struct webhook_sender *webhooks;
   struct gateway_context gateway;
   struct rest_context rest;
   struct http_route *routes;
@@ -85,7 +89,8 @@ static bool books_prepare(struct service *s, struct buf *ret_error) {
   struct db *db =
       db_connect_shared(config_text(s->config, SETTING_DATABASE_URL), STATEMENT_MS, LOCK_MS, STATEMENT_MS, &why);
   if (!db) buf_printf(ret_error, "the database cannot be used: %s", buf_cstr(&why));
-  bool sound = db && ledger_partitions(db) >= 0 && book_load(db, &book) == 0;
+  bool sound = db && ledger_partitions(db) >= 0 && book_load(db, &book) == 0 &&
+               webhook_partitions(db, (int)config_number(s->config, SETTING_WEBHOOK_KEEP_DAYS)) >= 0;
   if (db && !sound) buf_printf(ret_error, "the database cannot be read: %s", db_error(db));
   if (book) book_put(s->books, book);
   db_destroy(db);
@@ -201,6 +206,28 @@ static void loops_create(struct service *s) {
   for (size_t i = 0; i < s->loop_count; i++) s->loops[i] = net_loop_create("upstream");
 }
 
+// A deployment whose key of Stripe's is a test key moves no real money.
+static bool is_live(const struct config *c) {
+  return !strstr(config_text(c, SETTING_STRIPE_KEY), "_test_");
+}
+
+// What the settings say was found sound when they were read.
+static void webhooks_create(struct service *s) {
+  const struct config *c = s->config;
+  CLEANUP(buf_finish) struct buf why;
+  buf_init(&why, 512);
+  ASSERT(net_ranges_parse(str_from(config_text(c, SETTING_WEBHOOK_ALLOW)), &s->webhook_open, &why));
+  ASSERT(retry_schedule_parse(str_from(config_text(c, SETTING_WEBHOOK_SCHEDULE)), &s->webhook_schedule, &why));
+  struct webhook_config config = {.url = config_text(c, SETTING_DATABASE_URL),
+                                  .keys = &s->keys,
+                                  .open = &s->webhook_open,
+                                  .schedule = &s->webhook_schedule,
+                                  .timeout_ms = (int)config_number(c, SETTING_WEBHOOK_TIMEOUT_MS),
+                                  .disable_hours = (int)config_number(c, SETTING_WEBHOOK_DISABLE_HOURS),
+                                  .livemode = is_live(c)};
+  s->webhooks = webhook_sender_create(&config);
+}
+
 // A service runs only on a database of its own shape (database_prepare).
 static void ready_tell(void *arg, struct rest_ready *ret) {
   const struct service *s = arg;
@@ -209,6 +236,10 @@ static void ready_tell(void *arg, struct rest_ready *ret) {
                              .plugins = plugin_count(s->plugins) > 0,
                              .ledger = ledger_up(s->ledger),
                              .journal = !s->journal || journal_state(s->journal).ok};
+}
+
+static void webhooks_hint(void *arg) {
+  webhook_sender_hint(arg);
 }
 
 static void edges_prepare(struct service *s) {
@@ -232,6 +263,11 @@ static void edges_prepare(struct service *s) {
                                   .books = s->books,
                                   .plugins = s->plugins,
                                   .keys = &s->keys,
+                                  .webhook_hint = webhooks_hint,
+                                  .webhook_arg = s->webhooks,
+                                  .webhook_open = &s->webhook_open,
+                                  .stripe_version = config_text(c, SETTING_STRIPE_VERSION),
+                                  .livemode = is_live(c),
                                   .metrics_open = config_is(c, SETTING_METRICS, "open"),
                                   .ready = ready_tell,
                                   .ready_arg = s};
@@ -272,7 +308,8 @@ static void keeper_prepare(struct service *s) {
                                  .gateway = &s->gateway,
                                  .stripe = s->stripe,
                                  .meters_ms = (int)config_number(s->config, SETTING_STRIPE_METERS_S) * 1000,
-                                 .reconcile_ms = (int)config_number(s->config, SETTING_STRIPE_READ_S) * 1000};
+                                 .reconcile_ms = (int)config_number(s->config, SETTING_STRIPE_READ_S) * 1000,
+                                 .webhook_keep_days = (int)config_number(s->config, SETTING_WEBHOOK_KEEP_DAYS)};
   ASSERT(meter_map_read(str_from(config_text(s->config, SETTING_STRIPE_METERS)), &config.meters));
   s->keeper = keeper_create(&config);
 }
@@ -288,6 +325,7 @@ struct service *service_create(const struct config *config, struct buf *ret_erro
     s->principals = principals_create(&s->keys);
     pools_create(s);
     loops_create(s);
+    webhooks_create(s);
     edges_prepare(s);
     sound = http_prepare(s, ret_error);
   }
@@ -348,9 +386,17 @@ static void http_drain(struct service *s, int bound_ms) {
   if (cut > 0) log_warn("server.cut", "%d requests were cut off at the end of TOLLGATE_DRAIN_MS", cut);
 }
 
+// What is told until the last request has ended is sent, as far as it can be within the bounds of an attempt and the drain.
+static void webhooks_drain(struct service *s, int bound_ms) {
+  int attempt_ms = (int)config_number(s->config, SETTING_WEBHOOK_TIMEOUT_MS);
+  webhook_sender_stop(s->webhooks, attempt_ms < bound_ms ? attempt_ms : bound_ms);
+}
+
 int service_drain(struct service *s) {
-  http_drain(s, (int)config_number(s->config, SETTING_DRAIN_MS));
+  int bound_ms = (int)config_number(s->config, SETTING_DRAIN_MS);
+  http_drain(s, bound_ms);
   gateway_stop(&s->gateway);
+  webhooks_drain(s, bound_ms);
   const struct timespec pause = {0, 2000000};
   for (int64_t until = clock_mono_us() + LEAVE_MS * 1000; gateway_running(&s->gateway) > 0 && clock_mono_us() < until;)
     (void)nanosleep(&pause, NULL);
@@ -364,6 +410,7 @@ void service_destroy(struct service *s) {
   db_pool_destroy(s->pool); // queued jobs answer their requests, so the door outlives them; some hand on to `reading`
   db_pool_destroy(s->reading);
   db_pool_destroy(s->stripe_pool);
+  webhook_sender_destroy(s->webhooks); // jobs tell it that there is something to send
   http_server_destroy(s->http);
   stripe_destroy(s->stripe);
   for (size_t i = 0; i < s->loop_count; i++) net_loop_destroy(s->loops[i]);

@@ -64,6 +64,20 @@ static const struct column call_columns[] = {
     {"id", "ID", false},         {"created_at", "CREATED", false}, {"model", "MODEL", false},
     {"state", "STATE", false},   {"charge", "CHARGE", true},       {"usage", "USAGE", false}};
 
+static const struct column webhook_columns[] = {
+    {"id", "ID", false},           {"url", "URL", false},         {"events", "EVENTS", false},           {"scheme", "SCHEME", false},
+    {"enabled", "ENABLED", false}, {"disabled_reason", "WHY NOT", false}, {"failing_since", "FAILING SINCE", false}, {"failures", "FAILURES", true}};
+static const struct column delivery_columns[] = {
+    {"id", "EVENT", false},          {"type", "TYPE", false},         {"customer", "CUSTOMER", false}, {"state", "STATE", false},
+    {"created_at", "TOLD", false}, {"ended_at", "ENDED", false}, {"next_attempt_at", "NEXT", false}};
+#define WEBHOOK                                                                                                        \
+  {"description", OPTION_TEXT, "TEXT", "description", false, "for people"},                                            \
+      {"events", OPTION_WORDS, "TYPES", "events", false, "what it is told, such as key.revoked,balance.low; default * (everything)"}, \
+      {"scheme", OPTION_TEXT, "SCHEME", "scheme", false, "standard (Standard Webhooks), or stripe: a Stripe-Signature too"}, \
+      {"forward-stripe", OPTION_BOOL, "TRUTH", "forward_stripe", false, "true: it gets what Stripe sends here, byte for byte"}, \
+      {"api-version", OPTION_TEXT, "VERSION", "api_version", false, "what its events say; default STRIPE_API_VERSION"}, \
+      {"enabled", OPTION_BOOL, "TRUTH", "enabled", false, "true or false"}
+
 const struct command command_table[] = {
     OWN("serve", "", "Run the service",
         "  DATABASE_URL=postgresql:///tollgate TOLLGATE_MASTER_KEY=$(openssl rand -hex 32) tollgate serve\n",
@@ -164,6 +178,33 @@ const struct command command_table[] = {
         ONE("PATCH", "/api/v1/limits/{}")),
     API("limits delete", "LIMIT", "Remove a limit", NULL, OPTIONS(CUSTOMER, YES, DRY),
         ASKED("DELETE", "/api/v1/limits/{}", "Remove")),
+
+    API("webhooks create", "", "Tell an address what happens; its secret is shown once",
+        "  tollgate webhooks create --url https://hooks.example.com/tollgate --events key.revoked,balance.low\n",
+        OPTIONS({"url", OPTION_TEXT, "URL", "url", true, "https://hooks.example.com/tollgate"}, WEBHOOK, DRY), ONE("POST", "/api/v1/webhook-endpoints")),
+    API("webhooks list", "", "List webhook endpoints and how they do", NULL, OPTIONS(PAGES), LIST("/api/v1/webhook-endpoints", webhook_columns)),
+    API("webhooks show", "HOOK", "Show a webhook endpoint", NULL, NO_OPTIONS, ONE("GET", "/api/v1/webhook-endpoints/{}")),
+    API("webhooks update", "HOOK", "Change, enable or disable a webhook endpoint", "  tollgate webhooks update we_... --enabled false\n",
+        OPTIONS({"url", OPTION_TEXT, "URL", "url", false, "https://hooks.example.com/tollgate"}, WEBHOOK, DRY),
+        ONE("PATCH", "/api/v1/webhook-endpoints/{}")),
+    API("webhooks delete", "HOOK", "Remove a webhook endpoint, and what waits for it", NULL, OPTIONS(YES, DRY),
+        ASKED("DELETE", "/api/v1/webhook-endpoints/{}", "Remove")),
+    API("webhooks rotate", "HOOK", "Give a webhook endpoint a new secret; the old one signs too for a day",
+        "  tollgate webhooks rotate we_... --overlap-hours 0\n",
+        OPTIONS({"overlap-hours", OPTION_INT, "N", "overlap_hours", false, "how long the old one signs too, 0 to 168; default 24"}, DRY),
+        ONE("POST", "/api/v1/webhook-endpoints/{}/rotate-secret")),
+    API("webhooks test", "HOOK", "Send a webhook endpoint a test event", NULL, OPTIONS(DRY), ONE("POST", "/api/v1/webhook-endpoints/{}/test")),
+    API("webhooks deliveries", "HOOK", "What a webhook endpoint was told, and what came of it", "  tollgate webhooks deliveries we_... --state failed\n",
+        OPTIONS({"state", OPTION_TEXT, "STATE", "state", false, "waiting, delivered or failed"}, PAGES),
+        LIST("/api/v1/webhook-endpoints/{}/deliveries", delivery_columns)),
+    API("webhooks delivery", "HOOK EVENT", "Show one delivery: its body, and each attempt", "  tollgate webhooks delivery we_... evt_...\n", NO_OPTIONS,
+        ONE("GET", "/api/v1/webhook-endpoints/{}/deliveries/{}")),
+    API("webhooks resend", "HOOK EVENT", "Send an event again, now", "  tollgate webhooks resend we_... evt_...\n", OPTIONS(DRY),
+        ONE("POST", "/api/v1/webhook-endpoints/{}/deliveries/{}/resend")),
+    API("webhooks replay", "HOOK", "Send again what failed since a time, or everything", "  tollgate webhooks replay we_... --from 2026-11-21\n",
+        OPTIONS({"from", OPTION_TEXT, "TIME", "from", true, "told at or after it"}, {"until", OPTION_TEXT, "TIME", "until", false, "and before it; default now"},
+                {"only", OPTION_TEXT, "WORD", "only", false, "failed (default) or all"}, DRY),
+        ONE("POST", "/api/v1/webhook-endpoints/{}/replay")),
 
     API("balance", "", "Show a customer's balance", "  tollgate balance --customer ext:u1\n", OPTIONS(CUSTOMER_MAYBE),
         ONE("GET", "/api/v1/balance")),

@@ -58,6 +58,17 @@
   X(STRIPE_REFUSED_SIGNATURE, "tollgate_stripe_events_refused_total", "counter", "reason=\"signature\"", "")              \
   X(STRIPE_REFUSED_TIME, "tollgate_stripe_events_refused_total", "counter", "reason=\"time\"", "")                        \
   X(STRIPE_REFUSED_BODY, "tollgate_stripe_events_refused_total", "counter", "reason=\"body\"", "")                        \
+  X(WEBHOOK_DELIVERED, "tollgate_webhook_attempts_total", "counter", "result=\"delivered\"", "Webhook attempts by what came of them.") \
+  X(WEBHOOK_STATUS, "tollgate_webhook_attempts_total", "counter", "result=\"status\"", "")                             \
+  X(WEBHOOK_TIMEOUT, "tollgate_webhook_attempts_total", "counter", "result=\"timeout\"", "")                           \
+  X(WEBHOOK_UNREACHED, "tollgate_webhook_attempts_total", "counter", "result=\"unreached\"", "")                       \
+  X(WEBHOOK_REFUSED, "tollgate_webhook_attempts_total", "counter", "result=\"refused\"", "")                           \
+  X(WEBHOOK_BROKEN, "tollgate_webhook_attempts_total", "counter", "result=\"broken\"", "")                             \
+  X(WEBHOOK_ENDED, "tollgate_webhook_deliveries_total", "counter", "state=\"delivered\"", "Webhook deliveries that have ended.") \
+  X(WEBHOOK_FAILED, "tollgate_webhook_deliveries_total", "counter", "state=\"failed\"", "")                            \
+  X(WEBHOOK_RUNNING, "tollgate_webhook_running", "gauge", "", "Webhook attempts under way.")                            \
+  X(WEBHOOK_AGE, "tollgate_webhook_queue_age_ms", "gauge", "", "How long the oldest event that is due has been waiting.") \
+  X(WEBHOOK_DISABLED, "tollgate_webhook_disabled_total", "counter", "", "Endpoints disabled because they are gone or only failed.") \
   X(DB_UP, "tollgate_database_up", "gauge", "", "1 while the ledger's connection works.")                             \
   X(DB_JOBS_REFUSED, "tollgate_db_jobs_refused_total", "counter", "", "Database jobs refused by a full queue.")
 

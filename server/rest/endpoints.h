@@ -10,3 +10,4 @@ extern const struct rest_endpoint rest_products[], rest_orders[], rest_checkout[
     rest_stripe_hook[], rest_payments[], rest_top_ups[];
 // Whether a body is signed by Stripe: judged on the event thread, before anything else is done about it. False: answered.
 bool hook_is_signed(struct rest_request *r);
+extern const struct rest_endpoint rest_webhooks[], rest_deliveries[];

@@ -199,6 +199,6 @@ void rest_list_end(struct json_writer *w, const struct rest_request *r, const st
   json_array_end(w);
   json_member_bool(w, "has_more", more);
   json_member_id(w, "next_cursor", "cur", more ? last : UUID_NIL);
-  json_member_text(w, "url", r->endpoint->path);
+  json_member_str(w, "url", http_path(r->http));
   json_object_end(w);
 }

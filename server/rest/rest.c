@@ -30,6 +30,9 @@ static const struct rest_endpoint *const groups[] = {
     rest_stripe_hook,
     rest_payments,
     rest_top_ups,
+    // told to the outside
+    rest_webhooks,
+    rest_deliveries,
 };
 
 // ---- the job

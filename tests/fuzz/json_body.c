@@ -20,6 +20,7 @@ static const struct http_route *routes;
 static size_t route_count;
 static struct pump pump;
 static struct crypto_keys keys;
+static const struct net_ranges webhook_open;
 
 static void ready(void *arg, struct rest_ready *ret) {
   (void)arg;
@@ -33,7 +34,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   FUZZ_CHECK(crypto_keys_derive(STR("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"), &keys),
              "keys");
   context = (struct rest_context){
-      .books = book_holder_create(), .plugins = plugged(), .keys = &keys, .metrics_open = true, .ready = ready};
+      .books = book_holder_create(), .plugins = plugged(), .keys = &keys, .metrics_open = true, .ready = ready,
+      .webhook_open = &webhook_open, .stripe_version = "2026-09-30.endive"};
   routes = rest_routes(&context, &route_count);
   pump_init(&pump, routes, route_count);
   return 0;
@@ -43,20 +45,19 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 
 static const char *id_prefix(const char *path) {
   static const char *const kinds[][2] = {{"customers", "cus"}, {"keys", "key"},   {"grants", "grt"}, {"limits", "lim"},
-                                         {"providers", "prv"}, {"prices", "prc"}, {"calls", "call"}};
+                                         {"providers", "prv"}, {"prices", "prc"}, {"calls", "call"},  {"webhook-endpoints", "we"}};
   for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
     if (strstr(path, kinds[i][0])) return kinds[i][1];
   return "x";
 }
 
 static void path_write(struct buf *out, const char *path) {
-  const char *open = strchr(path, '{'), *close = open ? strchr(open, '}') : NULL;
-  if (!close) {
-    buf_puts(out, path);
-    return;
+  const char *prefix = id_prefix(path);
+  for (const char *open; (open = strchr(path, '{')); path = strchr(open, '}') + 1) {
+    (void)buf_add(out, path, (size_t)(open - path));
+    buf_printf(out, "%s_01h455vb4pex5vsknk084sn02q", strncmp(open, "{event}", 7) == 0 ? "evt" : prefix);
   }
-  (void)buf_add(out, path, (size_t)(open - path));
-  buf_printf(out, "%s_01h455vb4pex5vsknk084sn02q%s", id_prefix(path), close + 1);
+  buf_puts(out, path);
 }
 
 static void request_write(struct buf *out, const struct http_route *route, uint8_t how, struct str rest) {

@@ -92,11 +92,15 @@ class Cases:
 
     def _sound(self, label, **more):
         """A sound request, whole."""
-        path, query = self.op.path, [(p["name"], self._base_of(p["name"])) for p in self.query_parameters if p["name"] == "customer"]
-        for p in self.path_parameters:
-            path = path.replace("{%s}" % p["name"], urllib.parse.quote(self._base_of(p["name"]), safe=""))
+        path, query = self._path({}), [(p["name"], self._base_of(p["name"])) for p in self.query_parameters if p["name"] == "customer"]
         body = more.pop("body") if "body" in more else self._base_body()
         return Case(**{"op": self.op, "label": label, "path": path, "query": query, "body": body, **more})
+
+    def _path(self, values):
+        path = self.op.path
+        for p in self.path_parameters:
+            path = path.replace("{%s}" % p["name"], urllib.parse.quote(values.get(p["name"], self._base_of(p["name"])), safe=""))
+        return path
 
     @functools.lru_cache(None)
     def _base_of(self, name):
@@ -163,7 +167,7 @@ class Cases:
                 expect = self._judged(p["schema"], v)
                 if "/" in v.value or unsayable(v.value):
                     expect = REFUSED
-                path = self.op.path.replace("{%s}" % p["name"], urllib.parse.quote(v.value, safe=""))
+                path = self._path({p["name"]: v.value})
                 yield self._sound(f"{p['name']} in the path: {v.label}", path=path, expect=expect,
                                   statuses=(400, 404, 405, *TOO_LONG) if expect == REFUSED else ())
 

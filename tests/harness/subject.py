@@ -1,5 +1,6 @@
 """The things that a request may name, made when a request names them: a customer with a name of the operator's own, a key, a
-grant, a limit, a provider, a price, a call that has ended, a product, an order, an event of Stripe's. `filled` puts them where a case holds their place."""
+grant, a limit, a provider, a price, a call that has ended, a product, an order, an event of Stripe's, a webhook endpoint, an event that it was
+told. `filled` puts them where a case holds their place."""
 import uuid
 
 from .values import OTHER_PLACES, PLACES
@@ -54,11 +55,23 @@ class Subject:
     def _make_ord(self):
         return self._post("checkout-sessions", {"customer": self["cus"], "product": self["prd"], "success_url": "https://example.com/paid"})["id"], None
 
-    def _make_evt(self):
+    def _make_sev(self):
         """One that was parked, as if it had named an order that there is not."""
         id = f"evt_{uuid.uuid4().hex}"
         self.world.cluster.sql("INSERT INTO stripe_events (id, type, livemode, created, body, state, reason) VALUES (%s, 'test.kind', false, 0, '{}', 4, 'test')", id)
         return id, None
+
+    def _make_we(self):
+        return self._post("webhook-endpoints", {"url": "https://localhost:8443/none", "events": []})["id"], None
+
+    def _make_evt(self):
+        """An event that was told to the endpoint: what it is asked for by in its log."""
+        return self._post(f"webhook-endpoints/{self['we']}/test", {})["id"], None
+
+    def leave(self):
+        """Takes away what there may be only some of."""
+        if "we" in self.have:
+            self.world.admin.delete(f"/api/v1/webhook-endpoints/{self.have['we']}")
 
     def __getitem__(self, prefix):
         """The thing's id."""

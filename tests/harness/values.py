@@ -11,7 +11,7 @@ from . import schema
 from .texts import AMOUNTS, TIMES, UNKNOWN, malformed_ids
 
 Value = namedtuple("Value", "label value unknown", defaults=[False])  # unknown: well formed, and nothing's
-PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call", "prd", "ord", "evt")
+PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call", "prd", "ord", "sev", "we", "evt")  # sev: an event of Stripe's
 PLACES = {prefix: f"{prefix}_7{'z' * 25}" for prefix in PREFIXES}
 OTHER_PLACES = {"cus": "ext:7zzz-external-id-7zzz", "prv": "7zzz-provider-name-7zzz"}  # the same things by their other names
 TYPES = [("null", None), ("true", True), ("an integer", 7), ("a fraction", 1.5), ("an integer with a point", 7.0),
@@ -139,6 +139,8 @@ class Values:
     def distinct(self, node, most):
         """Valid items that differ where they have to: each has an example of its own of whatever gives examples."""
         node = merged(node)
+        if "enum" in node:
+            return [Value(word, word) for word in node["enum"][:most]]
         count = min([most] + [len(merged(p)["examples"]) for p in node.get("properties", {}).values() if "examples" in merged(p)])
         base = self.bases(node)[-1].value
         return [Value(f"{i}", {name: merged(node["properties"][name]).get("examples", [v] * count)[i] for name, v in base.items()}) for i in range(count)]

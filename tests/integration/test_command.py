@@ -121,6 +121,24 @@ def test_an_operator_sells_credits_from_the_shell(world):
     assert made("balance", "--customer", ext)["balance"] == "12.5"
 
 
+def test_an_operator_sets_up_a_webhook_from_the_shell(world):
+    made = world.tool("webhooks", "create", "--url", "https://localhost:8443/hook", "--events", "key.revoked,balance.low", "--scheme", "stripe", "--json", json_out=True)
+    assert made["events"] == ["balance.low", "key.revoked"] and made["secret"].startswith("whsec_") and made["enabled"]
+    e = made["id"]
+    assert "https://localhost:8443/hook" in world.tool("webhooks", "list") and made["secret"] not in world.tool("webhooks", "show", e)
+    assert world.tool("webhooks", "rotate", e, "--overlap-hours", "0", "--json", json_out=True)["secret"] != made["secret"]
+    event = world.tool("webhooks", "test", e, "--json", json_out=True)["id"]
+    assert rows(world.tool("webhooks", "deliveries", e, "--state", "waiting"))[0]["EVENT"] == event
+    assert "endpoint.test" in world.tool("webhooks", "delivery", e, event)
+    assert world.tool("webhooks", "resend", e, event, "--json", json_out=True)["id"] == event
+    assert world.tool("webhooks", "replay", e, "--from", "2026-01-01", "--only", "all", "--json", json_out=True)["object"] == "webhook_replay"
+    off = world.tool("webhooks", "update", e, "--enabled", "false", "--events", "*", "--json", json_out=True)
+    assert off["disabled_reason"] == "operator" and off["events"] == ["*"]
+    assert run("webhooks", "update", e, "--enabled", "maybe", code=2).stderr.count("true or false")
+    assert "EVENT" in run("webhooks", "resend", e, code=2).stderr
+    assert json.loads(world.tool("webhooks", "delete", e, "--yes", "--json"))["deleted"]
+
+
 def test_a_providers_secret_comes_from_a_file_or_the_environment_and_is_not_shown(world, tmp_path):
     name, secret = "p" + uuid.uuid4().hex[:8], "sk-from-a-file"
     (tmp_path / "secret").write_text(secret + "\n")

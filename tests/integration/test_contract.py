@@ -91,8 +91,12 @@ def test_what_the_contract_allows_is_accepted_and_what_it_forbids_refused(world,
     for case in Cases(op, SEED, narrow).all():
         counts[case.expect] += 1
         if subject is None or case.expect == ACCEPTED:
+            if subject:
+                subject.leave()
             subject = subject_of(world, op, run)  # new for each request that changes it
         failures.append(tried(case, client_of(world, op, subject), subject))
+    for endpoint in world.admin.get("/api/v1/webhook-endpoints?limit=100").json["data"] if op.id == "createWebhookEndpoint" else []:
+        world.admin.delete(f"/api/v1/webhook-endpoints/{endpoint['id']}")
     world.quiet()
     world.audit()
     report([f for f in failures if f], counts)
