@@ -33,11 +33,13 @@ struct rest_context {
   struct signature_secrets stripe_secrets;
   int64_t stripe_tolerance_s;
 
+  // ---- told to the outside
   void (*webhook_hint)(void *arg);       // there may be something to send; from any thread, without waiting. NULL: nobody sends
   void *webhook_arg;
   const struct net_ranges *webhook_open; // what foreign URLs may name
   const char *stripe_version;            // what events say where an endpoint does not
   bool livemode;                         // real money
+
   // What /readyz tells; without waiting, from any thread.
   void (*ready)(void *arg, struct rest_ready *ret);
   void *ready_arg;

@@ -124,7 +124,6 @@ static void event_retry(struct rest_request *r, struct db *db) {
   if (!path_read(r, &id) || !rest_write_begin(r, UUID_NIL, &object)) return;
   if (!r->replayed) {
     if (!retried(r, db, id)) return;
-    if (r->context->stripe_arrived) r->context->stripe_arrived(r->context->stripe_arrived_arg);
   }
   event_answer(r, db, id);
 }
