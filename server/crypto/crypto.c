@@ -33,6 +33,7 @@ static bool master_read_hex(struct str text, unsigned char ret[MASTER_BYTES]) {
 static bool master_read_base64(struct str text, unsigned char ret[MASTER_BYTES]) {
   static const int variants[] = {sodium_base64_VARIANT_ORIGINAL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING,
                                  sodium_base64_VARIANT_URLSAFE, sodium_base64_VARIANT_URLSAFE_NO_PADDING};
+  if (str_ascii_len(text) < text.len) return false; // libsodium (1.0.18) takes bytes beyond ASCII for digits
   for (size_t i = 0; text.len > 0 && i < ARRAY_LEN(variants); i++) {
     size_t len = 0;
     if (sodium_base642bin(ret, MASTER_BYTES, text.ptr, text.len, NULL, &len, NULL, variants[i]) == 0 &&

@@ -64,5 +64,6 @@ bool crypto_base64url_read(struct str text, unsigned char *ret, size_t max, size
     *ret_len = 0;
     return true;
   }
-  return sodium_base642bin(ret, max, text.ptr, text.len, NULL, ret_len, NULL, VARIANT) == 0;
+  // libsodium (1.0.18) takes bytes beyond ASCII for digits.
+  return str_ascii_len(text) == text.len && sodium_base642bin(ret, max, text.ptr, text.len, NULL, ret_len, NULL, VARIANT) == 0;
 }

@@ -67,6 +67,7 @@ static void anything_else_is_no_master(void **state) {
                                       HEX_MASTER "\n",
                                       "0g0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
                                       "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==",
+                                      "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxw\xc3\xa9h8=",
                                       "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8==",
                                       "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gIQ=="};
   struct crypto_keys keys;

@@ -126,7 +126,8 @@ static void a_second_form_of_a_signature_is_refused(void **state) {
 
 static void base64url_has_one_text_for_each_run_of_bytes(void **state) {
   (void)state;
-  static const char *const none[] = {"=", "A", "AA==", "AAA=", "AB", "AAB", "A A", "AA\n", " AA", "AA+A", "AA/A", "AAAAA"};
+  static const char *const none[] = {"=", "A", "AA==", "AAA=", "AB", "AAB", "A A", "AA\n", " AA", "AA+A", "AA/A", "AAAAA",
+                                     "A\x80" "AA", "AA\xff" "A", "\xc3\xa9" "AA"};
   unsigned char bytes[64], back[64];
   size_t len = 0;
   for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)(255 - i * 5);
