@@ -21,6 +21,7 @@ static int chore_replay(struct keeper *k, struct db *db);
 static int chore_expire(struct keeper *k, struct db *db);
 static int chore_partitions(struct keeper *k, struct db *db);
 static int chore_forget(struct keeper *k, struct db *db);
+static int chore_receipts(struct keeper *k, struct db *db);
 
 //  id, name, period in milliseconds (0: half of the lease), function
 #define CHORES(X)                                                                                                      \
@@ -30,7 +31,8 @@ static int chore_forget(struct keeper *k, struct db *db);
   X(REPLAY, "replay", 500, chore_replay)                                                                               \
   X(EXPIRE, "expire", 1000, chore_expire)                                                                              \
   X(PARTITIONS, "partitions", 3600000, chore_partitions)                                                                 \
-  X(FORGET, "forget", 60000, chore_forget)
+  X(FORGET, "forget", 60000, chore_forget)                                                                             \
+  X(RECEIPTS, "receipts", 10000, chore_receipts)
 
 enum chore_id {
 #define X(id, name, period, run) CHORE_##id,
@@ -113,6 +115,11 @@ static int chore_partitions(struct keeper *k, struct db *db) {
 static int chore_forget(struct keeper *k, struct db *db) {
   (void)k;
   return ledger_forget(db);
+}
+
+// Another instance, or the command, may have made a key.
+static int chore_receipts(struct keeper *k, struct db *db) {
+  return receipt_ring_load(k->config.receipts, db);
 }
 
 // ---- when

@@ -3,6 +3,7 @@
 #pragma once
 #include "db/pool.h"
 #include "gateway/gateway.h"
+#include "receipt/ring.h"
 
 struct keeper;
 struct keeper_config {
@@ -12,6 +13,7 @@ struct keeper_config {
   struct journal *journal; // NULL: none
   struct principals *principals;
   struct book_holder *books;
+  struct receipt_ring *receipts;
   struct gateway_context *gateway;
 };
 struct keeper *keeper_create(const struct keeper_config *config);

@@ -14,7 +14,7 @@ struct rest_binding {
 
 static const struct rest_endpoint *const groups[] = {
     rest_customers, rest_keys,  rest_grants,  rest_limits, rest_providers,
-    rest_prices,    rest_calls, rest_reports, rest_health,
+    rest_prices,    rest_calls, rest_reports, rest_health, rest_receipts,
 };
 
 // ---- the job

@@ -8,6 +8,7 @@
 #include "meter/principal.h"
 #include "plugin/registry.h"
 #include "price/holder.h"
+#include "receipt/ring.h"
 
 struct rest_ready {
   bool database, migrations, plugins, ledger, journal;
@@ -22,6 +23,7 @@ struct rest_context {
   struct book_holder *books;
   const struct plugin_registry *plugins;
   const struct crypto_keys *keys;
+  struct receipt_ring *receipts;
   bool metrics_open; // /metrics needs no key
   // What /readyz tells; without waiting, from any thread.
   void (*ready)(void *arg, struct rest_ready *ret);

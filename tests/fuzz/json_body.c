@@ -33,7 +33,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   FUZZ_CHECK(crypto_keys_derive(STR("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"), &keys),
              "keys");
   context = (struct rest_context){
-      .books = book_holder_create(), .plugins = plugged(), .keys = &keys, .metrics_open = true, .ready = ready};
+      .books = book_holder_create(), .plugins = plugged(),
+      .keys = &keys, .receipts = receipt_ring_create(&keys), .metrics_open = true, .ready = ready};
   routes = rest_routes(&context, &route_count);
   pump_init(&pump, routes, route_count);
   return 0;
