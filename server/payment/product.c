@@ -29,9 +29,9 @@ int product_create(struct db *db, const struct product *p) {
 }
 
 static int price_check(struct db *db, const struct product *p) {
+  if (!p->stripe_price.ptr) return PRODUCT_DONE;
   CLEANUP(db_params_finish) struct db_params params;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  if (!p->stripe_price.ptr) return PRODUCT_DONE;
   db_params_init(&params);
   db_param_text(&params, p->stripe_price);
   db_param_uuid(&params, p->id);
