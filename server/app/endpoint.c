@@ -184,6 +184,8 @@ static void one_print(struct json *root) {
   out_object(root, stdout);
   struct str secret;
   if (json_text(json_get(root, "secret"), &secret)) out_note("the secret is shown this once; only a tag of it is kept");
+  bool made = json_text(json_get(root, "object"), &secret) && str_eq(secret, STR("code")) && json_get(root, "code");
+  if (made) out_note("the code is shown this once; only a tag of it is kept");
 }
 
 // One page; *ret_cursor is the next one's, owned, or NULL.

@@ -5,12 +5,13 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "code/redeem.h"
 #include "meter/settlement.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define KEEPER_THREADS 3 // two chores may wait for the ledger
+#define KEEPER_THREADS 4 // three chores may wait for the ledger
 #define KEEPER_QUEUE 32
 #define WATCHED_MAX LIMIT_RUNNING_CALLS // each may be another customer's
 
@@ -22,6 +23,7 @@ static int chore_expire(struct keeper *k, struct db *db);
 static int chore_partitions(struct keeper *k, struct db *db);
 static int chore_forget(struct keeper *k, struct db *db);
 static int chore_receipts(struct keeper *k, struct db *db);
+static int chore_codes(struct keeper *k, struct db *db);
 
 //  id, name, period in milliseconds (0: half of the lease), function
 #define CHORES(X)                                                                                                      \
@@ -32,7 +34,8 @@ static int chore_receipts(struct keeper *k, struct db *db);
   X(EXPIRE, "expire", 1000, chore_expire)                                                                              \
   X(PARTITIONS, "partitions", 3600000, chore_partitions)                                                                 \
   X(FORGET, "forget", 60000, chore_forget)                                                                             \
-  X(RECEIPTS, "receipts", 10000, chore_receipts)
+  X(RECEIPTS, "receipts", 10000, chore_receipts)                                                                       \
+  X(CODES, "codes", 2000, chore_codes)
 
 enum chore_id {
 #define X(id, name, period, run) CHORE_##id,
@@ -120,6 +123,10 @@ static int chore_forget(struct keeper *k, struct db *db) {
 // Another instance, or the command, may have made a key.
 static int chore_receipts(struct keeper *k, struct db *db) {
   return receipt_ring_load(k->config.receipts, db);
+}
+
+static int chore_codes(struct keeper *k, struct db *db) {
+  return codes_finish(db, k->config.ledger);
 }
 
 // ---- when

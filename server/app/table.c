@@ -41,6 +41,14 @@
       {"models", OPTION_JSON, "JSON", "models", false, "{\"model as sold\": \"the provider's name\"} where they differ"}, \
       {"priority", OPTION_INT, "N", "priority", false, "the lowest that prices a model serves it"}
 
+#define CODE                                                                                                           \
+  {"amount", OPTION_TEXT, "AMOUNT", "amount", true, "credits that each customer gets who redeems it"},                 \
+      {"max-redemptions", OPTION_INT, "N", "max_redemptions", false, "customers that may redeem it; default 1"},       \
+      {"expires", OPTION_TEXT, "TIME", "expires_at", false, "when the code ends"},                                     \
+      {"expires-after-days", OPTION_INT, "N", "expires_after_days", false, "how long the credits last once redeemed; default: for ever"}, \
+      {"prefix", OPTION_TEXT, "TEXT", "prefix", false, "what it begins with: capital letters and digits, at most 12"}, \
+      {"name", OPTION_TEXT, "NAME", "name", false, "for people"}
+
 static const struct column customer_columns[] = {
     {"id", "ID", false},           {"external_id", "EXTERNAL ID", false}, {"name", "NAME", false},
     {"status", "STATUS", false},   {"balance.available", "AVAILABLE", true}, {"balance.held", "HELD", true},
@@ -63,6 +71,15 @@ static const struct column limit_columns[] = {
 static const struct column call_columns[] = {
     {"id", "ID", false},         {"created_at", "CREATED", false}, {"model", "MODEL", false},
     {"state", "STATE", false},   {"charge", "CHARGE", true},       {"usage", "USAGE", false}};
+
+static const struct column code_columns[] = {
+    {"id", "ID", false},          {"prefix", "PREFIX", false},       {"last4", "LAST4", false},   {"name", "NAME", false},
+    {"amount", "AMOUNT", true},   {"redeemed", "REDEEMED", true},    {"max_redemptions", "OF", true}, {"enabled", "ENABLED", false},
+    {"expires_at", "EXPIRES", false}, {"created_at", "CREATED", false}};
+static const struct column batch_columns[] = {{"code", "CODE", false}, {"id", "ID", false}, {"amount", "AMOUNT", true}};
+static const struct column redemption_columns[] = {
+    {"customer", "CUSTOMER", false}, {"grant", "GRANT", false},        {"amount", "AMOUNT", true},
+    {"state", "STATE", false},       {"created_at", "REDEEMED", false}, {"expires_at", "CREDITS EXPIRE", false}};
 
 const struct command command_table[] = {
     OWN("serve", "", "Run the service",
@@ -121,6 +138,22 @@ const struct command command_table[] = {
         ONE("POST", "/api/v1/grants")),
     API("grants list", "", "List a customer's grants", NULL, OPTIONS(CUSTOMER, PAGES), LIST("/api/v1/grants", grant_columns)),
     API("grants show", "GRANT", "Show a grant", NULL, OPTIONS(CUSTOMER), ONE("GET", "/api/v1/grants/{}")),
+
+    API("codes create", "", "Make a redeem code; its text is shown once", "  tollgate codes create --amount 5 --max-redemptions 100 --prefix LAUNCH\n",
+        OPTIONS(CODE, DRY), ONE("POST", "/api/v1/codes")),
+    API("codes batch", "", "Make up to 1000 codes at once; their texts are shown once",
+        "  tollgate codes batch --count 200 --amount 5 --prefix GIFT --expires 2027-12-31\n",
+        OPTIONS({"count", OPTION_INT, "N", "count", true, "how many"}, CODE, DRY),
+        (&(const struct endpoint){"POST", "/api/v1/codes/batch", batch_columns, ARRAY_LEN(batch_columns), NULL})),
+    API("codes list", "", "List codes", "  tollgate codes list --batch bat_...\n",
+        OPTIONS({"batch", OPTION_TEXT, "BATCH", "batch", false, "only those made in this one"}, PAGES), LIST("/api/v1/codes", code_columns)),
+    API("codes show", "CODE", "Show a code", NULL, NO_OPTIONS, ONE("GET", "/api/v1/codes/{}")),
+    OWN("codes disable", "CODE", "Take a code out of use; what was redeemed stays", "  tollgate codes disable cod_...\n",
+        OPTIONS({"undo", OPTION_FLAG, NULL, NULL, false, "take it into use again"}), codes_disable_run),
+    API("codes redeem", "", "Redeem a code for a customer", "  tollgate codes redeem --customer ext:u1 --code LAUNCH-7Q2MX-04KTB-ZZ9RD-E51HV\n",
+        OPTIONS(CUSTOMER, {"code", OPTION_TEXT, "TEXT", "code", true, "the code's text"}, DRY), ONE("POST", "/api/v1/codes/redeem")),
+    API("codes redemptions", "CODE", "List who has redeemed a code", NULL, OPTIONS(PAGES),
+        LIST("/api/v1/codes/{}/redemptions", redemption_columns)),
 
     API("providers create", "", "Name an upstream: a plugin, an address and a secret",
         "  tollgate providers create --name openai --plugin openai --base-url https://api.openai.com --secret-env OPENAI_API_KEY\n",

@@ -41,6 +41,8 @@
   X(JOURNAL_TORN, "tollgate_journal_torn_total", "counter", "", "Unfinished records found at opening.")               \
   X(JOURNAL_FLIPPED, "tollgate_journal_damaged_total", "counter", "", "Damaged records found at opening. Alarm.")     \
   X(JOURNAL_DUPLICATES, "tollgate_journal_duplicates_total", "counter", "", "Copied files found at opening. Alarm.")  \
+  X(CODES_REDEEMED, "tollgate_codes_total", "counter", "outcome=\"redeemed\"", "Redeem codes that were tried.")        \
+  X(CODES_REFUSED, "tollgate_codes_total", "counter", "outcome=\"refused\"", "")                                      \
   X(DB_UP, "tollgate_database_up", "gauge", "", "1 while the ledger's connection works.")                             \
   X(DB_JOBS_REFUSED, "tollgate_db_jobs_refused_total", "counter", "", "Database jobs refused by a full queue.")
 

@@ -11,8 +11,8 @@ static void receipt_get(struct rest_request *r, struct db *db) {
   struct receipt_call of = {.customer = r->who->is_operator ? UUID_NIL : r->who->customer_id,
                             .issued_at = ledger_now(r->context->ledger)};
   enum call_state state = CALL_PENDING;
-  if (!rest_path_id(r, "call", &of.call)) return;
   buf_init(&out, 2 * JWS_MAX);
+  if (!rest_path_id(r, "call", &of.call)) return;
   int answer = receipt_make(db, r->arena, r->context->plugins, r->context->receipts, &of, &out, &state);
   if (answer == RECEIPT_DONE)
     rest_reply_as(r, 200, "application/jose", buf_str(&out));

@@ -33,12 +33,15 @@ void rest_reply(struct rest_request *r, int status, struct buf *body) {
 
 void rest_refuse(struct rest_request *r, enum problem p, const char *param, const char *format, ...) {
   char message[1024];
-  struct problem_more more = {.param = param, .retry_after_ms = problem_table[p].status == 503 ? 1000 : 0};
   va_list args;
   va_start(args, format);
   (void)vsnprintf(message, sizeof message, format, args);
   va_end(args);
-  if (param && param[0] == '\0') more.param = NULL;
+  rest_refuse_for(r, p, param, problem_table[p].status == 503 ? 1000 : 0, message);
+}
+
+void rest_refuse_for(struct rest_request *r, enum problem p, const char *param, int64_t retry_after_ms, const char *message) {
+  struct problem_more more = {.param = param && param[0] ? param : NULL, .retry_after_ms = retry_after_ms};
   release(r);
   http_problem(r->http, p, &more, "%s", message);
 }
@@ -126,7 +129,7 @@ bool rest_customer(struct rest_request *r, struct str text, const char *param, s
   return false;
 }
 
-static bool is_there(struct rest_request *r, struct uuid customer) {
+bool rest_customer_there(struct rest_request *r, struct uuid customer) {
   int found = customer_exists(r->db, customer);
   if (found < 0)
     rest_fault(r, found);
@@ -137,7 +140,7 @@ static bool is_there(struct rest_request *r, struct uuid customer) {
 
 bool rest_customer_query(struct rest_request *r, struct uuid *ret) {
   struct str text;
-  if (rest_query(r, "customer", &text)) return rest_customer(r, text, "customer", ret) && is_there(r, *ret);
+  if (rest_query(r, "customer", &text)) return rest_customer(r, text, "customer", ret) && rest_customer_there(r, *ret);
   *ret = r->who->customer_id;
   if (!r->who->is_operator) return true;
   rest_refuse(r, PROBLEM_INVALID_REQUEST, "customer",
@@ -181,6 +184,6 @@ void rest_list_end(struct json_writer *w, const struct rest_request *r, const st
   json_array_end(w);
   json_member_bool(w, "has_more", more);
   json_member_id(w, "next_cursor", "cur", more ? last : UUID_NIL);
-  json_member_text(w, "url", r->endpoint->path);
+  json_member_str(w, "url", http_path(r->http));
   json_object_end(w);
 }

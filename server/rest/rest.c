@@ -6,6 +6,7 @@
 #include "base/metric.h"
 #include "event/event.h"
 #include "rest/endpoints.h"
+#include "rest/guesses.h"
 
 struct rest_binding {
   struct rest_context *context;
@@ -15,6 +16,7 @@ struct rest_binding {
 static const struct rest_endpoint *const groups[] = {
     rest_customers, rest_keys,  rest_grants,  rest_limits, rest_providers,
     rest_prices,    rest_calls, rest_reports, rest_health, rest_receipts,
+    rest_codes,     rest_redeem,
 };
 
 // ---- the job
@@ -130,6 +132,7 @@ const struct http_route *rest_routes(struct rest_context *context, size_t *ret_c
   size_t count = 0, at = 0;
   for (size_t g = 0; g < ARRAY_LEN(groups); g++)
     for (const struct rest_endpoint *e = groups[g]; e->path; e++) count++;
+  context->guesses = guesses_create();
   context->bindings = mem_alloc(count * sizeof *context->bindings);
   context->routes = mem_alloc(count * sizeof *context->routes);
   for (size_t g = 0; g < ARRAY_LEN(groups); g++)
@@ -149,6 +152,8 @@ const struct http_route *rest_routes(struct rest_context *context, size_t *ret_c
 void rest_finish(struct rest_context *context) {
   mem_free(context->routes);
   mem_free(context->bindings);
+  guesses_destroy(context->guesses);
+  context->guesses = NULL;
   context->routes = NULL;
   context->bindings = NULL;
 }

@@ -31,6 +31,7 @@ struct rest_context {
 
   // ---- its own, zero before rest_routes
   struct rest_binding *bindings;
+  struct guesses *guesses; // of redeem codes
   struct http_route *routes;
 };
 

@@ -1,5 +1,5 @@
 """The things that a request may name, made when a request names them: a customer with a name of the operator's own, a key, a
-grant, a limit, a provider, a price, a call that has ended. `filled` puts them where a case holds their place."""
+grant, a limit, a provider, a price, a call that has ended, a redeem code. `filled` puts them where a case holds their place."""
 import uuid
 
 from .values import OTHER_PLACES, PLACES
@@ -47,6 +47,10 @@ class Subject:
         answer = self.caller.chat()
         assert answer.status == 200, answer
         return self.world.call(answer.headers["x-tollgate-call"])["id"], None
+
+    def _make_cod(self):
+        code = self._post("codes", {"amount": "1"})
+        return code["id"], code["code"]
 
     def __getitem__(self, prefix):
         """The thing's id."""

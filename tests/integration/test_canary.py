@@ -23,7 +23,7 @@ SEED = 20261127
 # By which members a word may come back in the answers of others: of the thing that it was given to, and of those that name it.
 COMES_BACK = {
     "customer": ["external_id", "name", "time_zone", "metadata"], "key": ["name"], "grant": ["reason"], "report": ["time_zone"],
-    "provider": ["name", "base_url", "settings", "models"], "price": ["model", "provider_name"], "model": ["id", "owned_by"],
+    "provider": ["name", "base_url", "settings", "models"], "price": ["model", "provider_name"], "model": ["id", "owned_by"], "code": ["name"],
     "call": ["model", "provider", "hold", "price", "corrections"],  # a hold has the caller's own X-Request-Id, a correction its reason
 }
 NEVER_BACK = ("secret", "prompt", "credential")

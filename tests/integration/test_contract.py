@@ -107,10 +107,10 @@ def names_another(target):
 def test_a_customer_asks_for_its_own_in_the_same_words(world, op):
     """Whatever names another customer, or none that there is, is forbidden; all else is as it is for operators."""
     counts, failures, subject = collections.Counter(), [], Subject(world)
-    for case in itertools.chain(Cases(op, SEED).paths(), Cases(op, SEED).queries()):
+    for case in itertools.chain(Cases(op, SEED).paths(), Cases(op, SEED).queries(), Cases(op, SEED).bodies()):
         counts[case.expect] += 1
         if case.expect == UNKNOWN:
-            case.blame, case.statuses = (), (403,) if names_another(case.target()) else (200, 404)
+            case.blame, case.statuses = (), (403,) if names_another(case.target() + (case.content() or "")) else (200, 404)
         failures.append(tried(case, subject.caller, subject))
     report([f for f in failures if f], counts)
     assert counts[ACCEPTED] and counts[REFUSED], counts
