@@ -51,6 +51,18 @@ def check_includes(path, folder, text, rank, doors, say):
             say(f"{where}: {folder} may not include {header}: see server/LAYERS")
 
 
+def check_cleanups(path, text, say):
+    """What a CLEANUP ends has begun before the function can return: else it ends whatever stood in that memory."""
+    for function in re.finditer(r"^[a-z][^\n;]*\{\n(.*?)^\}", text, flags=re.M | re.S):
+        for declared in re.finditer(r"CLEANUP\(\w+\) [^;=\n]*?\b(\w+)(?:, (\w+))?;\n", function[1]):
+            rest = function[1][declared.end():]
+            leaves = re.search(r"\breturn\b", rest)
+            for name in filter(None, declared.groups()):
+                begins = re.search(rf"_init\(&{name}\b|\b{name} = |&{name}\)", rest)
+                if leaves and (not begins or leaves.start() < begins.start()):
+                    say(f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, function.start()) + 1}: {name} is ended before it has begun")
+
+
 def main():
     problems = []
     rank, doors = read_layers()
@@ -64,6 +76,7 @@ def main():
         if parts[0] == "server" and len(parts) > 2 and folder not in rank:
             problems.append(f"{path.relative_to(ROOT)}: its folder is not in server/LAYERS")
         check_includes(path, folder, raw, rank, doors, problems.append)
+        check_cleanups(path, text, problems.append)
         if raw.count("\n") > LONGEST_FILE:
             problems.append(f"{path.relative_to(ROOT)}: {raw.count(chr(10))} lines; split it by verb")
         if not raw.lstrip().startswith(("//", "/*")):

@@ -48,6 +48,10 @@ void command_help_all(FILE *stream);
 
 int endpoint_run(struct invocation *in);  // endpoint.c
 int report_run(struct invocation *in);    // report.c
+int receipt_get_run(struct invocation *in); // receipt.c
+int receipt_verify_run(struct invocation *in);
+int receipt_rotate_run(struct invocation *in);
+int codes_disable_run(struct invocation *in); // codes.c
 int bootstrap_run(struct invocation *in); // bootstrap.c
 int migrate_command_run(struct invocation *in);
 int audit_command_run(struct invocation *in);

@@ -199,9 +199,10 @@ static void rows_add(const struct endpoint *e, struct json *list, struct out_tab
 static void one_print(struct json *root) {
   out_object(root, stdout);
   struct str secret, object = {0};
-  if (!json_text(json_get(root, "secret"), &secret)) return;
   (void)json_text(json_get(root, "object"), &object);
-  out_note("the secret is shown this once%s", str_eq(object, STR("key")) ? "; only a tag of it is kept" : "");
+  if (json_text(json_get(root, "secret"), &secret))
+    out_note("the secret is shown this once%s", str_eq(object, STR("key")) ? "; only a tag of it is kept" : "");
+  if (str_eq(object, STR("code")) && json_get(root, "code")) out_note("the code is shown this once; only a tag of it is kept");
 }
 
 // One page; *ret_cursor is the next one's, owned, or NULL.

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "code/redeem.h"
 #include "customer/grant.h"
 #include "meter/settlement.h"
 #include "payment/meters.h"
@@ -35,6 +36,8 @@ static int chore_stripe(struct keeper *k, struct db *db);
 static int chore_reconcile(struct keeper *k, struct db *db);
 static int chore_expiring(struct keeper *k, struct db *db);
 static int chore_meters(struct keeper *k, struct db *db);
+static int chore_receipts(struct keeper *k, struct db *db);
+static int chore_codes(struct keeper *k, struct db *db);
 
 //  id, name, period in milliseconds (0: by configuration), whether it may wait for Stripe, function
 #define CHORES(X)                                                                                                      \
@@ -49,7 +52,9 @@ static int chore_meters(struct keeper *k, struct db *db);
   X(STRIPE, "stripe", 500, true, chore_stripe)                                                                           \
   X(RECONCILE, "reconcile", 0, true, chore_reconcile)                                                               \
   X(EXPIRING, "expiring", 3600000, false, chore_expiring)                                                                \
-  X(METERS, "meters", 0, true, chore_meters)
+  X(METERS, "meters", 0, true, chore_meters)                                                                         \
+  X(RECEIPTS, "receipts", 10000, false, chore_receipts)                                                                  \
+  X(CODES, "codes", 2000, false, chore_codes)
 
 enum chore_id {
 #define X(id, name, period, patient, run) CHORE_##id,
@@ -174,6 +179,15 @@ static int chore_meters(struct keeper *k, struct db *db) {
 static int chore_expiring(struct keeper *k, struct db *db) {
   (void)k;
   return grants_tell_expiring(db);
+}
+
+// Another instance, or the command, may have made a key.
+static int chore_receipts(struct keeper *k, struct db *db) {
+  return receipt_ring_load(k->config.receipts, db);
+}
+
+static int chore_codes(struct keeper *k, struct db *db) {
+  return codes_finish(db, k->config.ledger);
 }
 
 // ---- when

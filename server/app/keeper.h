@@ -4,6 +4,7 @@
 #include "db/pool.h"
 #include "gateway/gateway.h"
 #include "stripe/meter_map.h"
+#include "receipt/ring.h"
 
 struct keeper;
 struct keeper_config {
@@ -13,6 +14,7 @@ struct keeper_config {
   struct journal *journal; // NULL: none
   struct principals *principals;
   struct book_holder *books;
+  struct receipt_ring *receipts;
   struct gateway_context *gateway;
   struct stripe *stripe; // NULL: payments are off
   struct meter_map meters; // what is reported to Stripe

@@ -34,6 +34,7 @@ struct service {
   struct journal *journal; // NULL: off
   struct principals *principals;
   struct book_holder *books;
+  struct receipt_ring *receipts;
   struct plugin_registry *plugins;
   struct net_loop *loops[LOOPS_MAX];
   size_t loop_count;
@@ -81,7 +82,7 @@ static bool database_prepare(struct service *s, struct buf *ret_error) {
   return sound;
 }
 
-// The first price book and the coming days' partitions are there before the first request.
+// The first price book, the coming days' partitions and a key for receipts are there before the first request.
 static bool books_prepare(struct service *s, struct buf *ret_error) {
   CLEANUP(buf_finish) struct buf why;
   struct book *book = NULL;
@@ -89,7 +90,7 @@ static bool books_prepare(struct service *s, struct buf *ret_error) {
   struct db *db =
       db_connect_shared(config_text(s->config, SETTING_DATABASE_URL), STATEMENT_MS, LOCK_MS, STATEMENT_MS, &why);
   if (!db) buf_printf(ret_error, "the database cannot be used: %s", buf_cstr(&why));
-  bool sound = db && ledger_partitions(db) >= 0 && book_load(db, &book) == 0 &&
+  bool sound = db && ledger_partitions(db) >= 0 && book_load(db, &book) == 0 && receipt_ring_load(s->receipts, db) == 0 &&
                webhook_partitions(db, (int)config_number(s->config, SETTING_WEBHOOK_KEEP_DAYS)) >= 0;
   if (db && !sound) buf_printf(ret_error, "the database cannot be read: %s", db_error(db));
   if (book) book_put(s->books, book);
@@ -100,9 +101,10 @@ static bool books_prepare(struct service *s, struct buf *ret_error) {
 // ---- the parts
 
 static bool keys_prepare(struct service *s, struct buf *ret_error) {
-  if (crypto_keys_derive(str_from(config_text(s->config, SETTING_MASTER_KEY)), &s->keys)) return true;
-  buf_puts(ret_error, "TOLLGATE_MASTER_KEY cannot be used");
-  return false;
+  bool derived = crypto_keys_derive(str_from(config_text(s->config, SETTING_MASTER_KEY)), &s->keys);
+  if (derived) s->receipts = receipt_ring_create(&s->keys);
+  if (!derived) buf_puts(ret_error, "TOLLGATE_MASTER_KEY cannot be used");
+  return derived;
 }
 
 static bool plugins_prepare(struct service *s, struct buf *ret_error) {
@@ -143,12 +145,12 @@ static bool journal_prepare(struct service *s, struct buf *ret_error) {
   const char *folder = config_text(s->config, SETTING_JOURNAL_DIR);
   struct journal_found found;
   CLEANUP(buf_finish) struct buf why;
+  buf_init(&why, 4096);
   if (strcmp(folder, "off") == 0) {
     log_warn("journal.off", "settlements that wait for the database are lost if this process dies");
     metric_set(METRIC_JOURNAL_OK, 1);
     return true;
   }
-  buf_init(&why, 4096);
   if (folder_make(folder, 0700) != 0)
     buf_printf(&why, "the journal's folder %s cannot be made: %s", folder, strerror(errno));
   else {
@@ -268,6 +270,7 @@ static void edges_prepare(struct service *s) {
                                   .webhook_open = &s->webhook_open,
                                   .stripe_version = config_text(c, SETTING_STRIPE_VERSION),
                                   .livemode = is_live(c),
+                                  .receipts = s->receipts,
                                   .metrics_open = config_is(c, SETTING_METRICS, "open"),
                                   .ready = ready_tell,
                                   .ready_arg = s};
@@ -305,6 +308,7 @@ static void keeper_prepare(struct service *s) {
                                  .journal = s->journal,
                                  .principals = s->principals,
                                  .books = s->books,
+                                 .receipts = s->receipts,
                                  .gateway = &s->gateway,
                                  .stripe = s->stripe,
                                  .meters_ms = (int)config_number(s->config, SETTING_STRIPE_METERS_S) * 1000,
@@ -421,6 +425,7 @@ void service_destroy(struct service *s) {
   principals_destroy(s->principals);
   plugin_registry_destroy(s->plugins);
   book_holder_destroy(s->books);
+  receipt_ring_destroy(s->receipts);
   crypto_wipe(&s->keys, sizeof s->keys);
   mem_free(s->routes);
   mem_free(s);

@@ -41,6 +41,14 @@
       {"models", OPTION_JSON, "JSON", "models", false, "{\"model as sold\": \"the provider's name\"} where they differ"}, \
       {"priority", OPTION_INT, "N", "priority", false, "the lowest that prices a model serves it"}
 
+#define CODE                                                                                                           \
+  {"amount", OPTION_TEXT, "AMOUNT", "amount", true, "credits that each customer gets who redeems it"},                 \
+      {"max-redemptions", OPTION_INT, "N", "max_redemptions", false, "customers that may redeem it; default 1"},       \
+      {"expires", OPTION_TEXT, "TIME", "expires_at", false, "when the code ends"},                                     \
+      {"expires-after-days", OPTION_INT, "N", "expires_after_days", false, "how long the credits last once redeemed; default: for ever"}, \
+      {"prefix", OPTION_TEXT, "TEXT", "prefix", false, "what it begins with: capital letters and digits, at most 12"}, \
+      {"name", OPTION_TEXT, "NAME", "name", false, "for people"}
+
 static const struct column customer_columns[] = {
     {"id", "ID", false},           {"external_id", "EXTERNAL ID", false}, {"name", "NAME", false},
     {"status", "STATUS", false},   {"balance.available", "AVAILABLE", true}, {"balance.held", "HELD", true},
@@ -77,6 +85,14 @@ static const struct column delivery_columns[] = {
       {"forward-stripe", OPTION_BOOL, "TRUTH", "forward_stripe", false, "true: it gets what Stripe sends here, byte for byte"}, \
       {"api-version", OPTION_TEXT, "VERSION", "api_version", false, "what its events say; default STRIPE_API_VERSION"}, \
       {"enabled", OPTION_BOOL, "TRUTH", "enabled", false, "true or false"}
+static const struct column code_columns[] = {
+    {"id", "ID", false},          {"prefix", "PREFIX", false},       {"last4", "LAST4", false},   {"name", "NAME", false},
+    {"amount", "AMOUNT", true},   {"redeemed", "REDEEMED", true},    {"max_redemptions", "OF", true}, {"enabled", "ENABLED", false},
+    {"expires_at", "EXPIRES", false}, {"created_at", "CREATED", false}};
+static const struct column batch_columns[] = {{"code", "CODE", false}, {"id", "ID", false}, {"amount", "AMOUNT", true}};
+static const struct column redemption_columns[] = {
+    {"customer", "CUSTOMER", false}, {"grant", "GRANT", false},        {"amount", "AMOUNT", true},
+    {"state", "STATE", false},       {"created_at", "REDEEMED", false}, {"expires_at", "CREDITS EXPIRE", false}};
 
 const struct command command_table[] = {
     OWN("serve", "", "Run the service",
@@ -135,6 +151,22 @@ const struct command command_table[] = {
         ONE("POST", "/api/v1/grants")),
     API("grants list", "", "List a customer's grants", NULL, OPTIONS(CUSTOMER, PAGES), LIST("/api/v1/grants", grant_columns)),
     API("grants show", "GRANT", "Show a grant", NULL, OPTIONS(CUSTOMER), ONE("GET", "/api/v1/grants/{}")),
+
+    API("codes create", "", "Make a redeem code; its text is shown once", "  tollgate codes create --amount 5 --max-redemptions 100 --prefix LAUNCH\n",
+        OPTIONS(CODE, DRY), ONE("POST", "/api/v1/codes")),
+    API("codes batch", "", "Make up to 1000 codes at once; their texts are shown once",
+        "  tollgate codes batch --count 200 --amount 5 --prefix GIFT --expires 2027-12-31\n",
+        OPTIONS({"count", OPTION_INT, "N", "count", true, "how many"}, CODE, DRY),
+        (&(const struct endpoint){"POST", "/api/v1/codes/batch", batch_columns, ARRAY_LEN(batch_columns), NULL})),
+    API("codes list", "", "List codes", "  tollgate codes list --batch bat_...\n",
+        OPTIONS({"batch", OPTION_TEXT, "BATCH", "batch", false, "only those made in this one"}, PAGES), LIST("/api/v1/codes", code_columns)),
+    API("codes show", "CODE", "Show a code", NULL, NO_OPTIONS, ONE("GET", "/api/v1/codes/{}")),
+    OWN("codes disable", "CODE", "Take a code out of use; what was redeemed stays", "  tollgate codes disable cod_...\n",
+        OPTIONS({"undo", OPTION_FLAG, NULL, NULL, false, "take it into use again"}), codes_disable_run),
+    API("codes redeem", "", "Redeem a code for a customer", "  tollgate codes redeem --customer ext:u1 --code LAUNCH-7Q2MX-04KTB-ZZ9RD-E51HV\n",
+        OPTIONS(CUSTOMER, {"code", OPTION_TEXT, "TEXT", "code", true, "the code's text"}, DRY), ONE("POST", "/api/v1/codes/redeem")),
+    API("codes redemptions", "CODE", "List who has redeemed a code", NULL, OPTIONS(PAGES),
+        LIST("/api/v1/codes/{}/redemptions", redemption_columns)),
 
     API("providers create", "", "Name an upstream: a plugin, an address and a secret",
         "  tollgate providers create --name openai --plugin openai --base-url https://api.openai.com --secret-env OPENAI_API_KEY\n",
@@ -219,6 +251,14 @@ const struct command command_table[] = {
     API("calls void", "CALL", "Undo a settled call: its charge goes back", "  tollgate calls void call_... --reason \"test call\" --yes\n",
         OPTIONS({"reason", OPTION_TEXT, "TEXT", "reason", true, "for the books"}, YES, DRY),
         ASKED("POST", "/api/v1/calls/{}/void", "Undo")),
+    OWN("receipt get", "CALL", "Get a charged call's receipt: one signed line", "  tollgate receipt get call_... > receipt.jws\n", NO_OPTIONS,
+        receipt_get_run),
+    OWN("receipt verify", "FILE", "Check a receipt; - reads it from stdin",
+        "  tollgate receipt verify receipt.jws --keys https://tollgate.example.com/.well-known/jwks.json\n"
+        "  tollgate receipt verify - --keys jwks.json < receipt.jws\n",
+        OPTIONS({"keys", OPTION_TEXT, "FILE|URL", NULL, false, "the public keys, a JSON Web Key Set; default: TOLLGATE_URL's"}), receipt_verify_run),
+    OWN("receipt rotate", "", "Make a new key to sign receipts with, straight in the database", "  tollgate receipt rotate\n", NO_OPTIONS,
+        receipt_rotate_run),
     OWN("report usage", "", "What a customer used, by day, model and key",
         "  tollgate report usage --customer ext:u1 --from 2026-11-01 --to 2026-12-01 --group-by day,model\n",
         OPTIONS(CUSTOMER_MAYBE, {"from", OPTION_TEXT, "TIME", "from", false, "from this time on"},

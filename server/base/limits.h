@@ -71,6 +71,7 @@
 #define LIMIT_REPORT_ROWS 10000
 #define LIMIT_NAME 200                       // characters of one to four bytes
 #define LIMIT_METADATA_KEYS 50
+#define LIMIT_RECEIPT_KEYS 200               // versions of the key that receipts are signed with; all stay published
 #define LIMIT_REQUEST_ARENA (64 * 1024 * 1024)
 
 // Caches

@@ -69,6 +69,8 @@
   X(WEBHOOK_RUNNING, "tollgate_webhook_running", "gauge", "", "Webhook attempts under way.")                            \
   X(WEBHOOK_AGE, "tollgate_webhook_queue_age_ms", "gauge", "", "How long the oldest event that is due has been waiting.") \
   X(WEBHOOK_DISABLED, "tollgate_webhook_disabled_total", "counter", "", "Endpoints disabled because they are gone or only failed.") \
+  X(CODES_REDEEMED, "tollgate_codes_total", "counter", "outcome=\"redeemed\"", "Redeem codes that were tried.")        \
+  X(CODES_REFUSED, "tollgate_codes_total", "counter", "outcome=\"refused\"", "")                                      \
   X(DB_UP, "tollgate_database_up", "gauge", "", "1 while the ledger's connection works.")                             \
   X(DB_JOBS_REFUSED, "tollgate_db_jobs_refused_total", "counter", "", "Database jobs refused by a full queue.")
 

@@ -14,12 +14,13 @@
 
 #define MASTER_BYTES crypto_kdf_KEYBYTES
 #define KDF_CONTEXT "tollgate"
-enum { KDF_PEPPER = 1, KDF_SEAL = 2 }; // never renumber: stored tags and secrets stand on them
+enum { KDF_PEPPER = 1, KDF_SEAL = 2, KDF_SIGN = 3 }; // never renumber: stored tags and secrets stand on them
 
 #define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define MAC_BYTES crypto_aead_xchacha20poly1305_ietf_ABYTES
 
-static const unsigned char tag_personal[crypto_generichash_blake2b_PERSONALBYTES] = "apikey.v1";
+static const unsigned char key_personal[crypto_generichash_blake2b_PERSONALBYTES] = "apikey.v1";
+static const unsigned char code_personal[crypto_generichash_blake2b_PERSONALBYTES] = "redeem.v1";
 
 bool crypto_start(void) {
   return sodium_init() >= 0;
@@ -34,6 +35,7 @@ static bool master_read_hex(struct str text, unsigned char ret[MASTER_BYTES]) {
 static bool master_read_base64(struct str text, unsigned char ret[MASTER_BYTES]) {
   static const int variants[] = {sodium_base64_VARIANT_ORIGINAL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING,
                                  sodium_base64_VARIANT_URLSAFE, sodium_base64_VARIANT_URLSAFE_NO_PADDING};
+  if (str_ascii_len(text) < text.len) return false; // libsodium (1.0.18) takes bytes beyond ASCII for digits
   for (size_t i = 0; text.len > 0 && i < ARRAY_LEN(variants); i++) {
     size_t len = 0;
     if (sodium_base642bin(ret, MASTER_BYTES, text.ptr, text.len, NULL, &len, NULL, variants[i]) == 0 &&
@@ -49,6 +51,7 @@ bool crypto_keys_derive(struct str master, struct crypto_keys *ret) {
   if (valid) {
     ASSERT(crypto_kdf_derive_from_key(ret->pepper, sizeof ret->pepper, KDF_PEPPER, KDF_CONTEXT, key) == 0);
     ASSERT(crypto_kdf_derive_from_key(ret->seal, sizeof ret->seal, KDF_SEAL, KDF_CONTEXT, key) == 0);
+    ASSERT(crypto_kdf_derive_from_key(ret->sign, sizeof ret->sign, KDF_SIGN, KDF_CONTEXT, key) == 0);
   }
   sodium_memzero(key, sizeof key);
   return valid;
@@ -75,9 +78,17 @@ static const unsigned char *bytes_of(struct str s) {
   return (const unsigned char *)(s.len ? s.ptr : "");
 }
 
-void crypto_tag(const struct crypto_keys *keys, struct str text, unsigned char ret[CRYPTO_TAG_BYTES]) {
+static void tag(const struct crypto_keys *keys, const unsigned char *personal, struct str text, unsigned char *ret) {
   ASSERT(crypto_generichash_blake2b_salt_personal(ret, CRYPTO_TAG_BYTES, bytes_of(text), text.len, keys->pepper,
-                                                  sizeof keys->pepper, NULL, tag_personal) == 0);
+                                                  sizeof keys->pepper, NULL, personal) == 0);
+}
+
+void crypto_tag(const struct crypto_keys *keys, struct str text, unsigned char ret[CRYPTO_TAG_BYTES]) {
+  tag(keys, key_personal, text, ret);
+}
+
+void crypto_tag_code(const struct crypto_keys *keys, struct str text, unsigned char ret[CRYPTO_TAG_BYTES]) {
+  tag(keys, code_personal, text, ret);
 }
 
 bool crypto_tag_equal(const unsigned char a[CRYPTO_TAG_BYTES], const unsigned char b[CRYPTO_TAG_BYTES]) {

@@ -5,8 +5,9 @@
 
 #define CRYPTO_TAG_BYTES 32
 struct crypto_keys {
-  unsigned char pepper[32]; // tags of API keys
+  unsigned char pepper[32]; // tags of API keys and redeem codes
   unsigned char seal[32];   // secrets at rest
+  unsigned char sign[32];   // what signing keys come from (signature.h)
 };
 
 // Once, before threads: libsodium's own set-up. False where the machine gives no randomness.
@@ -17,6 +18,8 @@ void crypto_random(void *out, size_t len);
 void crypto_random_base62(char *out, size_t len); // unbiased; no NUL added
 // BLAKE2b-256, keyed with the pepper, over the whole key text (hardening: a database writer cannot mint keys).
 void crypto_tag(const struct crypto_keys *keys, struct str text, unsigned char ret[CRYPTO_TAG_BYTES]);
+// The same for redeem codes: the tag of a text as a code says nothing of its tag as a key.
+void crypto_tag_code(const struct crypto_keys *keys, struct str text, unsigned char ret[CRYPTO_TAG_BYTES]);
 bool crypto_tag_equal(const unsigned char a[CRYPTO_TAG_BYTES], const unsigned char b[CRYPTO_TAG_BYTES]); // constant time
 void crypto_hash(struct str text, unsigned char ret[32]); // BLAKE2b-256, unkeyed: fingerprints and checksums
 // HMAC-SHA256 (RFC 2104) of the parts, one behind the other; the key may have any length. Compared with crypto_tag_equal.

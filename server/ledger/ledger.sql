@@ -137,11 +137,11 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::json[], $5::jso
 
 -- The legs of all transfers stand in two arrays, of which each transfer has a piece.
 -- name: ledger_insert_transfers
-INSERT INTO transfers (customer_id, writer_id, seq, ordinal, kind, amount, leg_grants, leg_amounts, reason)
+INSERT INTO transfers (customer_id, writer_id, seq, ordinal, kind, amount, leg_grants, leg_amounts, reason, balance)
 SELECT w.customer_id, $1::integer, $2::bigint, w.ordinal, w.kind, w.amount, ($3::uuid[])[w.first_leg:w.last_leg],
-       ($4::bigint[])[w.first_leg:w.last_leg], w.reason
-FROM unnest($5::uuid[], $6::smallint[], $7::smallint[], $8::bigint[], $9::integer[], $10::integer[], $11::text[])
-  AS w (customer_id, ordinal, kind, amount, first_leg, last_leg, reason)
+       ($4::bigint[])[w.first_leg:w.last_leg], w.reason, w.balance
+FROM unnest($5::uuid[], $6::smallint[], $7::smallint[], $8::bigint[], $9::integer[], $10::integer[], $11::text[], $12::bigint[])
+  AS w (customer_id, ordinal, kind, amount, first_leg, last_leg, reason, balance)
 
 -- name: ledger_delete_idempotency
 DELETE FROM idempotency i USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (customer_id, key, object_id)

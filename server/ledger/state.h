@@ -32,12 +32,18 @@ const char *call_state_name(enum call_state state);
 bool call_state_may(enum call_state from, enum call_state to);
 
 // Flags of a call's row: facts beside its state.
+//  id, bit, name, what it says
+#define CALL_FLAGS(X)                                                                                          \
+  X(ESTIMATED, 0, "estimated", "the provider told no usage; computed by the documented rule")                 \
+  X(PARTIAL, 1, "partial", "the answer did not come to its end")                                              \
+  X(LATE, 2, "late", "settled or corrected after its hold had ended")                                         \
+  X(INCONSISTENT, 3, "inconsistent", "the provider's numbers did not fit together; clamped")                  \
+  X(ABOVE_HOLD, 4, "above_hold", "charged more than was held")                                                \
+  X(SWEPT, 5, "swept", "its instance died; ended by the sweeper. What is found later corrects it")            \
+  X(ABORTED, 6, "aborted", "the client left while it ran; charged by its customer's policy")
+
 enum call_flag {
-  CALL_ESTIMATED = 1 << 0,    // the provider told no usage; computed by the documented rule
-  CALL_PARTIAL = 1 << 1,      // the answer did not come to its end
-  CALL_LATE = 1 << 2,         // settled or corrected after its hold had ended
-  CALL_INCONSISTENT = 1 << 3, // the provider's numbers did not fit together; clamped
-  CALL_ABOVE_HOLD = 1 << 4,   // charged more than was held
-  CALL_SWEPT = 1 << 5,        // its instance died; ended by the sweeper. What is found later corrects it
-  CALL_ABORTED = 1 << 6,      // the client left while it ran; charged by its customer's policy
+#define X(id, bit, name, what) CALL_##id = 1 << bit,
+  CALL_FLAGS(X)
+#undef X
 };

@@ -260,6 +260,7 @@ static void insert_transfers(struct batch *b, struct db *db, const struct batch_
   ARRAY_OF(p, DB_I32, i32, b->fold.transfers, true, (int32_t)e->first_leg + 1);
   ARRAY_OF(p, DB_I32, i32, b->fold.transfers, true, (int32_t)(e->first_leg + e->leg_count));
   ARRAY_OF(p, DB_TEXT, text, b->fold.transfers, true, str_from(e->reason));
+  ARRAY_OF(p, DB_I64, i64, b->fold.transfers, true, fold_customer_find(&b->fold, e->customer)->balance);
   db_pipe_exec(db, STATEMENT_LEDGER_INSERT_TRANSFERS, p);
 }
 

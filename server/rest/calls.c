@@ -9,9 +9,9 @@ static const struct {
   unsigned flag;
   const char *name;
 } flag_names[] = {
-    {CALL_ESTIMATED, "estimated"},       {CALL_PARTIAL, "partial"},       {CALL_LATE, "late"},
-    {CALL_INCONSISTENT, "inconsistent"}, {CALL_ABOVE_HOLD, "above_hold"}, {CALL_SWEPT, "swept"},
-    {CALL_ABORTED, "aborted"},
+#define X(id, bit, name, what) {CALL_##id, name},
+    CALL_FLAGS(X)
+#undef X
 };
 
 static void state_write(struct json_writer *w, enum call_state state, unsigned flags) {

@@ -3,11 +3,13 @@
 #include "rest/request.h"
 
 extern const struct rest_endpoint rest_customers[], rest_keys[], rest_grants[], rest_limits[], rest_providers[],
-    rest_prices[], rest_calls[], rest_reports[], rest_health[];
+    rest_prices[], rest_calls[], rest_receipts[], rest_reports[], rest_health[], rest_codes[], rest_redeem[];
 
 // ---- payments
 extern const struct rest_endpoint rest_products[], rest_orders[], rest_checkout[], rest_stripe_events[],
     rest_stripe_hook[], rest_payments[], rest_top_ups[];
 // Whether a body is signed by Stripe: judged on the event thread, before anything else is done about it. False: answered.
 bool hook_is_signed(struct rest_request *r);
+
+// ---- told to the outside
 extern const struct rest_endpoint rest_webhooks[], rest_deliveries[];

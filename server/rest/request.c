@@ -31,21 +31,26 @@ void rest_reply(struct rest_request *r, int status, struct buf *body) {
   rest_reply_as(r, status, "application/json", buf_str(body));
 }
 
-static void refuse(struct rest_request *r, enum problem p, const char *param, struct str details, const char *format,
-                   va_list args) {
-  char message[1024];
-  struct problem_more more = {
-      .param = param, .details = details, .retry_after_ms = problem_table[p].status == 503 ? 1000 : 0};
-  (void)vsnprintf(message, sizeof message, format, args);
-  if (param && param[0] == '\0') more.param = NULL;
+static void refuse(struct rest_request *r, enum problem p, struct problem_more more, const char *message) {
+  if (more.param && more.param[0] == '\0') more.param = NULL;
   release(r);
   http_problem(r->http, p, &more, "%s", message);
+}
+
+static void refuse_as(struct rest_request *r, enum problem p, const char *param, struct str details, const char *format, va_list args) {
+  char message[1024];
+  (void)vsnprintf(message, sizeof message, format, args);
+  refuse(r, p, (struct problem_more){.param = param, .details = details, .retry_after_ms = problem_table[p].status == 503 ? 1000 : 0}, message);
+}
+
+void rest_refuse_for(struct rest_request *r, enum problem p, const char *param, int64_t retry_after_ms, const char *message) {
+  refuse(r, p, (struct problem_more){.param = param, .retry_after_ms = retry_after_ms}, message);
 }
 
 void rest_refuse(struct rest_request *r, enum problem p, const char *param, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  refuse(r, p, param, (struct str){0}, format, args);
+  refuse_as(r, p, param, (struct str){0}, format, args);
   va_end(args);
 }
 
@@ -53,7 +58,7 @@ void rest_refuse_with(struct rest_request *r, enum problem p, const char *param,
                       ...) {
   va_list args;
   va_start(args, format);
-  refuse(r, p, param, details, format, args);
+  refuse_as(r, p, param, details, format, args);
   va_end(args);
 }
 
@@ -144,7 +149,7 @@ bool rest_customer(struct rest_request *r, struct str text, const char *param, s
   return false;
 }
 
-static bool is_there(struct rest_request *r, struct uuid customer) {
+bool rest_customer_there(struct rest_request *r, struct uuid customer) {
   int found = customer_exists(r->db, customer);
   if (found < 0)
     rest_fault(r, found);
@@ -155,7 +160,7 @@ static bool is_there(struct rest_request *r, struct uuid customer) {
 
 bool rest_customer_query(struct rest_request *r, struct uuid *ret) {
   struct str text;
-  if (rest_query(r, "customer", &text)) return rest_customer(r, text, "customer", ret) && is_there(r, *ret);
+  if (rest_query(r, "customer", &text)) return rest_customer(r, text, "customer", ret) && rest_customer_there(r, *ret);
   *ret = r->who->customer_id;
   if (!r->who->is_operator) return true;
   rest_refuse(r, PROBLEM_INVALID_REQUEST, "customer",

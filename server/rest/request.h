@@ -54,6 +54,8 @@ void rest_refuse(struct rest_request *r, enum problem p, const char *param, cons
 // The same with error.details, a JSON object.
 void rest_refuse_with(struct rest_request *r, enum problem p, const char *param, struct str details, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+// The same, with how long the caller has to wait before it may ask again; 0: not told.
+void rest_refuse_for(struct rest_request *r, enum problem p, const char *param, int64_t retry_after_ms, const char *message);
 void rest_fault(struct rest_request *r, int fault); // 503; logged here
 void rest_payments_off(struct rest_request *r); // 501: no key of Stripe's is set
 // 404 of the thing that the path or a parameter names.
@@ -69,6 +71,7 @@ bool rest_time_query(struct rest_request *r, const char *name, int64_t *ret_us);
 bool rest_text_query(struct rest_request *r, const char *name, struct str *ret);
 // A customer that is named by `text`, from the parameter or field `param`; of a customer's key it must be its own.
 bool rest_customer(struct rest_request *r, struct str text, const char *param, struct uuid *ret);
+bool rest_customer_there(struct rest_request *r, struct uuid customer); // an id is only a form until it is looked up
 // The query parameter customer, one that is there; of a customer's key its own where it is not given.
 bool rest_customer_query(struct rest_request *r, struct uuid *ret);
 

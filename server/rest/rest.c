@@ -6,6 +6,7 @@
 #include "base/metric.h"
 #include "event/event.h"
 #include "rest/endpoints.h"
+#include "rest/guesses.h"
 
 struct rest_binding {
   struct rest_context *context;
@@ -22,6 +23,9 @@ static const struct rest_endpoint *const groups[] = {
     rest_calls,
     rest_reports,
     rest_health,
+    rest_receipts,
+    rest_codes,
+    rest_redeem,
     // payments
     rest_products,
     rest_orders,
@@ -163,6 +167,7 @@ const struct http_route *rest_routes(struct rest_context *context, size_t *ret_c
   size_t count = 0, at = 0;
   for (size_t g = 0; g < ARRAY_LEN(groups); g++)
     for (const struct rest_endpoint *e = groups[g]; e->path; e++) count++;
+  context->guesses = guesses_create();
   context->bindings = mem_alloc(count * sizeof *context->bindings);
   context->routes = mem_alloc(count * sizeof *context->routes);
   for (size_t g = 0; g < ARRAY_LEN(groups); g++)
@@ -183,6 +188,8 @@ const struct http_route *rest_routes(struct rest_context *context, size_t *ret_c
 void rest_finish(struct rest_context *context) {
   mem_free(context->routes);
   mem_free(context->bindings);
+  guesses_destroy(context->guesses);
+  context->guesses = NULL;
   context->routes = NULL;
   context->bindings = NULL;
 }

@@ -11,6 +11,7 @@
 #include "price/holder.h"
 #include "stripe/client.h"
 #include "stripe/signature.h"
+#include "receipt/ring.h"
 
 struct rest_ready {
   bool database, migrations, plugins, ledger, journal;
@@ -26,6 +27,7 @@ struct rest_context {
   struct book_holder *books;
   const struct plugin_registry *plugins;
   const struct crypto_keys *keys;
+  struct receipt_ring *receipts;
   bool metrics_open; // /metrics needs no key
 
   // ---- payments
@@ -46,6 +48,7 @@ struct rest_context {
 
   // ---- its own, zero before rest_routes
   struct rest_binding *bindings;
+  struct guesses *guesses; // of redeem codes
   struct http_route *routes;
 };
 

@@ -34,7 +34,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   FUZZ_CHECK(crypto_keys_derive(STR("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"), &keys),
              "keys");
   context = (struct rest_context){
-      .books = book_holder_create(), .plugins = plugged(), .keys = &keys, .metrics_open = true, .ready = ready,
+      .books = book_holder_create(), .plugins = plugged(), .keys = &keys, .receipts = receipt_ring_create(&keys), .metrics_open = true, .ready = ready,
       .webhook_open = &webhook_open, .stripe_version = "2026-09-30.endive"};
   routes = rest_routes(&context, &route_count);
   pump_init(&pump, routes, route_count);
@@ -45,7 +45,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 
 static const char *id_prefix(const char *path) {
   static const char *const kinds[][2] = {{"customers", "cus"}, {"keys", "key"},   {"grants", "grt"}, {"limits", "lim"},
-                                         {"providers", "prv"}, {"prices", "prc"}, {"calls", "call"},  {"webhook-endpoints", "we"}};
+                                         {"providers", "prv"}, {"prices", "prc"}, {"calls", "call"},  {"webhook-endpoints", "we"}, {"codes", "cod"}};
   for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
     if (strstr(path, kinds[i][0])) return kinds[i][1];
   return "x";

@@ -1,6 +1,6 @@
 """The things that a request may name, made when a request names them: a customer with a name of the operator's own, a key, a
 grant, a limit, a provider, a price, a call that has ended, a product, an order, an event of Stripe's, a webhook endpoint, an event that it was
-told. `filled` puts them where a case holds their place."""
+told, a redeem code. `filled` puts them where a case holds their place."""
 import uuid
 
 from .values import OTHER_PLACES, PLACES
@@ -72,6 +72,10 @@ class Subject:
         """Takes away what there may be only some of."""
         if "we" in self.have:
             self.world.admin.delete(f"/api/v1/webhook-endpoints/{self.have['we']}")
+
+    def _make_cod(self):
+        code = self._post("codes", {"amount": "1"})
+        return code["id"], code["code"]
 
     def __getitem__(self, prefix):
         """The thing's id."""

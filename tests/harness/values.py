@@ -11,9 +11,9 @@ from . import schema
 from .texts import AMOUNTS, TIMES, UNKNOWN, malformed_ids
 
 Value = namedtuple("Value", "label value unknown", defaults=[False])  # unknown: well formed, and nothing's
-PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call", "prd", "ord", "sev", "we", "evt")  # sev: an event of Stripe's
+PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call", "prd", "ord", "sev", "we", "evt", "cod")  # sev: an event of Stripe's
 PLACES = {prefix: f"{prefix}_7{'z' * 25}" for prefix in PREFIXES}
-OTHER_PLACES = {"cus": "ext:7zzz-external-id-7zzz", "prv": "7zzz-provider-name-7zzz"}  # the same things by their other names
+OTHER_PLACES = {"cus": "ext:7zzz-external-id-7zzz", "prv": "7zzz-provider-name-7zzz", "cod": "7ZZZ-CODES-TEXT"}  # the same things by their other names
 TYPES = [("null", None), ("true", True), ("an integer", 7), ("a fraction", 1.5), ("an integer with a point", 7.0),
          ("a list", []), ("a list of a text", ["text"]), ("an object", {}), ("an object with a member", {"a": 1}), ("a huge number", 10 ** 30)]
 NANO = decimal.Decimal("0.000000001")

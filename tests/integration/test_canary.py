@@ -26,7 +26,7 @@ KEYED = [op for op in schema.OPERATIONS if not op.is_signed]
 COMES_BACK = {
     "customer": ["external_id", "name", "time_zone", "metadata"], "key": ["name"], "grant": ["reason"], "report": ["time_zone"],
     "provider": ["name", "base_url", "settings", "models"], "price": ["model", "provider_name"], "model": ["id", "owned_by"],
-    "product": ["name", "description", "stripe_price"], "order": ["problem"],
+    "product": ["name", "description", "stripe_price"], "order": ["problem"], "code": ["name"],
     "call": ["model", "provider", "hold", "price", "corrections"],  # a hold has the caller's own X-Request-Id, a correction its reason
 }
 NEVER_BACK = ("secret", "prompt", "credential")

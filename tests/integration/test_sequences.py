@@ -42,7 +42,7 @@ class Thing:
         self.body, self.key = subject_filled(subject, body), {"Idempotency-Key": f"{op.id}-{random.getrandbits(64):x}"}
         answer = self.make()
         assert answer.status == 201, (body, answer)
-        self.made = {k: v for k, v in answer.json.items() if k != "secret"}
+        self.made = {k: v for k, v in answer.json.items() if k not in ("secret", "code")}  # shown this once
         self.id, self.secret = self.made["id"], answer.json.get("secret")
 
     def make(self):

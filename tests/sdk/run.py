@@ -1,4 +1,4 @@
-"""Starts a world and runs the client libraries' tests in it, with the Node.js that came from the npm registry."""
+"""Starts a world and runs in it the tests of the client libraries and of whoever checks receipts, with the Node.js that came from the npm registry."""
 import os
 import pathlib
 import subprocess
@@ -20,7 +20,7 @@ def main():
         _, poor = world.customer("0.0000001")
         env = dict(os.environ, TOLLGATE_TEST_URL=f"http://127.0.0.1:{world.servers[0].port}", TOLLGATE_TEST_KEY=key, TOLLGATE_TEST_POOR_KEY=poor,
                    TOLLGATE_TEST_ADMIN_KEY=world.admin_key)
-        code = subprocess.run([HERE / "node_modules" / ".bin" / "node", "--test", "--test-reporter=tap", "openai.test.js"], cwd=HERE, env=env).returncode
+        code = subprocess.run([HERE / "node_modules" / ".bin" / "node", "--test", "--test-reporter=tap", "openai.test.js", "receipts.test.js"], cwd=HERE, env=env).returncode
         world.quiet()
         world.audit()
         world.stop()

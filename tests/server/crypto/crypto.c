@@ -35,6 +35,7 @@ static void keys_of_a_master_never_change(void **state) {
   struct crypto_keys keys = test_keys();
   assert_hex(keys.pepper, 32, "ba25f526726ea1c596ceab00d8ed070cc1793b990cb8d0246bca449b0bfa39f2");
   assert_hex(keys.seal, 32, "1d489a60694071acdb49a50f0d67d32a6d0308414747dff1b2f59b176a3ddbff");
+  assert_hex(keys.sign, 32, "c322c2197d1d59fa9a916c7870cd3a3bfec6a137be88b31450004e63a6237476");
 }
 
 static void a_master_is_hex_or_any_base64(void **state) {
@@ -66,6 +67,7 @@ static void anything_else_is_no_master(void **state) {
                                       HEX_MASTER "\n",
                                       "0g0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
                                       "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==",
+                                      "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxw\xc3\xa9h8=",
                                       "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8==",
                                       "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gIQ=="};
   struct crypto_keys keys;
@@ -85,6 +87,8 @@ static void a_tag_is_keyed_and_personal(void **state) {
   assert_true(crypto_tag_equal(tag, other));
   other[31] ^= 1;
   assert_false(crypto_tag_equal(tag, other));
+  crypto_tag_code(&keys, STR("tlgsk_test"), other);
+  assert_hex(other, sizeof other, "dbf908192a23d07cd3fbcafc42e5ade19885eca0a8578f5988b9d0d30d5e5c9c");
 }
 
 static void hashes_are_blake2b_256(void **state) {
