@@ -4,7 +4,7 @@ from ..errors import StripeError
 from ..objects import cards, portal, subscriptions
 from ..thin import iso
 from .checkout import groups
-from .look import choices, esc, page, problem
+from .look import bar, choices, esc, page, problem
 
 LIVES = DAY
 
@@ -34,7 +34,7 @@ def _card(account, customer):
     method = account.get(customer["invoice_settings"]["default_payment_method"] or "")
     now = f"{esc(method['card']['brand'])} •••• {esc(method['card']['last4'])}" if method and method["type"] == "card" else "none"
     return (f"<h2>Payment method</h2><p>On file: <strong id='card-on-file'>{now}</strong></p><form method='post'>{choices(groups('setup'), 'mastercard')}"
-            "<button class='main' id='replace' name='do' value='replace'>Replace the card</button></form>")
+            f"{bar('<button class=main id=replace name=do value=replace>Replace the card</button>')}</form>")
 
 
 def _plans(account, customer):
