@@ -114,6 +114,10 @@ class Remote:
     def events(self, type=None):
         return self.control("GET", "/events", **({"type": type} if type else {}))
 
+    def listen(self, url, *secrets, **more):
+        """Tells events to an address from now on: {events, payload: "thin", api_version, id}."""
+        return self.control("POST", "/endpoints", url=url, secrets=list(secrets), **more)["id"]
+
     def webhooks(self, **settings):
         return self.control("POST", "/webhooks", **settings)
 
