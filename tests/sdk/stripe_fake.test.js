@@ -237,7 +237,7 @@ test('each status is the error that the client makes of it', async () => {
 });
 
 test('the client tries again by itself and pays once', async () => {
-  const trying = client('sk_test_sdk', { maxNetworkRetries: 2, timeout: 1500 });
+  const trying = client('sk_test_sdk', { maxNetworkRetries: 2, timeout: 3000 });
   const customer = await newCustomer();
   const faults = [
     { kind: 'reset', when: 'before' }, { kind: 'reset', when: 'after' }, { kind: 'timeout', when: 'after' }, { kind: 'timeout', when: 'before' },

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.harness.process import wait_for
 from tests.stripe.fake import FakeStripe
 
 CUSTOMER = {"email": "a@example.com"}
@@ -33,6 +34,7 @@ def test_the_connection_is_torn_down(stripe, when, made):
 def test_no_answer_comes(stripe, when, made):
     stripe.fault("timeout", when=when, times=1)
     lost(stripe, timeout=0.5)
+    wait_for(lambda: stripe.requests(key="k1", fault=f"timeout-{when}", executed=made == 1), 20, "the call being worked on")
     assert len(stripe.objects("customers")) == made
     assert stripe.ask("POST", "/v1/customers", CUSTOMER, key="k1").status == 200 and len(stripe.objects("customers")) == 1
 
