@@ -7,10 +7,8 @@
 
 // libsodium has functions of these names, which are not used here.
 #define crypto_hash sodium_crypto_hash
-#define crypto_sign sodium_crypto_sign
 #include <sodium.h>
 #undef crypto_hash
-#undef crypto_sign
 
 #define MASTER_BYTES crypto_kdf_KEYBYTES
 #define KDF_CONTEXT "tollgate"
@@ -107,11 +105,11 @@ void crypto_hmac_sha256(struct str key, const struct str *parts, size_t count, u
   sodium_memzero(&state, sizeof state);
 }
 
-void crypto_sign_pair(unsigned char ret_secret[64], unsigned char ret_public[32]) {
+void crypto_pair_make(unsigned char ret_secret[64], unsigned char ret_public[32]) {
   ASSERT(crypto_sign_keypair(ret_public, ret_secret) == 0);
 }
 
-void crypto_sign(const unsigned char secret[64], struct str message, unsigned char ret[64]) {
+void crypto_pair_sign(const unsigned char secret[64], struct str message, unsigned char ret[64]) {
   ASSERT(crypto_sign_detached(ret, NULL, bytes_of(message), message.len, secret) == 0);
 }
 

@@ -25,8 +25,8 @@ void crypto_hash(struct str text, unsigned char ret[32]); // BLAKE2b-256, unkeye
 // HMAC-SHA256 (RFC 2104) of the parts, one behind the other; the key may have any length. Compared with crypto_tag_equal.
 void crypto_hmac_sha256(struct str key, const struct str *parts, size_t count, unsigned char ret[32]);
 // Ed25519 (RFC 8032). A secret is libsodium's: seed and public key.
-void crypto_sign_pair(unsigned char ret_secret[64], unsigned char ret_public[32]);
-void crypto_sign(const unsigned char secret[64], struct str message, unsigned char ret[64]);
+void crypto_pair_make(unsigned char ret_secret[64], unsigned char ret_public[32]);
+void crypto_pair_sign(const unsigned char secret[64], struct str message, unsigned char ret[64]);
 // RFC 4648 section 4, with padding.
 void crypto_base64(const void *bytes, size_t len, struct buf *out);
 bool crypto_base64_read(struct str text, void *ret, size_t max, size_t *ret_len); // false: it is none, or longer than max

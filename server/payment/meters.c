@@ -19,8 +19,8 @@
 // A writer that is met for the first time: of the first round of all its past is left out, of a later one it is new.
 static int begin(struct db *db) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  CLEANUP(db_params_finish) struct db_params p;
   if (db_run(db, STATEMENT_METERS_BEGUN, NULL, &r) != 0) return FAULT_DB;
+  CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
   db_param_bool(&p, !db_bool(r, 0, 0));
   return db_run(db, STATEMENT_METERS_BEGIN, &p, NULL) == 0 ? 0 : FAULT_DB;

@@ -234,9 +234,9 @@ static int each(struct db *db, struct stripe *stripe, struct db_result *rows, bo
 int top_up_run(struct db *db, struct stripe *stripe) {
   CLEANUP(db_result_finishp) struct db_result *due = NULL;
   CLEANUP(db_result_finishp) struct db_result *unanswered = NULL;
-  CLEANUP(db_params_finish) struct db_params p;
   if (db_run(db, STATEMENT_TOP_UP_DUE, NULL, &due) != 0) return FAULT_DB;
   int bought = each(db, stripe, due, false);
+  CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
   db_param_i64(&p, ANSWER_US);
   if (bought < 0 || db_run(db, STATEMENT_TOP_UP_UNANSWERED, &p, &unanswered) != 0) return FAULT_DB;

@@ -55,18 +55,22 @@ static int row_take(const struct db_result *r, struct arena *arena, struct taken
 
 // ---- what it says
 
-// Of a thin event only what it is about is told; its object is read from Stripe. Its twin, where that came too, says it all.
-static int thin_read(struct fact *f, struct json *root) {
+static int twin_came(struct db *db, struct str id) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  db_params_init(&p);
+  db_param_text(&p, id);
+  return db_run(db, STATEMENT_WORKER_TWIN, &p, &r) == 0 ? db_bool(r, 0, 0) : FAULT_DB;
+}
+
+// Of a thin event only what it is about is told; its object is read from Stripe. Its twin, where that came too, says it all.
+static int thin_read(struct fact *f, struct json *root) {
   struct str twin = fact_text(root, "snapshot_event"), url = fact_text(root, "related_object.url");
   if (str_starts(f->type, STR("v1."))) f->type = (struct str){f->type.ptr + 3, f->type.len - 3};
   if (!fact_known(f->type)) return fact_ignore(f, "nothing is done for this type of event");
   if (twin.len) {
-    db_params_init(&p);
-    db_param_text(&p, twin);
-    if (db_run(f->db, STATEMENT_WORKER_TWIN, &p, &r) != 0) return FAULT_DB;
-    if (db_bool(r, 0, 0)) return fact_ignore(f, "its snapshot event came too");
+    int came = twin_came(f->db, twin);
+    if (came != 0) return came < 0 ? came : fact_ignore(f, "its snapshot event came too");
   }
   if (!str_starts(url, STR("/v1/"))) return fact_park(f, "is about an object without an address");
   if (!f->fetched) return fact_want(f, "%.*s", STR_ARG(url));

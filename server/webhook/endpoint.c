@@ -73,15 +73,15 @@ static int room_check(struct db *db) {
 }
 
 static int insert(struct db *db, const struct crypto_keys *crypto, const struct webhook_endpoint *e, struct str secret) {
-  CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(buf_finish) struct buf sealed_secret;
   CLEANUP(buf_finish) struct buf sealed_pair;
   unsigned char pair[SIGN_PAIR_BYTES], public[SIGN_PUBLIC_BYTES];
-  crypto_sign_pair(pair, public);
+  crypto_pair_make(pair, public);
   int r = seal(crypto, e->id, ENDPOINT_SECRET, secret, &sealed_secret);
   int s = seal(crypto, e->id, ENDPOINT_SIGN_KEY, (struct str){(const char *)pair, sizeof pair}, &sealed_pair);
   crypto_wipe(pair, sizeof pair);
   if (r != 0 || s != 0) return FAULT_CRYPTO;
+  CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
   db_param_uuid(&p, e->id);
   db_param_text(&p, e->url);

@@ -48,7 +48,7 @@ static void standard_line(const struct sign_keys *keys, struct str content, stru
     crypto_base64(mac, 32, out);
     buf_putc(out, ' ');
   }
-  crypto_sign(keys->pair, content, mac);
+  crypto_pair_sign(keys->pair, content, mac);
   buf_puts(out, "v1a,");
   crypto_base64(mac, SIGNATURE_BYTES, out);
   buf_putc(out, '\n');

@@ -226,10 +226,10 @@ static void ed25519_signs_as_the_rfc_has_it(void **state) {
       0xa6, 0x24, 0xda, 0x8c, 0xf6, 0xed, 0x4f, 0xb8, 0xa6, 0xfb, 0x3d, 0x40, 0x17, 0xc3, 0xe8, 0x43, 0x89, 0x5a, 0x92, 0xb7, 0x0a, 0xa7,
       0x4d, 0x1b, 0x7e, 0xbc, 0x9c, 0x98, 0x2c, 0xcf, 0x2e, 0xc4, 0x96, 0x8c, 0xc0, 0xcd, 0x55, 0xf1, 0x2a, 0xf4, 0x66, 0x0c};
   unsigned char signature[64], other[64], public[32];
-  crypto_sign(pair, STR("\x72"), signature);
+  crypto_pair_sign(pair, STR("\x72"), signature);
   assert_hex(signature, 64, "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
                             "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00");
-  crypto_sign_pair(other, public);
+  crypto_pair_make(other, public);
   assert_memory_equal(other + 32, public, 32);
   assert_memory_not_equal(other, pair, 64);
 }

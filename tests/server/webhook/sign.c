@@ -73,7 +73,7 @@ static void while_two_secrets_live_both_sign(void **state) {
   unsigned char public[32];
   buf_init(&both, 4096);
   buf_init(&second, 4096);
-  crypto_sign_pair(keys.pair, public);
+  crypto_pair_make(keys.pair, public);
   for (int i = 0; i < 2; i++) {
     sign_secret_make(text);
     assert_true(sign_secret_read(str_from(text), &keys.secrets[i]));
