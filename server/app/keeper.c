@@ -11,6 +11,7 @@
 #include "payment/meters.h"
 #include "payment/post.h"
 #include "payment/reconcile.h"
+#include "payment/top_up_link.h"
 #include "payment/top_up_run.h"
 #include "payment/worker.h"
 #include "webhook/sender.h"
@@ -157,7 +158,8 @@ static int chore_payments(struct keeper *k, struct db *db) {
 static int chore_stripe(struct keeper *k, struct db *db) {
   if (!k->config.stripe) return 0;
   int r = worker_ask(db, k->config.stripe, EVENTS_AT_ONCE);
-  return r < 0 ? r : top_up_run(db, k->config.stripe);
+  if (r >= 0) r = top_up_run(db, k->config.stripe);
+  return r < 0 ? r : top_up_links(db, k->config.stripe);
 }
 
 // Tried again soon where Stripe could not be asked.

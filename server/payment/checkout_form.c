@@ -34,7 +34,8 @@ bool checkout_order(const struct checkout_wish *wish, struct uuid customer, stru
 // ---- the form
 
 // The names by which events are brought home: on the Session, and on what it makes, for metadata do not travel.
-static void metadata(struct buf *form, const char *of, const struct order *o) {
+// With the pack and how many, a database that was restored from before the order knows what it was.
+static void metadata(struct buf *form, const char *of, const struct order *o, int64_t quantity) {
   char path[96];
   const char *open = *of ? "[" : "", *close = *of ? "]" : "";
   (void)snprintf(path, sizeof path, "%s%smetadata%s[order_id]", of, open, close);
@@ -44,6 +45,10 @@ static void metadata(struct buf *form, const char *of, const struct order *o) {
   if (o->kind != ORDER_PURCHASE) return; // invoices of a plan pay for themselves, and are known by their lines
   (void)snprintf(path, sizeof path, "%s%smetadata%s[kind]", of, open, close);
   form_text(form, path, STR("credit_purchase"));
+  (void)snprintf(path, sizeof path, "%s%smetadata%s[product_id]", of, open, close);
+  form_id(form, path, "prd", o->product_id);
+  (void)snprintf(path, sizeof path, "%s%smetadata%s[quantity]", of, open, close);
+  form_int(form, path, quantity);
 }
 
 static void price_data(struct buf *form, const struct product *p, bool taxed) {
@@ -88,8 +93,8 @@ void checkout_form(const struct checkout_wish *wish, const struct order *order, 
     bought(form, wish);
   else
     form_text(form, "currency", wish->currency);
-  metadata(form, "", order);
-  metadata(form, makes[wish->mode], order);
+  metadata(form, "", order, wish->quantity);
+  metadata(form, makes[wish->mode], order, wish->quantity);
   if (wish->mode == CHECKOUT_PAYMENT && wish->save_payment_method)
     form_text(form, "payment_intent_data[setup_future_usage]", STR("off_session"));
 }

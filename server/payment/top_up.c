@@ -99,7 +99,16 @@ int top_up_link(struct db *db, struct uuid customer, struct str link) {
   db_params_init(&p);
   db_param_uuid(&p, customer);
   db_param_text(&p, link);
-  return db_run(db, STATEMENT_TOP_UP_LINK, &p, NULL) == 0 ? 0 : FAULT_DB;
+  if (db_run(db, STATEMENT_TOP_UP_LINK, &p, NULL) != 0) return FAULT_DB;
+  CLEANUP(buf_finish) struct buf out;
+  buf_init(&out, 8192);
+  struct json_writer w = json_writer(&out);
+  json_object_begin(&w);
+  json_member_id(&w, "customer", "cus", customer);
+  json_member_text(&w, "reason", "the bank wants the customer to confirm");
+  json_member_str(&w, "link", link);
+  json_object_end(&w);
+  return event_add(db, customer, EVENT_TOP_UP_ACTION_REQUIRED, buf_str(&out));
 }
 
 // ---- outcomes

@@ -33,6 +33,7 @@ int top_up_drop(struct db *db, struct uuid customer);
 int top_up_read(struct db *db, struct arena *arena, struct uuid customer, struct top_up *ret);
 int top_up_release(struct db *db, struct uuid customer); // another card, or by hand: it may try again
 int top_up_off(struct db *db, struct uuid customer, const char *problem); // the customer or its card is gone
+// Where the customer can act, and the event that says so. In a transaction.
 int top_up_link(struct db *db, struct uuid customer, struct str link);
 
 // ---- the decision, pure

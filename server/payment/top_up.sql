@@ -71,4 +71,6 @@ RETURNING (extract(epoch FROM now() - created_at) * 1000000)::bigint
 
 -- Who has to act and has no link yet.
 -- name: top_up_linkless
-SELECT customer_id FROM top_ups WHERE enabled AND state = 2 AND link IS NULL AND coalesce(retry_at <= now(), true) LIMIT 20
+UPDATE top_ups SET retry_at = now() + interval '2 minutes'
+WHERE customer_id IN (SELECT customer_id FROM top_ups WHERE enabled AND state = 2 AND link IS NULL AND coalesce(retry_at <= now(), true) LIMIT 20 FOR UPDATE SKIP LOCKED)
+RETURNING customer_id
