@@ -23,6 +23,7 @@ struct model_customer *model_customer_add(struct uuid id) {
   memset(c, 0, sizeof *c);
   c->id = id;
   c->version = 1;
+  c->top_up_at = -1;
   return c;
 }
 

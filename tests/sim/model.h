@@ -24,9 +24,11 @@ struct model_hold {
 };
 struct model_grant {
   struct uuid id;
-  int priority;
+  int source, priority;
   int64_t expires_at;
-  wide granted, left, consumed, expired;
+  struct str origin, currency;
+  int64_t paid; // -1: nothing
+  wide granted, left, consumed, expired, refunded, frozen;
 };
 struct model_paid {
   struct uuid grant; // nil: debt
@@ -70,6 +72,8 @@ struct model_customer {
   int64_t version, zone_offset;
   bool suspended;
   wide credit_limit, debt;
+  wide top_up_at; // -1: never
+  bool top_up_due;
   struct model_hold *holds;
   int hold_count;
   struct model_grant *grants;
@@ -83,6 +87,7 @@ struct model_customer {
   struct model_kept *kept;
   int kept_count;
   wide consumed; // in this batch
+  bool moved;    // in this batch: something was written of it
   struct uuid names[64]; // of the grants that the ledger makes itself, in order: what it called them
   int name_count, names_used;
 };
@@ -112,7 +117,9 @@ void model_forget(void);
 // A batch, then its operations one after the other as they were decided. `told` is what the product answered: it counts
 // only where two orders are equally right.
 void model_batch_begin(void);
+void model_batch_end(void);
 struct model_answer model_apply(const struct ledger_op *op, const struct model_moment *at, int told);
+void model_mark(struct model_customer *c, wide top_up_at);
 void model_moved(int32_t from, int32_t to, int64_t truly_now); // holds of a writer that came back
 void model_forget_keys(int64_t before, int64_t truly_now);
 

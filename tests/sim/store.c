@@ -80,6 +80,7 @@ static void money(const struct change *c) {
   c->customer->balance = c->money.balance;
   c->customer->held = c->money.held;
   c->customer->debt = c->money.debt;
+  c->customer->top_up_due = c->money.top_up_due;
 }
 
 static void version(const struct change *c) {
@@ -89,6 +90,15 @@ static void version(const struct change *c) {
 static void status(const struct change *c) {
   if (c->status.members & 16) c->customer->status = c->status.status;
   if (c->status.members & 128) c->customer->credit_limit = c->status.credit_limit;
+}
+
+static void top_up_mark(const struct change *c) {
+  c->customer->top_up_at = c->money.top_up_at;
+  c->customer->top_up_due = c->money.top_up_due;
+}
+
+static void top_up_enough(const struct change *c) {
+  c->customer->top_up_due = false;
 }
 
 static void key_new(const struct change *c) {
@@ -168,6 +178,8 @@ static void grant(const struct change *c) {
   g->left = c->grant.left;
   g->consumed = c->grant.consumed;
   g->expired = c->grant.expired;
+  g->refunded = c->grant.refunded;
+  g->frozen = c->grant.frozen;
 }
 
 static void call(const struct change *c) {
@@ -180,10 +192,27 @@ static void evidence(const struct change *c) {
     if (uuid_eq(of->calls.at[i].id, c->call.id) && of->calls.at[i].revision == c->call.revision) of->calls.at[i].evidence = true;
 }
 
+struct row_kind row_kinds[ROW_KINDS] = {
+    [1] = {.name = "consume", .balance = -1, .consumed = 1},
+    [2] = {.name = "grant", .balance = 1},
+    [3] = {.name = "repay", .consumed = 1},
+    [4] = {.name = "expire", .balance = -1, .expired = 1},
+    [5] = {.name = "reverse", .balance = 1, .consumed = -1},
+    [6] = {.name = "recall", .consumed = -1},
+    [7] = {.name = "refund", .balance = -1, .refunded = 1},
+    [8] = {.name = "freeze", .balance = -1, .frozen = 1},
+    [9] = {.name = "restore", .balance = 1, .refunded = -1},
+    [10] = {.name = "thaw", .balance = 1, .frozen = -1},
+    [11] = {.name = "lose", .refunded = 1, .frozen = -1},
+    [12] = {.name = "contest", .refunded = -1, .frozen = 1},
+    [13] = {.name = "unexpire", .balance = 1, .expired = -1},
+};
+
 static void transfer(const struct change *c) {
-  static const int effects[] = {0, -1, 1, 0, -1, 1}; // of its kind on the balance
-  ASSERT(c->transfer.kind >= 1 && c->transfer.kind <= 5);
-  c->customer->effect += effects[c->transfer.kind] * c->transfer.amount;
+  ASSERT(c->transfer.kind >= 1 && c->transfer.kind < ROW_KINDS);
+  struct row_kind *kind = &row_kinds[c->transfer.kind];
+  kind->count++;
+  c->customer->effect += (amount_wide)kind->balance * c->transfer.amount;
   *vec_add(&c->customer->transfers) = c->transfer;
 }
 
@@ -205,6 +234,7 @@ void change_apply(const struct change *c) {
   static void (*const apply[])(const struct change *) = {
       [CHANGE_WRITER_NEW] = writer_new, [CHANGE_WRITER_SEQ] = writer_seq, [CHANGE_WRITER_EPOCH] = writer_epoch,
       [CHANGE_WRITER_LEASE] = writer_lease, [CHANGE_BALANCE] = money, [CHANGE_VERSION] = version, [CHANGE_STATUS] = status,
+      [CHANGE_TOP_UP_MARK] = top_up_mark, [CHANGE_TOP_UP_ENOUGH] = top_up_enough,
       [CHANGE_KEY_NEW] = key_new, [CHANGE_KEY_REVOKED] = key_revoked, [CHANGE_LIMIT_NEW] = limit_new,
       [CHANGE_LIMIT_AMOUNT] = limit_amount, [CHANGE_LIMIT_GONE] = limit_gone, [CHANGE_BUCKET] = bucket,
       [CHANGE_HOLD_NEW] = hold_new, [CHANGE_HOLD] = hold, [CHANGE_HOLD_WRITER] = hold_writer, [CHANGE_HOLD_GONE] = hold_gone,
