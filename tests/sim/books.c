@@ -160,6 +160,7 @@ static void check_grants(const struct row_customer *c) {
   }
   SAME(c, "balance = what the grants have left - debt", c->balance, left - c->debt);
   SAME(c, "balance = the sum of the transfers", c->balance, c->effect);
+  sound(c->debt == 0 || left == 0, c, "nobody owes while something is left", left, 0);
 }
 
 static void check_held(const struct row_customer *c) {

@@ -26,14 +26,18 @@ static void pay(struct model_call *call, struct uuid grant, wide part) {
   if (part > 0) *MODEL_ADD(call->paid, call->paid_count) = (struct model_paid){grant, part};
 }
 
+static struct model_grant *burns_first(struct model_customer *c) {
+  struct model_grant *first = NULL;
+  for (int i = 0; i < c->grant_count; i++)
+    if (c->grants[i].left > 0 && (!first || burns_before(&c->grants[i], first))) first = &c->grants[i];
+  return first;
+}
+
 // By priority, then earliest expiry, then oldest; what nobody covers is debt.
 void credits_burn(struct model_customer *c, struct model_call *call, wide charge) {
+  struct model_grant *first;
   c->consumed += charge;
-  while (charge > 0) {
-    struct model_grant *first = NULL;
-    for (int i = 0; i < c->grant_count; i++)
-      if (c->grants[i].left > 0 && (!first || burns_before(&c->grants[i], first))) first = &c->grants[i];
-    if (!first) break;
+  while (charge > 0 && (first = burns_first(c))) {
     wide part = least(first->left, charge);
     first->left -= part;
     first->consumed += part;
@@ -153,7 +157,7 @@ void credits_expire(struct model_customer *c, struct model_grant *g, wide gone) 
 
 // ---- reversals
 
-// What is left goes first, then what had expired, and what was spent is owed.
+// What is left goes first, then what had expired, and what was spent is owed. Nobody owes while something is left.
 struct taking {
   wide left, expired, spent;
 };
@@ -195,4 +199,5 @@ void credits_reverse(struct model_customer *c, const struct ledger_op *op, int64
   g->consumed -= t.spent;
   c->debt += t.spent;
   if (more < 0) return_to(c, g, -more, now);
+  for (struct model_grant *other; c->debt > 0 && (other = burns_first(c));) repay(c, other);
 }
