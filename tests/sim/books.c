@@ -163,6 +163,17 @@ static void check_grants(const struct row_customer *c) {
   sound(c->debt == 0 || left == 0, c, "nobody owes while something is left", left, 0);
 }
 
+// Whatever way credits went, over which grants: a customer has what was given, less what the calls cost, what ran out and what
+// was taken back.
+static void check_given(const struct row_customer *c, const struct model_customer *m) {
+  wide has = m->given - c->charged;
+  for (size_t i = 0; i < c->grants.count; i++) {
+    const struct row_grant *g = &c->grants.at[i];
+    has -= (wide)g->expired + g->refunded + g->frozen;
+  }
+  SAME(c, "balance = given - charged - expired - refunded - frozen", c->balance, has);
+}
+
 static void check_held(const struct row_customer *c) {
   wide held = 0;
   for (size_t i = 0; i < c->holds.count; i++) held += c->holds.at[i]->amount;
@@ -232,6 +243,7 @@ static void check_places(const struct backend *b, struct row_customer *c) {
 
 static void check_rows(const struct row_customer *c) {
   check_grants(c);
+  check_given(c, model_customer(c->id));
   check_held(c);
   compare_customer(c, model_customer(c->id));
 }

@@ -76,6 +76,7 @@ struct model_grant *credits_bought(struct model_customer *c, struct str origin) 
 
 void credits_grant(struct model_customer *c, const struct ledger_op *op) {
   struct model_grant *g = grant_add(c, op->id, op->grant.source, op->grant.priority, op->grant.expires_at, op->grant.amount);
+  c->given += op->grant.amount;
   g->origin = op->grant.origin;
   g->currency = op->grant.currency;
   if (op->grant.currency.len > 0) g->paid = op->grant.paid;
@@ -84,10 +85,11 @@ void credits_grant(struct model_customer *c, const struct ledger_op *op) {
 
 // ---- giving back
 
-// To a grant whose time has run out it comes as a new one of the same kind, for a while. Debt is repaid first.
+// To a grant whose time has run out it comes as a new one of the same kind, for a while: the old one has given it, so there it
+// is spent. Debt is repaid first.
 static void return_to(struct model_customer *c, struct model_grant *g, wide part, int64_t now) {
   if (g->expires_at && g->expires_at <= now) {
-    g->expired += part;
+    g->consumed += part;
     g = grant_add(c, name_next(c), g->source, g->priority, now + GRACE_US, part);
   } else g->left += part;
   repay(c, g);

@@ -72,6 +72,7 @@ struct model_customer {
   int64_t version, zone_offset;
   bool suspended;
   wide credit_limit, debt;
+  wide given; // by operations, in all
   wide top_up_at; // -1: never
   bool top_up_due;
   struct model_hold *holds;

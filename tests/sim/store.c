@@ -183,6 +183,7 @@ static void grant(const struct change *c) {
 }
 
 static void call(const struct change *c) {
+  c->customer->charged += c->call.charge;
   *vec_add(&c->customer->calls) = c->call;
 }
 
@@ -206,6 +207,7 @@ struct row_kind row_kinds[ROW_KINDS] = {
     [11] = {.name = "lose", .refunded = 1, .frozen = -1},
     [12] = {.name = "contest", .refunded = -1, .frozen = 1},
     [13] = {.name = "unexpire", .balance = 1, .expired = -1},
+    [14] = {.name = "renew", .balance = -1, .consumed = 1},
 };
 
 static void transfer(const struct change *c) {

@@ -76,7 +76,8 @@ struct row_customer {
   int64_t zone_offset; // microseconds east of Greenwich
   int short_policy;
   int64_t short_debt;
-  amount_wide effect; // what its transfers add up to
+  amount_wide effect;  // what its transfers add up to
+  amount_wide charged; // and its calls
   struct row_lock lock;
   vec(struct row_limit) limits;
   vec(struct row_grant) grants;
@@ -138,5 +139,5 @@ struct row_kind {
   int balance, consumed, expired, refunded, frozen;
   uint64_t count; // over all worlds: a movement that was never made proves nothing
 };
-#define ROW_KINDS 14
+#define ROW_KINDS 15
 extern struct row_kind row_kinds[ROW_KINDS]; // by number; 0: none

@@ -175,8 +175,24 @@ static void what_comes_back_to_an_expired_grant_is_a_new_one_with_grace(void **s
   assert_int_equal(stand(w, 0, 0), LEDGER_DONE);
   assert_int_equal(c->balance, 100);
   assert_int_equal(c->grant_count, 2);
-  assert_int_equal(the_grant(c)->expired, 100);
+  assert_int_equal(the_grant(c)->consumed, 100);
   assert_int_equal(the_grant(c)->left, 0);
+}
+
+// The new grant has what the old one gave: to take that from the old one as if it had expired would leave it to the customer.
+static void and_is_taken_with_it_when_the_payment_is_reversed_again(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = buyer(w, 0);
+  c->grants[0].expires_at = NOW - 1;
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(stand(w, 0, 100), LEDGER_DONE);
+    assert_int_equal(c->balance, 0);
+    assert_int_equal(stand(w, 0, 0), LEDGER_DONE);
+    assert_int_equal(c->balance, 100);
+  }
+  assert_int_equal(stand(w, 100, 0), LEDGER_DONE);
+  assert_int_equal(c->balance, 0);
+  assert_int_equal(c->debt, 0);
 }
 
 static void an_amount_that_cannot_be_counted_is_refused(void **state) {
@@ -260,6 +276,7 @@ int main(void) {
       T(targets_above_the_grant_are_the_grant),
       T(expired_credits_are_taken_before_spent_ones_are_owed),
       T(what_comes_back_to_an_expired_grant_is_a_new_one_with_grace),
+      T(and_is_taken_with_it_when_the_payment_is_reversed_again),
       T(an_amount_that_cannot_be_counted_is_refused),
       T(a_call_undone_after_its_grant_was_reversed_lowers_what_is_owed),
       T(only_the_last_word_counts),
