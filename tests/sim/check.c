@@ -6,6 +6,7 @@
 #include "door.h"
 #include "fiber.h"
 #include "ledger/batch.h"
+#include "told.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -272,6 +273,7 @@ static void check_batch(const struct backend *b, const struct note *n) {
     for (size_t i = 0; i < n->count; i++)
       if ((sorted->ops[i].op.kind == LEDGER_SWEEP) == last) check_one(sorted->ops[i].record, &sorted->ops[i].op, &at);
   model_batch_end();
+  told_check(b);
   mem_free(sorted);
 }
 
@@ -288,6 +290,7 @@ static void config_apply(const struct intent *i) {
   case INTENT_REVOKE: model_key(c, i->object)->revoked_at = fiber_now(); break;
   case INTENT_STATUS: c->suspended = i->suspended; break;
   case INTENT_CREDIT: c->credit_limit = i->credit_limit; break;
+  case INTENT_LOW: c->low_balance = i->low_balance; break;
   case INTENT_TOP_UP_MARK: model_mark(c, i->top_up_at); break;
   case INTENT_TOP_UP_ENOUGH: c->top_up_due = false; break;
   case INTENT_LIMIT: *MODEL_ADD(c->limits, c->limit_count) = i->limit; break;

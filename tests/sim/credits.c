@@ -61,6 +61,7 @@ static struct model_grant *grant_add(struct model_customer *c, struct uuid id, i
   struct model_grant *g = MODEL_ADD(c->grants, c->grant_count);
   *g = (struct model_grant){.id = id, .source = source, .priority = priority, .expires_at = expires_at, .granted = given, .left = given,
                             .paid = -1};
+  tell(c, "grant.created", id, given, 0);
   return g;
 }
 
@@ -154,7 +155,8 @@ void credits_give_back(struct model_customer *c, struct model_call *call, wide b
 void credits_expire(struct model_customer *c, struct model_grant *g, wide gone) {
   g->left -= gone;
   g->expired += gone;
-  c->moved |= gone > 0;
+  c->moved = true;
+  tell(c, "grant.expired", g->id, gone, 0);
 }
 
 // ---- reversals

@@ -51,7 +51,12 @@ struct model_limit {
   wide level; // a rate: what was in it at the last draw
   int64_t drawn_at;
   int64_t window_start, window_end;
-  wide used;
+  wide used, used_before; // before: this batch
+};
+struct model_told { // what the outside hears of a batch, and two numbers that come with it
+  const char *type;
+  struct uuid of; // the grant, the limit; nil: the customer
+  wide a, b;
 };
 struct model_key {
   struct uuid id;
@@ -87,8 +92,13 @@ struct model_customer {
   int key_count;
   struct model_kept *kept;
   int kept_count;
-  wide consumed; // in this batch
-  bool moved;    // in this batch: something was written of it
+  wide low_balance; // 0 or below: none
+  // in this batch
+  wide consumed, balance_before, settled;
+  int settled_count;
+  bool moved; // something was written of it
+  struct model_told *told;
+  int told_count;
   struct uuid names[64]; // of the grants that the ledger makes itself, in order: what it called them
   int name_count, names_used;
 };
@@ -118,7 +128,7 @@ void model_forget(void);
 // A batch, then its operations one after the other as they were decided. `told` is what the product answered: it counts
 // only where two orders are equally right.
 void model_batch_begin(void);
-void model_batch_end(void);
+void model_batch_end(void); // what it tells stands in each customer's `told` until the next one
 struct model_answer model_apply(const struct ledger_op *op, const struct model_moment *at, int told);
 void model_mark(struct model_customer *c, wide top_up_at);
 void model_moved(int32_t from, int32_t to, int64_t truly_now); // holds of a writer that came back

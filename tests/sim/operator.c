@@ -64,6 +64,13 @@ static bool credit(struct db *db, const struct world_customer *c, struct intent 
   return customer_update(db, CUSTOMER_CREDIT_LIMIT, &now) == CUSTOMER_DONE;
 }
 
+static bool low(struct db *db, const struct world_customer *c, struct intent *i, struct model_customer *m) {
+  struct customer now = {.id = c->id, .low_balance = chance_one_in(3) ? 0 : chance_below(90) * c->scale};
+  (void)m;
+  *i = (struct intent){.kind = INTENT_LOW, .customer = c->id, .low_balance = now.low_balance};
+  return customer_update(db, CUSTOMER_LOW_BALANCE, &now) == CUSTOMER_DONE;
+}
+
 // ---- buying by itself
 
 static bool top_up_mark(struct db *db, const struct world_customer *c, struct intent *i, struct model_customer *m) {
@@ -129,17 +136,25 @@ static size_t valid_keys(const struct model_customer *m) {
 
 static change *any_change(const struct world_customer *c) {
   struct model_customer *m = model_customer(c->id);
-  static change *const changes[] = {key_new, key_revoke, status, credit, limit_new, limit_change, limit_drop, top_up_mark, top_up_enough, top_up_enough};
+  static change *const changes[] = {key_new, key_revoke, status, credit, low, limit_new, limit_change, limit_drop, top_up_mark, top_up_enough, top_up_enough};
   if (valid_keys(m) == 0) return key_new;
   if (m->suspended && chance_one_in(2)) return status;
   return changes[chance_below(ARRAY_LEN(changes))];
 }
 
+// Endpoints for events come and go.
+static void listen(void) {
+  store.told = chance_one_in(2);
+  store.told_usage = store.told && chance_one_in(2);
+}
+
 static void operate(void *arg) {
   struct db *db = NULL;
   (void)arg;
+  listen();
   while (!world.stopping) {
     fiber_sleep(chance_between(1000, 40000));
+    if (chance_one_in(40)) listen();
     db = world_db(db);
     const struct world_customer *c = world_customer_any();
     if (!db || world.stopping) continue;

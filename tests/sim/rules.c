@@ -11,8 +11,14 @@ void model_batch_begin(void) {
   batch++;
   for (int i = 0; i < model_customer_count(); i++) {
     struct model_customer *c = model_customer_at(i);
-    c->consumed = 0;
+    c->consumed = c->settled = 0;
+    c->balance_before = model_balance(c);
+    c->settled_count = 0;
     c->moved = false;
+    free(c->told);
+    c->told = NULL;
+    c->told_count = 0;
+    for (int k = 0; k < c->limit_count; k++) c->limits[k].used_before = c->limits[k].used;
     c->name_count = c->names_used = 0;
   }
 }
@@ -22,9 +28,32 @@ static bool is_low(const struct model_customer *c) {
   return c->top_up_at >= 0 && model_balance(c) - model_held(c) <= c->top_up_at;
 }
 
+// A mark is told when it was passed, in whatever direction.
+static void tell_balance(struct model_customer *c) {
+  wide before = c->balance_before, after = model_balance(c), mark = unless_negative(c->low_balance);
+  struct uuid itself = {{0}};
+  if (mark > 0 && before > mark && after <= mark) tell(c, "balance.low", itself, after, c->debt);
+  if (before > 0 && after <= 0) tell(c, "balance.exhausted", itself, after, c->debt);
+  if (before <= mark && after > mark) tell(c, "balance.refilled", itself, after, c->debt);
+}
+
+static void tell_budgets(struct model_customer *c) {
+  for (int i = 0; i < c->limit_count; i++) {
+    const struct model_limit *l = &c->limits[i];
+    if (l->measure != 2 || l->amount == 0) continue;
+    bool all = l->used_before < l->amount && l->used >= l->amount;
+    bool most = l->used_before * 5 < l->amount * 4 && l->used * 5 >= l->amount * 4;
+    if (all) tell(c, "limit.reached", l->id, l->used, l->amount);
+    else if (most) tell(c, "budget.threshold", l->id, l->used, l->amount);
+  }
+}
+
 void model_batch_end(void) {
   for (int i = 0; i < model_customer_count(); i++) {
     struct model_customer *c = model_customer_at(i);
+    tell_balance(c);
+    tell_budgets(c);
+    if (c->settled_count > 0) tell(c, "usage.settled", (struct uuid){{0}}, c->settled, c->settled_count);
     if (c->moved && is_low(c)) c->top_up_due = true;
   }
 }
@@ -131,7 +160,7 @@ static void roll(const struct model_customer *c, struct model_limit *l, int64_t 
   if (start <= l->window_start) return;
   l->window_start = start;
   l->window_end = next * DAY_US - c->zone_offset;
-  l->used = 0;
+  l->used = l->used_before = 0;
 }
 
 static wide rate_now(const struct model_limit *l, int64_t now) {
@@ -214,10 +243,17 @@ static void extend(struct model_customer *c, const struct ledger_op *op, const s
   a->result = LEDGER_DONE;
 }
 
+static void note_settled(struct model_customer *c, int state, wide difference) {
+  if (state != CALL_SETTLED && state != CALL_VOIDED) return;
+  c->settled += difference;
+  c->settled_count++;
+}
+
 static struct model_call *call_add(struct model_customer *c, const struct model_hold *h, int state, unsigned flags, wide charge, int64_t usage) {
   struct model_call *call = MODEL_ADD(c->calls, c->call_count);
   *call = (struct model_call){.id = h->call, .key = h->key, .state = state, .flags = flags, .charge = charge, .usage = usage, .batch = batch};
   if (charge > h->amount) call->flags |= CALL_ABOVE_HOLD;
+  note_settled(c, state, charge);
   return call;
 }
 
@@ -250,6 +286,7 @@ static void correct(struct model_customer *c, struct model_call *call, int state
   if (difference > 0) credits_burn(c, call, difference);
   else credits_give_back(c, call, -difference, at->now);
   correct_budgets(c, call, difference);
+  note_settled(c, state, difference);
   call->state = state;
   call->flags = flags | CALL_LATE;
   call->charge = charge;

@@ -26,6 +26,10 @@ static inline wide unless_negative(wide a) {
   return a > 0 ? a : 0;
 }
 
+static inline void tell(struct model_customer *c, const char *type, struct uuid of, wide a, wide b) {
+  *MODEL_ADD(c->told, c->told_count) = (struct model_told){type, of, a, b};
+}
+
 // ---- credits.c
 bool credits_cover(const struct model_customer *c, wide more, wide debt_allowed);
 bool credits_fit(const struct model_customer *c, wide charge); // whether amounts can count what is left after it

@@ -89,6 +89,7 @@ static bool customer_update(struct backend *b, const struct db_params *p, struct
   w->status.members = (int)arg_i64(p, 1);
   w->status.status = (int)arg_i64(p, 3);
   w->status.credit_limit = arg_i64(p, 4);
+  w->status.low_balance = arg_i64(p, 5);
   return true;
 }
 

@@ -297,6 +297,23 @@ static bool insert_onces(struct backend *b, const struct db_params *p, struct db
   return true;
 }
 
+// ---- what is told
+
+static bool insert_events(struct backend *b, const struct db_params *p, struct db_result **ret) {
+  (void)ret;
+  struct walk id = walk_begin(p, 1), of = walk_begin(p, 2), type = walk_begin(p, 3), data = walk_begin(p, 4);
+  while (walk_more(&id)) {
+    struct uuid event = walk_uuid(&id);
+    struct change *w = backend_change(b, CHANGE_EVENT, store_customer(walk_uuid(&of)));
+    w->event.id = event;
+    w->event.type = store_text(walk_bytes(&type));
+    w->event.data = store_text(walk_bytes(&data));
+    for (const struct change *c = b->changes.at; c < w; c++)
+      constraint(c->kind != CHANGE_EVENT || !uuid_eq(c->event.id, event), "one event of an id");
+  }
+  return true;
+}
+
 const struct sql_statement sql_writes[] = {
     {STATEMENT_LEDGER_WRITE_CUSTOMERS, write_customers},
     {STATEMENT_LEDGER_WRITE_BUCKETS, write_buckets},
@@ -310,5 +327,6 @@ const struct sql_statement sql_writes[] = {
     {STATEMENT_LEDGER_INSERT_TRANSFERS, insert_transfers},
     {STATEMENT_LEDGER_DELETE_IDEMPOTENCY, delete_onces},
     {STATEMENT_LEDGER_INSERT_IDEMPOTENCY, insert_onces},
+    {STATEMENT_LEDGER_INSERT_EVENTS, insert_events},
     {0},
 };

@@ -27,8 +27,10 @@ static bool fence(struct backend *b, const struct db_params *p, struct db_result
   backend_change(b, CHANGE_WRITER_SEQ, NULL)->writer =
       (struct row_writer){.id = w->id, .epoch = epoch, .seq = seq, .lease_until = b->fenced_at + arg_i64(p, 4)};
   result_i64(*ret, b->fenced_at);
-  result_i64(*ret, store.told);
-  result_i64(*ret, store.told_usage);
+  b->told = store.told;
+  b->told_usage = store.told_usage;
+  result_i64(*ret, b->told);
+  result_i64(*ret, b->told_usage);
   return true;
 }
 

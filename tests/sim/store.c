@@ -90,6 +90,7 @@ static void version(const struct change *c) {
 static void status(const struct change *c) {
   if (c->status.members & 16) c->customer->status = c->status.status;
   if (c->status.members & 128) c->customer->credit_limit = c->status.credit_limit;
+  if (c->status.members & 1024) c->customer->low_balance = c->status.low_balance ? c->status.low_balance : -1;
 }
 
 static void top_up_mark(const struct change *c) {
@@ -232,6 +233,11 @@ static void forget(const struct change *c) {
   LIST_DROP(c->customer->onces, c->customer->onces.at[i].created_at < c->before);
 }
 
+// Who sends it on takes it out again at once, for all that anybody here knows.
+static void event(const struct change *c) {
+  (void)c;
+}
+
 void change_apply(const struct change *c) {
   static void (*const apply[])(const struct change *) = {
       [CHANGE_WRITER_NEW] = writer_new, [CHANGE_WRITER_SEQ] = writer_seq, [CHANGE_WRITER_EPOCH] = writer_epoch,
@@ -241,6 +247,7 @@ void change_apply(const struct change *c) {
       [CHANGE_LIMIT_AMOUNT] = limit_amount, [CHANGE_LIMIT_GONE] = limit_gone, [CHANGE_BUCKET] = bucket,
       [CHANGE_HOLD_NEW] = hold_new, [CHANGE_HOLD] = hold, [CHANGE_HOLD_WRITER] = hold_writer, [CHANGE_HOLD_GONE] = hold_gone,
       [CHANGE_GRANT_NEW] = grant_new, [CHANGE_GRANT] = grant, [CHANGE_CALL] = call, [CHANGE_EVIDENCE] = evidence,
-      [CHANGE_TRANSFER] = transfer, [CHANGE_ONCE] = once, [CHANGE_ONCE_GONE] = once_gone, [CHANGE_FORGET] = forget};
+      [CHANGE_TRANSFER] = transfer, [CHANGE_ONCE] = once, [CHANGE_ONCE_GONE] = once_gone, [CHANGE_FORGET] = forget,
+      [CHANGE_EVENT] = event};
   apply[c->kind](c);
 }

@@ -113,6 +113,7 @@ enum change_kind {
   CHANGE_LIMIT_NEW, CHANGE_LIMIT_AMOUNT, CHANGE_LIMIT_GONE, CHANGE_BUCKET,
   CHANGE_HOLD_NEW, CHANGE_HOLD, CHANGE_HOLD_WRITER, CHANGE_HOLD_GONE,
   CHANGE_GRANT_NEW, CHANGE_GRANT, CHANGE_CALL, CHANGE_EVIDENCE, CHANGE_TRANSFER, CHANGE_ONCE, CHANGE_ONCE_GONE, CHANGE_FORGET,
+  CHANGE_EVENT,
 };
 struct change {
   enum change_kind kind;
@@ -120,7 +121,7 @@ struct change {
   union {
     struct row_writer writer;
     struct { int64_t balance, held, debt, top_up_at; bool top_up_due; } money;
-    struct { int status, members; int64_t credit_limit; } status;
+    struct { int status, members; int64_t credit_limit, low_balance; } status;
     struct row_key key;
     struct row_limit limit;
     struct row_hold hold;
@@ -128,6 +129,7 @@ struct change {
     struct row_call call;
     struct row_transfer transfer;
     struct row_once once;
+    struct { struct uuid id; struct str type, data; } event;
     int64_t before;
   };
 };

@@ -51,6 +51,7 @@ static void customer_add(void) {
   row->credit_limit = chance_one_in(3) ? chance_below(40) * c->scale : 0;
   row->zone_offset = chance_between(-11, 12) * INT64_C(3600000000);
   m->zone_offset = row->zone_offset;
+  m->low_balance = row->low_balance;
   m->credit_limit = row->credit_limit;
   *vec_add(&store.customers) = row;
 }
