@@ -13,7 +13,7 @@ WHERE c.id > $1::uuid AND c.id <= $2::uuid AND c.balance <> g.left_over - c.debt
 SELECT c.id, format('balance %s, transfers add up to %s', c.balance, t.effect)
 FROM customers c
 CROSS JOIN LATERAL (SELECT coalesce(sum(CASE kind WHEN 1 THEN -amount WHEN 2 THEN amount WHEN 3 THEN 0 WHEN 4 THEN -amount WHEN 5 THEN amount WHEN 6 THEN 0
-                                               WHEN 7 THEN -amount WHEN 8 THEN -amount WHEN 9 THEN amount WHEN 10 THEN amount WHEN 11 THEN 0 WHEN 12 THEN 0 WHEN 13 THEN amount END), 0) AS effect
+                                               WHEN 7 THEN -amount WHEN 8 THEN -amount WHEN 9 THEN amount WHEN 10 THEN amount WHEN 11 THEN 0 WHEN 12 THEN 0 WHEN 13 THEN amount WHEN 14 THEN -amount END), 0) AS effect
                     FROM transfers WHERE customer_id = c.id) t
 WHERE c.id > $1::uuid AND c.id <= $2::uuid AND c.balance <> t.effect
 
@@ -40,7 +40,7 @@ SELECT g.customer_id, format('grant %s: consumed %s, expired %s, refunded %s, fr
 FROM grants g
 LEFT JOIN (
   SELECT t.customer_id, leg.grant_id,
-         sum(CASE t.kind WHEN 1 THEN leg.amount WHEN 3 THEN leg.amount WHEN 5 THEN -leg.amount WHEN 6 THEN -leg.amount ELSE 0 END) AS consumed,
+         sum(CASE t.kind WHEN 1 THEN leg.amount WHEN 3 THEN leg.amount WHEN 5 THEN -leg.amount WHEN 6 THEN -leg.amount WHEN 14 THEN leg.amount ELSE 0 END) AS consumed,
          sum(CASE t.kind WHEN 4 THEN leg.amount WHEN 13 THEN -leg.amount ELSE 0 END) AS expired,
          sum(CASE t.kind WHEN 7 THEN leg.amount WHEN 9 THEN -leg.amount WHEN 11 THEN leg.amount WHEN 12 THEN -leg.amount ELSE 0 END) AS refunded,
          sum(CASE t.kind WHEN 8 THEN leg.amount WHEN 10 THEN -leg.amount WHEN 11 THEN -leg.amount WHEN 12 THEN leg.amount ELSE 0 END) AS frozen

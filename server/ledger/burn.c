@@ -90,12 +90,12 @@ static void paid_take(legs *paid, amount a, legs *taken) {
   }
 }
 
-
-// Its time has run out: what returned expires at once, and a new grant of the same kind takes its place for a while.
+// Its time has run out: what returned goes into a new grant of the same kind, for a while. It counts as spent, not as expired:
+// a reversal must not find there what the new grant has.
 static struct fold_grant *grant_renew(struct fold *f, struct fold_customer *c, struct fold_grant *old, amount a) {
   old->left -= a;
-  old->expired += a;
-  fold_transfer_add(f, c->id, TRANSFER_EXPIRE, &(struct fold_leg){old->id, a}, 1, "returned to an expired grant");
+  old->consumed += a;
+  fold_transfer_add(f, c->id, TRANSFER_RENEW, &(struct fold_leg){old->id, a}, 1, "returned to an expired grant");
   struct fold_grant *g =
       fold_grant_add(f, c, (struct fold_grant){.id = f->new_id(f->new_id_arg, f->now), .source = old->source, .priority = old->priority,
                                                .expires_at = f->now + FOLD_GRACE_US, .granted = a, .left = a,

@@ -1,6 +1,6 @@
 // A payment's refunds and disputes against the grant it bought. The operation says what is to stand as refunded and as
 // frozen; what moves is the difference, so that it may be repeated, and come in any order. What the grant has left goes
-// first, then what had expired, and what was spent already is owed.
+// first, then what had expired, and what was spent already is owed: other grants repay it with what they have left.
 #include "base/log.h"
 #include "ledger/fold.h"
 
@@ -51,6 +51,7 @@ static void take(struct fold *f, struct fold_customer *c, struct fold_grant *g, 
   g->refunded += refund;
   g->frozen += freeze;
   ASSERT(amount_sub(c->balance, a, &c->balance));
+  for (size_t i = 0; i < c->grant_count; i++) burn_repay(f, c, &c->grants[i]);
   if (a > 0 && fold_past_floor(c)) f->past_floor++;
 }
 

@@ -110,17 +110,19 @@ static void call(struct telling *t, const struct fold_call *call) {
   json_object_end(&t->w);
 }
 
-static void usage(struct telling *t, size_t first_call) {
+// One event, of as many calls as an amount can count the charges of: all, but where some give back the largest there are.
+// Returns where the next one begins.
+static size_t usage_event(struct telling *t, size_t at) {
   amount sum = 0;
   size_t count = 0;
   begin(t);
   json_key(&t->w, "calls");
   json_array_begin(&t->w);
-  for (size_t i = first_call; i < t->f->calls.count; i++) {
-    const struct fold_call *one = &t->f->calls.at[i];
+  for (; at < t->f->calls.count; at++) {
+    const struct fold_call *one = &t->f->calls.at[at];
     if (one->state != CALL_SETTLED && one->state != CALL_VOIDED) continue;
+    if (!amount_add(sum, one->charge, &sum)) break;
     call(t, one);
-    sum += one->charge;
     count++;
   }
   json_array_end(&t->w);
@@ -128,6 +130,11 @@ static void usage(struct telling *t, size_t first_call) {
   json_member_amount(&t->w, "charge", sum);
   json_member_amount(&t->w, "balance", t->c->balance);
   if (count > 0) end(t, EVENT_USAGE_SETTLED);
+  return at;
+}
+
+static void usage(struct telling *t, size_t first_call) {
+  for (size_t at = first_call; at < t->f->calls.count;) at = usage_event(t, at);
 }
 
 void fold_tell(struct fold *f, struct fold_customer *c, size_t first_call, size_t first_transfer) {

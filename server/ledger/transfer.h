@@ -1,7 +1,8 @@
 // The kinds of movement, and what each does to the customer's balance. The audit's SQL repeats the last column and a test
 // holds it against this one.
 //
-// A reversal of credits that are spent already makes the customer owe them: recall is what repay is backwards.
+// A reversal of credits that are spent already makes the customer owe them: recall is what repay is backwards. Credits that
+// return to a grant whose time has run out are spent on the grant that takes its place: renew, then grant.
 #pragma once
 
 //  id, number in SQL, name, from, to, effect on the balance (of the whole amount)
@@ -18,7 +19,8 @@
   X(THAW, 10, "thaw", "frozen", "available", 1)                \
   X(LOSE, 11, "lose", "frozen", "refunded", 0)                 \
   X(CONTEST, 12, "contest", "refunded", "frozen", 0)           \
-  X(UNEXPIRE, 13, "unexpire", "expired", "available", 1)
+  X(UNEXPIRE, 13, "unexpire", "expired", "available", 1)       \
+  X(RENEW, 14, "renew", "available", "consumed", -1)
 
 enum transfer_kind {
 #define X(id, number, name, from, to, effect) TRANSFER_##id = number,

@@ -34,12 +34,18 @@ static void compare_grants(const struct row_customer *c, struct model_customer *
     const struct row_grant *g = &c->grants.at[i];
     const struct model_grant *expected = grant_of(m, i, g->id);
     sound(expected != NULL, c, "a grant that nobody gave", (wide)i, -1);
+    SAME(c, "a grant's source", g->source, expected->source);
     SAME(c, "a grant's priority", g->priority, expected->priority);
     SAME(c, "a grant's expiry", g->expires_at, expected->expires_at);
     SAME(c, "what a grant gave", g->granted, expected->granted);
     SAME(c, "what a grant has left", g->left, expected->left);
     SAME(c, "what a grant has paid", g->consumed, expected->consumed);
     SAME(c, "what of a grant has expired", g->expired, expected->expired);
+    SAME(c, "what of a grant is refunded", g->refunded, expected->refunded);
+    SAME(c, "what of a grant is frozen", g->frozen, expected->frozen);
+    sound(str_eq(g->origin, expected->origin), c, "what a grant was given for", 0, 0);
+    SAME(c, "what was paid for a grant", g->paid, expected->paid);
+    sound(str_eq(g->currency, expected->currency), c, "in what a grant was paid", 0, 0);
   }
 }
 
@@ -97,6 +103,8 @@ static void compare_customer(const struct row_customer *c, struct model_customer
   SAME(c, "credit limit", c->credit_limit, m->credit_limit);
   SAME(c, "config_version", c->config_version, m->version);
   SAME(c, "suspended", c->status == 2, m->suspended);
+  SAME(c, "at what credits are bought", c->top_up_at, m->top_up_at);
+  SAME(c, "whether credits are to be bought", c->top_up_due, m->top_up_due);
   SAME(c, "number of known requests", c->onces.count, model_kept_count(m));
   compare_grants(c, m);
   compare_holds(c, m);
@@ -143,13 +151,27 @@ static void check_grants(const struct row_customer *c) {
   wide left = 0;
   for (size_t i = 0; i < c->grants.count; i++) {
     const struct row_grant *g = &c->grants.at[i];
-    SAME(c, "granted = left + consumed + expired", g->granted, (wide)g->left + g->consumed + g->expired);
+    SAME(c, "granted = left + consumed + expired + refunded + frozen", g->granted, (wide)g->left + g->consumed + g->expired + g->refunded + g->frozen);
     SAME(c, "what a grant paid is what the legs say", g->consumed, g->leg_consumed);
     SAME(c, "what of a grant expired is what the legs say", g->expired, g->leg_expired);
+    SAME(c, "what of a grant is refunded is what the legs say", g->refunded, g->leg_refunded);
+    SAME(c, "what of a grant is frozen is what the legs say", g->frozen, g->leg_frozen);
     left += g->left;
   }
   SAME(c, "balance = what the grants have left - debt", c->balance, left - c->debt);
   SAME(c, "balance = the sum of the transfers", c->balance, c->effect);
+  sound(c->debt == 0 || left == 0, c, "nobody owes while something is left", left, 0);
+}
+
+// Whatever way credits went, over which grants: a customer has what was given, less what the calls cost, what ran out and what
+// was taken back.
+static void check_given(const struct row_customer *c, const struct model_customer *m) {
+  wide has = m->given - c->charged;
+  for (size_t i = 0; i < c->grants.count; i++) {
+    const struct row_grant *g = &c->grants.at[i];
+    has -= (wide)g->expired + g->refunded + g->frozen;
+  }
+  SAME(c, "balance = given - charged - expired - refunded - frozen", c->balance, has);
 }
 
 static void check_held(const struct row_customer *c) {
@@ -169,6 +191,7 @@ static void check_held(const struct row_customer *c) {
 }
 
 static void legs_add(struct row_customer *c, const struct row_transfer *t) {
+  const struct row_kind *kind = &row_kinds[t->kind];
   wide sum = 0;
   for (size_t i = 0; i < t->leg_count; i++) {
     struct uuid id;
@@ -177,9 +200,10 @@ static void legs_add(struct row_customer *c, const struct row_transfer *t) {
     struct row_grant *g = store_grant(c, id);
     sum += part;
     if (!g) continue;
-    if (t->kind == 1 || t->kind == 3) g->leg_consumed += part;
-    if (t->kind == 5) g->leg_consumed -= part;
-    if (t->kind == 4) g->leg_expired += part;
+    g->leg_consumed += (wide)kind->consumed * part;
+    g->leg_expired += (wide)kind->expired * part;
+    g->leg_refunded += (wide)kind->refunded * part;
+    g->leg_frozen += (wide)kind->frozen * part;
   }
   SAME(c, "a transfer is the sum of its legs", t->amount, sum);
 }
@@ -219,6 +243,7 @@ static void check_places(const struct backend *b, struct row_customer *c) {
 
 static void check_rows(const struct row_customer *c) {
   check_grants(c);
+  check_given(c, model_customer(c->id));
   check_held(c);
   compare_customer(c, model_customer(c->id));
 }

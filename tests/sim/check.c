@@ -6,6 +6,7 @@
 #include "door.h"
 #include "fiber.h"
 #include "ledger/batch.h"
+#include "told.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ struct note {
 
 bool check_trace;
 static uint64_t world_seed, submitted, answered, steps;
+static uint64_t answers[LEDGER_REVERSE + 1][LEDGER_REFUSED + 1]; // of each kind of operation
 
 void check_begin(uint64_t seed) {
   world_seed = seed;
@@ -71,13 +73,22 @@ _Noreturn void __wrap_log_assert_failed(const char *expr, const char *file, int 
 }
 
 static const char *kind_name(enum ledger_kind kind) {
-  static const char *const names[] = {"ADMIT", "EXTEND", "SETTLE", "SWEEP", "GRANT", "EXPIRE", "VOID"};
+  static const char *const names[] = {"ADMIT", "EXTEND", "SETTLE", "SWEEP", "GRANT", "EXPIRE", "VOID", "REVERSE"};
   return names[kind];
 }
 
 static const char *result_name(int result) {
   static const char *const names[] = {"DONE", "STALE", "SHORT", "LIMITED", "DUPLICATE", "REUSED", "UNKNOWN", "GONE", "REFUSED"};
   return result >= 0 && result <= 8 ? names[result] : fault_name(result);
+}
+
+void check_tell(void) {
+  for (int kind = 0; kind <= LEDGER_REVERSE; kind++) {
+    printf("%10s", kind_name((enum ledger_kind)kind));
+    for (int r = 0; r <= LEDGER_REFUSED; r++)
+      if (answers[kind][r]) printf(" %llu %s", (unsigned long long)answers[kind][r], result_name(r));
+    putchar('\n');
+  }
 }
 
 static const char *id_text(struct uuid id) { // the last of its bytes tell it apart
@@ -88,13 +99,24 @@ static const char *id_text(struct uuid id) { // the last of its bytes tell it ap
   return text;
 }
 
-static const char *describe(const struct ledger_op *op) {
+static const char *details(const struct ledger_op *op) {
   static char out[512];
-  (void)snprintf(out, sizeof out,
-                 "%s of %s by %s: hold %lld, charge %lld, state %d, flags %u, version %lld, writer %d, limits %zu, once '%.*s'%s%s%s",
-                 kind_name(op->kind), id_text(op->id), id_text(op->customer), (long long)op->hold, (long long)op->charge, (int)op->state,
-                 op->flags, (long long)op->config_version, op->writer, op->limit_count, STR_ARG(op->idempotency_key),
-                 op->retry ? ", a retry" : "", op->undelivered ? ", undelivered" : "", op->late ? ", late" : "");
+  if (op->kind == LEDGER_GRANT)
+    (void)snprintf(out, sizeof out, "amount %lld, expires at %lld, origin '%.*s'", (long long)op->grant.amount, (long long)op->grant.expires_at,
+                   STR_ARG(op->grant.origin));
+  else if (op->kind == LEDGER_REVERSE)
+    (void)snprintf(out, sizeof out, "origin '%.*s', refunded %lld, frozen %lld", STR_ARG(op->grant.origin), (long long)op->reverse.refunded,
+                   (long long)op->reverse.frozen);
+  else
+    (void)snprintf(out, sizeof out, "hold %lld, charge %lld, state %d, flags %u, version %lld, writer %d, limits %zu", (long long)op->hold,
+                   (long long)op->charge, (int)op->state, op->flags, (long long)op->config_version, op->writer, op->limit_count);
+  return out;
+}
+
+static const char *describe(const struct ledger_op *op) {
+  static char out[768];
+  (void)snprintf(out, sizeof out, "%s of %s by %s: %s, once '%.*s'%s%s%s", kind_name(op->kind), id_text(op->id), id_text(op->customer), details(op),
+                 STR_ARG(op->idempotency_key), op->retry ? ", a retry" : "", op->undelivered ? ", undelivered" : "", op->late ? ", late" : "");
   return out;
 }
 
@@ -113,6 +135,7 @@ static void on_answer(struct ledger_op *op) {
   r->answered = true;
   answered++;
   bool definite = op->result >= 0;
+  if (definite) answers[op->kind][op->result]++;
   if (definite && !r->committed && !(op->result == LEDGER_REFUSED && r->poison))
     check_fail("answered %s, but no commit had it: %s", result_name(op->result), describe(op));
   if (!definite && r->committed && op->result != FAULT_DB_UNKNOWN)
@@ -128,7 +151,7 @@ static void on_answer(struct ledger_op *op) {
 int __wrap_ledger_submit(struct ledger *l, struct ledger_op *op) {
   struct record *r = mem_alloc(sizeof *r);
   *r = (struct record){.number = ++submitted, .done = op->done, .arg = op->arg};
-  struct str texts[] = {op->usage, op->about, op->evidence, op->idempotency_key, op->grant.reason};
+  struct str texts[] = {op->usage, op->about, op->evidence, op->idempotency_key, op->grant.reason, op->grant.origin, op->grant.currency};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++) r->poison |= text_is_poison(texts[i]);
   op->done = on_answer;
   op->arg = r;
@@ -177,7 +200,7 @@ static bool agrees(const struct ledger_op *op, const struct model_answer *a) {
   if (op->balance != a->balance || op->held != a->held || op->debt != a->debt || op->credit_limit != a->credit_limit) return false;
   if (a->charged >= 0 && op->charged != a->charged) return false;
   if (a->result == LEDGER_LIMITED) return uuid_eq(op->limit, a->limit) && op->left == a->left && op->refills_at == a->refills_at;
-  bool tells = a->result == LEDGER_DUPLICATE || a->result == LEDGER_REUSED;
+  bool tells = a->result == LEDGER_DUPLICATE || a->result == LEDGER_REUSED || op->kind == LEDGER_REVERSE;
   return !tells || op->kind == LEDGER_VOID || is_one_of(op->existing, a);
 }
 
@@ -249,6 +272,8 @@ static void check_batch(const struct backend *b, const struct note *n) {
   for (int last = 0; last < 2; last++)
     for (size_t i = 0; i < n->count; i++)
       if ((sorted->ops[i].op.kind == LEDGER_SWEEP) == last) check_one(sorted->ops[i].record, &sorted->ops[i].op, &at);
+  model_batch_end();
+  told_check(b);
   mem_free(sorted);
 }
 
@@ -257,7 +282,7 @@ static void check_batch(const struct backend *b, const struct note *n) {
 static void config_apply(const struct intent *i) {
   struct model_customer *c = model_customer(i->customer);
   struct model_limit *l = model_limit(c, i->object);
-  c->version++;
+  if (i->kind != INTENT_TOP_UP_ENOUGH) c->version++;
   switch (i->kind) {
   case INTENT_KEY:
     *MODEL_ADD(c->keys, c->key_count) = (struct model_key){.id = i->object, .made_at = fiber_now(), .expires_at = i->expires_at};
@@ -265,6 +290,9 @@ static void config_apply(const struct intent *i) {
   case INTENT_REVOKE: model_key(c, i->object)->revoked_at = fiber_now(); break;
   case INTENT_STATUS: c->suspended = i->suspended; break;
   case INTENT_CREDIT: c->credit_limit = i->credit_limit; break;
+  case INTENT_LOW: c->low_balance = i->low_balance; break;
+  case INTENT_TOP_UP_MARK: model_mark(c, i->top_up_at); break;
+  case INTENT_TOP_UP_ENOUGH: c->top_up_due = false; break;
   case INTENT_LIMIT: *MODEL_ADD(c->limits, c->limit_count) = i->limit; break;
   case INTENT_LIMIT_AMOUNT: l->amount = i->limit.amount; break;
   case INTENT_LIMIT_GONE: *l = c->limits[--c->limit_count]; break;

@@ -4,12 +4,13 @@
 #include "model.h"
 
 // What an operator's transaction means to change.
-enum intent_kind { INTENT_KEY, INTENT_REVOKE, INTENT_STATUS, INTENT_CREDIT, INTENT_LIMIT, INTENT_LIMIT_AMOUNT, INTENT_LIMIT_GONE };
+enum intent_kind { INTENT_KEY, INTENT_REVOKE, INTENT_STATUS, INTENT_CREDIT, INTENT_LIMIT, INTENT_LIMIT_AMOUNT, INTENT_LIMIT_GONE,
+  INTENT_LOW, INTENT_TOP_UP_MARK, INTENT_TOP_UP_ENOUGH };
 struct intent {
   enum intent_kind kind;
   struct uuid customer, object;
   struct model_limit limit; // new, or its new amount
-  int64_t credit_limit, expires_at;
+  int64_t credit_limit, expires_at, low_balance, top_up_at;
   bool suspended;
 };
 struct note *note_intent(const struct intent *i);
@@ -20,6 +21,7 @@ void check_key_told(const struct backend *b, struct uuid customer, struct uuid k
 int check_holds_left(void); // but for those that stay: no balance could count what they cost
 void check_end(void); // everything has come to rest: no hold is left, and all books are compared once more
 uint64_t check_operations(void); // answered, over all worlds
+void check_tell(void);           // how often each answer was given, over all worlds: what never happened proves nothing
 
 // Reports and ends the process: the seed, the step, what was found.
 _Noreturn void check_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -234,19 +234,84 @@ static void paid_call(struct client *c, const struct world_key *k) {
 
 // ---- what operators do by way of the ledger
 
-static void grant(const struct client *c) {
-  const struct world_customer *of = world_customer_any();
-  struct ledger_op *op = op_new(LEDGER_GRANT, of->id, uuid_v7(ledger_now(c->instance->ledger)));
+// What a payment is known by. New ones come, old ones come again; some are heard of before anything was bought.
+static struct str origin_any(const struct world_customer *of) {
+  const struct model_customer *m = model_customer(of->id);
+  int64_t known = 0;
+  for (int i = 0; i < m->grant_count; i++) known += m->grants[i].origin.len > 0;
+  if (faults_strike(STRIKE_POISON, 300)) return STR("pi:" POISON);
+  int64_t lately = known < 8 || chance_one_in(4) ? known : 8;
+  return text("pi:", chance_one_in(3) ? known + chance_below(3) : known - chance_below(lately + 1));
+}
+
+static void granted_any(struct ledger_op *op, const struct client *c, const struct world_customer *of) {
   op->grant.source = 1 + (int)chance_below(4);
   op->grant.priority = chance_one_in(3) ? 10 : 100;
   op->grant.amount = of->scale == 1 ? chance_between(1, 160) : chance_between(1, 45) * of->scale;
   int64_t latest = chance_one_in(2) ? 3000000 : INT64_C(3000000000000);
   op->grant.expires_at = chance_one_in(2) ? 0 : ledger_now(c->instance->ledger) + chance_between(-1000000, latest);
   op->grant.reason = json(0);
+  if (op->grant.source == 1) op->grant.paid = chance_below(3000);
+  if (op->grant.source == 1) op->grant.currency = faults_strike(STRIKE_POISON, 300) ? STR(POISON) : STR("usd");
+}
+
+static struct ledger_op *grant_new(const struct client *c, const struct world_customer *of) {
+  struct ledger_op *op = op_new(LEDGER_GRANT, of->id, uuid_v7(ledger_now(c->instance->ledger)));
+  granted_any(op, c, of);
+  return op;
+}
+
+static void grant(const struct client *c) {
+  const struct world_customer *of = world_customer_any();
+  struct ledger_op *op = grant_new(c, of);
+  if (chance_one_in(2)) op->grant.origin = origin_any(of);
   if (chance_one_in(3)) op->idempotency_key = text("grant:", chance_below(60));
   op->fingerprint[0] = (unsigned char)chance_below(2);
   (void)run(c, op);
 }
+
+// ---- what a payment worker does: it says what is to stand, as often as it likes, in any order
+
+static int64_t target_any(const struct world_customer *of) {
+  int64_t how = chance_below(8);
+  return how < 3 ? 0 : how == 3 ? (of->scale == 1 ? 1000 : INT64_MAX) : amount_any(of, 80);
+}
+
+static struct ledger_op *reversal_new(const struct world_customer *of, struct str origin) {
+  struct ledger_op *op = op_new(LEDGER_REVERSE, of->id, UUID_NIL);
+  op->grant.origin = origin;
+  int64_t what = chance_below(5);
+  op->reverse.refunded = what == 0 || what == 1 ? 0 : target_any(of);
+  op->reverse.frozen = what == 0 || what == 2 ? 0 : target_any(of);
+  return op;
+}
+
+static void reverse(const struct client *c) {
+  const struct world_customer *of = world_customer_any();
+  struct ledger_op *op = reversal_new(of, origin_any(of));
+  (void)run(c, op);
+  if (!chance_one_in(3)) return;
+  struct ledger_op *again = op_new(LEDGER_REVERSE, of->id, UUID_NIL);
+  again->grant.origin = op->grant.origin;
+  again->reverse.refunded = op->reverse.refunded;
+  again->reverse.frozen = op->reverse.frozen;
+  (void)run(c, again);
+}
+
+// All that is known of one payment at once: its credits, maybe twice, and what was taken back of them.
+static void payment(const struct client *c) {
+  const struct world_customer *of = world_customer_any();
+  struct str origin = origin_any(of);
+  size_t count = 1 + (size_t)chance_below(4);
+  struct ledger_op *ops = mem_alloc(count * sizeof *ops);
+  for (size_t i = 0; i < count; i++) {
+    ops[i] = chance_one_in(2) ? *grant_new(c, of) : *reversal_new(of, origin);
+    ops[i].grant.origin = origin;
+  }
+  (void)ledger_run_all(c->instance->ledger, ops, count);
+}
+
+// ---- what comes late, and what is undone
 
 static const struct model_call *call_any(const struct world_customer *of) {
   const struct model_customer *m = model_customer(of->id);
@@ -311,8 +376,10 @@ static const struct world_key *key_lately(void) {
 static void act(struct client *c) {
   int64_t what = chance_below(100);
   const struct world_key *k = key_any();
-  if (what < 70) paid_call(c, k);
-  else if (what < 78) grant(c);
+  if (what < 63) paid_call(c, k);
+  else if (what < 70) grant(c);
+  else if (what < 75) reverse(c);
+  else if (what < 78) payment(c);
   else if (what < 84) free_call(c, key_lately());
   else if (what < 89) undo(c);
   else if (what < 95) settle_late(c);

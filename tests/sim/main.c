@@ -3,6 +3,7 @@
 #include "check.h"
 #include "faults.h"
 #include "planted.h"
+#include "told.h"
 #include "world.h"
 #include "base/log.h"
 #include <getopt.h>
@@ -39,6 +40,9 @@ static void tell(uint64_t worlds, double seconds) {
   printf("%llu operations in %llu worlds, %.1f s, %.1f s of them on a processor: %.1f million a minute of it\n", (unsigned long long)ops,
          (unsigned long long)worlds, seconds, busy, (double)ops / busy * 60 / 1e6);
   for (int i = 0; i < FAULT_KINDS; i++) printf("%10lld %s\n", (long long)fault_counts[i], fault_names[i]);
+  check_tell();
+  printf("%10llu events told\n", (unsigned long long)told_counts);
+  for (int i = 1; i < ROW_KINDS; i++) printf("%10llu %s\n", (unsigned long long)row_kinds[i].count, row_kinds[i].name);
 }
 
 static void child(const struct plan *p) {

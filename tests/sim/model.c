@@ -23,6 +23,7 @@ struct model_customer *model_customer_add(struct uuid id) {
   memset(c, 0, sizeof *c);
   c->id = id;
   c->version = 1;
+  c->top_up_at = c->low_balance = -1;
   return c;
 }
 
@@ -44,6 +45,7 @@ void model_forget(void) {
     free(c->limits);
     free(c->keys);
     free(c->kept);
+    free(c->told);
   }
   customer_count = 0;
 }

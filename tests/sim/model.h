@@ -24,9 +24,11 @@ struct model_hold {
 };
 struct model_grant {
   struct uuid id;
-  int priority;
+  int source, priority;
   int64_t expires_at;
-  wide granted, left, consumed, expired;
+  struct str origin, currency;
+  int64_t paid; // -1: nothing
+  wide granted, left, consumed, expired, refunded, frozen;
 };
 struct model_paid {
   struct uuid grant; // nil: debt
@@ -49,7 +51,12 @@ struct model_limit {
   wide level; // a rate: what was in it at the last draw
   int64_t drawn_at;
   int64_t window_start, window_end;
-  wide used;
+  wide used, used_before; // before: this batch
+};
+struct model_told { // what the outside hears of a batch, and two numbers that come with it
+  const char *type;
+  struct uuid of; // the grant, the limit; nil: the customer
+  wide a, b;
 };
 struct model_key {
   struct uuid id;
@@ -70,6 +77,9 @@ struct model_customer {
   int64_t version, zone_offset;
   bool suspended;
   wide credit_limit, debt;
+  wide given; // by operations, in all
+  wide top_up_at; // -1: never
+  bool top_up_due;
   struct model_hold *holds;
   int hold_count;
   struct model_grant *grants;
@@ -82,7 +92,13 @@ struct model_customer {
   int key_count;
   struct model_kept *kept;
   int kept_count;
-  wide consumed; // in this batch
+  wide low_balance; // 0 or below: none
+  // in this batch
+  wide consumed, balance_before, settled;
+  int settled_count;
+  bool moved; // something was written of it
+  struct model_told *told;
+  int told_count;
   struct uuid names[64]; // of the grants that the ledger makes itself, in order: what it called them
   int name_count, names_used;
 };
@@ -112,7 +128,9 @@ void model_forget(void);
 // A batch, then its operations one after the other as they were decided. `told` is what the product answered: it counts
 // only where two orders are equally right.
 void model_batch_begin(void);
+void model_batch_end(void); // what it tells stands in each customer's `told` until the next one
 struct model_answer model_apply(const struct ledger_op *op, const struct model_moment *at, int told);
+void model_mark(struct model_customer *c, wide top_up_at);
 void model_moved(int32_t from, int32_t to, int64_t truly_now); // holds of a writer that came back
 void model_forget_keys(int64_t before, int64_t truly_now);
 

@@ -1,4 +1,5 @@
-// The operator: changes what binds customers and keys, by the verbs that the API uses, each in a transaction of its own.
+// The operator: changes what binds customers and keys, by the verbs that the API uses, each in a transaction of its own; and
+// whoever buys credits where they are due says so on the customer's row.
 #include "chance.h"
 #include "customer/customer.h"
 #include "customer/keys.h"
@@ -6,6 +7,7 @@
 #include "faults.h"
 #include "fiber.h"
 #include "limit/limit.h"
+#include "payment/top_up.h"
 #include "world.h"
 
 typedef bool change(struct db *db, const struct world_customer *c, struct intent *i, struct model_customer *m);
@@ -14,7 +16,8 @@ typedef bool change(struct db *db, const struct world_customer *c, struct intent
 static bool run(struct db *db, const struct world_customer *c, change *what) {
   struct intent intent = {.customer = c->id};
   bool ok = db_begin(db) == 0 && customer_lock(db, c->id) == CUSTOMER_DONE;
-  ok = ok && what(db, c, &intent, model_customer(c->id)) && customer_bump(db, c->id) == 0;
+  ok = ok && what(db, c, &intent, model_customer(c->id));
+  ok = ok && (intent.kind == INTENT_TOP_UP_ENOUGH || customer_bump(db, c->id) == 0);
   if (!ok) {
     db_rollback(db);
     return false;
@@ -59,6 +62,32 @@ static bool credit(struct db *db, const struct world_customer *c, struct intent 
   (void)m;
   *i = (struct intent){.kind = INTENT_CREDIT, .customer = c->id, .credit_limit = now.credit_limit};
   return customer_update(db, CUSTOMER_CREDIT_LIMIT, &now) == CUSTOMER_DONE;
+}
+
+static bool low(struct db *db, const struct world_customer *c, struct intent *i, struct model_customer *m) {
+  struct customer now = {.id = c->id, .low_balance = chance_one_in(3) ? 0 : chance_below(90) * c->scale};
+  (void)m;
+  *i = (struct intent){.kind = INTENT_LOW, .customer = c->id, .low_balance = now.low_balance};
+  return customer_update(db, CUSTOMER_LOW_BALANCE, &now) == CUSTOMER_DONE;
+}
+
+// ---- buying by itself
+
+static bool top_up_mark(struct db *db, const struct world_customer *c, struct intent *i, struct model_customer *m) {
+  struct top_up t = {.customer_id = c->id, .enabled = !chance_one_in(5), .threshold = chance_below(60) * c->scale};
+  (void)m;
+  *i = (struct intent){.kind = INTENT_TOP_UP_MARK, .customer = c->id, .top_up_at = t.enabled ? t.threshold : -1};
+  return (t.enabled || chance_one_in(2) ? top_up_put(db, &t) : top_up_drop(db, c->id)) == TOP_UP_DONE;
+}
+
+// As a claim that finds enough (server/payment/top_up_run.c).
+static bool top_up_enough(struct db *db, const struct world_customer *c, struct intent *i, struct model_customer *m) {
+  CLEANUP(db_params_finish) struct db_params p;
+  if (!m->top_up_due && chance_one_in(2)) return false;
+  *i = (struct intent){.kind = INTENT_TOP_UP_ENOUGH, .customer = c->id};
+  db_params_init(&p);
+  db_param_uuid(&p, c->id);
+  return db_run(db, STATEMENT_TOP_UP_ENOUGH, &p, NULL) == 0;
 }
 
 // ---- limits
@@ -107,17 +136,25 @@ static size_t valid_keys(const struct model_customer *m) {
 
 static change *any_change(const struct world_customer *c) {
   struct model_customer *m = model_customer(c->id);
-  static change *const changes[] = {key_new, key_revoke, status, credit, limit_new, limit_change, limit_drop};
+  static change *const changes[] = {key_new, key_revoke, status, credit, low, limit_new, limit_change, limit_drop, top_up_mark, top_up_enough, top_up_enough};
   if (valid_keys(m) == 0) return key_new;
   if (m->suspended && chance_one_in(2)) return status;
   return changes[chance_below(ARRAY_LEN(changes))];
 }
 
+// Endpoints for events come and go.
+static void listen(void) {
+  store.told = chance_one_in(2);
+  store.told_usage = store.told && chance_one_in(2);
+}
+
 static void operate(void *arg) {
   struct db *db = NULL;
   (void)arg;
+  listen();
   while (!world.stopping) {
     fiber_sleep(chance_between(1000, 40000));
+    if (chance_one_in(40)) listen();
     db = world_db(db);
     const struct world_customer *c = world_customer_any();
     if (!db || world.stopping) continue;

@@ -25,7 +25,18 @@
   X(NEVER_EXPIRES, "expired-key-trusted")        \
   X(KEY_KEPT, "key-of-a-released-call-kept")     \
   X(FORGETS_ABOUT, "what-a-hold-was-about-lost") \
-  X(LEGS_ASTRAY, "legs-of-another-transfer")
+  X(LEGS_ASTRAY, "legs-of-another-transfer")     \
+  X(AS_DIFFERENCE, "reversal-as-a-difference")   \
+  X(NOT_OWED, "recalled-credits-not-owed")       \
+  X(OWED_BESIDE, "recalled-credits-owed-beside-what-is-left") \
+  X(LOST_TWICE, "frozen-credits-lost-twice")     \
+  X(TWO_OF_ORIGIN, "origin-not-checked-within-a-batch") \
+  X(ORIGIN_UNREAD, "origin-not-checked-against-earlier-batches") \
+  X(NOT_RENEWED, "renewed-grant-not-made")       \
+  X(RENEWED_EXPIRES, "renewed-credits-count-as-expired") \
+  X(TO_RECALLED, "void-gives-back-to-a-recalled-grant") \
+  X(MARK_ABOVE_HELD, "mark-ignores-what-is-held") \
+  X(TOLD_AGAIN, "budget-told-again")
 
 static enum { NOTHING,
 #define X(id, name) id,
@@ -51,7 +62,7 @@ const char *planted_option(void) {
 }
 
 const char *planted_usage(void) {
-  static char text[1024];
+  static char text[2048];
   size_t len = (size_t)snprintf(text, sizeof text, "\n--planted one of:");
   for (int i = 1; i < PLANTED_COUNT; i++) len += (size_t)snprintf(text + len, sizeof text - len, "\n  %s", names[i]);
   return text;
@@ -81,12 +92,41 @@ INSTEAD(int, session_landed, struct session *s) {
   return r == 0 && planted == LANDED ? 1 : r;
 }
 
+// An operation that gives for what was given for in this batch: looked at without its origin, and written with it.
+static struct ledger_op *hidden;
+static struct str hidden_origin;
+
+static void origin_show(void) {
+  if (hidden) hidden->grant.origin = hidden_origin;
+  hidden = NULL;
+}
+
+static void origin_hide(const struct fold *f, struct ledger_op *op) {
+  origin_show();
+  bool given = false;
+  for (size_t i = 0; i < f->customers.count; i++)
+    for (size_t k = 0; k < f->customers.at[i].grant_count; k++) {
+      const struct fold_grant *g = &f->customers.at[i].grants[k];
+      given |= g->fresh && uuid_eq(f->customers.at[i].id, op->customer) && str_eq(g->origin, op->grant.origin);
+    }
+  if (op->kind != LEDGER_GRANT || op->grant.origin.len == 0 || !given) return;
+  hidden = op;
+  hidden_origin = op->grant.origin;
+  op->grant.origin = (struct str){0};
+}
+
 INSTEAD(void, fold_run, struct fold *f, struct ledger_op **ops, size_t count) {
   for (size_t i = 0; i < count && planted == ANY_VERSION; i++) {
     const struct fold_customer *c = fold_customer_find(f, ops[i]->customer);
     if (c && ops[i]->kind == LEDGER_ADMIT) ops[i]->config_version = c->config_version;
   }
+  if (planted == ORIGIN_UNREAD) vec_clear(&f->origins);
   __real_fold_run(f, ops, count);
+  origin_show();
+  for (size_t i = 0; i < f->customers.count && planted == MARK_ABOVE_HELD; i++) {
+    struct fold_customer *c = &f->customers.at[i];
+    if (c->balance > c->top_up_at) c->top_up_due = false;
+  }
 }
 
 INSTEAD(enum principal_answer, principal_find, struct principals *p, struct str text, bool fresh, struct principal **ret) {
@@ -126,13 +166,79 @@ INSTEAD(int64_t, burn_consume, struct fold *f, struct fold_customer *c, amount c
   return __real_burn_consume(f, c, charge);
 }
 
+static bool reversing;
+
 INSTEAD(void, burn_repay, struct fold *f, struct fold_customer *c, struct fold_grant *g) {
-  if (planted != NO_REPAYMENT) __real_burn_repay(f, c, g);
+  if (planted != NO_REPAYMENT && !(planted == OWED_BESIDE && reversing)) __real_burn_repay(f, c, g);
+}
+
+static struct fold_grant *bought(struct fold *f, struct fold_customer *c, const struct ledger_op *op) {
+  struct uuid id = fold_origin_find(f, c, op->grant.origin);
+  return uuid_is_nil(id) ? NULL : fold_grant_find(c, id);
+}
+
+INSTEAD(void, fold_reverse, struct fold *f, struct fold_customer *c, struct ledger_op *op) {
+  const struct ledger_op asked = *op;
+  const struct fold_grant *g = bought(f, c, op);
+  amount owed = c->debt;
+  if (g && planted == AS_DIFFERENCE) {
+    op->reverse.refunded = op->reverse.refunded > AMOUNT_MAX - g->refunded ? AMOUNT_MAX : op->reverse.refunded + g->refunded;
+    op->reverse.frozen = op->reverse.frozen > AMOUNT_MAX - g->frozen ? AMOUNT_MAX : op->reverse.frozen + g->frozen;
+  }
+  reversing = true;
+  __real_fold_reverse(f, c, op);
+  reversing = false;
+  op->reverse = asked.reverse;
+  if (planted != NOT_OWED || c->debt <= owed) return;
+  c->balance += c->debt - owed;
+  c->debt = owed;
+}
+
+INSTEAD(struct fold_grant *, burn_return, struct fold *f, struct fold_customer *c, struct fold_grant *g, amount back) {
+  bool over = g->expires_at && g->expires_at <= f->now;
+  struct uuid old = g->id;
+  if (over && planted == NOT_RENEWED) {
+    g->left += back;
+    g->dirty = c->dirty = true;
+    burn_repay(f, c, g);
+    return g;
+  }
+  g = __real_burn_return(f, c, g, back);
+  for (size_t i = 0; over && planted == RENEWED_EXPIRES && i < f->transfers.count; i++)
+    if (f->transfers.at[i].kind == TRANSFER_RENEW && uuid_eq(f->legs.at[f->transfers.at[i].first_leg].grant, old)) {
+      f->transfers.at[i].kind = TRANSFER_EXPIRE;
+      fold_grant_find(c, old)->consumed -= back;
+      fold_grant_find(c, old)->expired += back;
+    }
+  return g;
+}
+
+// As if what was recalled had never been taken back: it goes to the grant, out of what was refunded of it.
+INSTEAD(void, burn_reverse, struct fold *f, struct fold_customer *c, const struct fold_ended *rows, size_t count, amount back) {
+  for (size_t i = 0; i < c->grant_count && planted == TO_RECALLED; i++) c->grants[i].consumed += c->grants[i].refunded;
+  __real_burn_reverse(f, c, rows, count, back);
+  for (size_t i = 0; i < c->grant_count && planted == TO_RECALLED; i++) {
+    struct fold_grant *g = &c->grants[i];
+    amount kept = g->consumed < g->refunded ? g->consumed : g->refunded;
+    g->consumed -= kept;
+    g->refunded = kept;
+  }
+}
+
+INSTEAD(void, fold_tell, struct fold *f, struct fold_customer *c, size_t first_call, size_t first_transfer) {
+  for (size_t i = 0; i < c->bucket_count && planted == TOLD_AGAIN; i++) c->buckets[i].used_before = 0;
+  __real_fold_tell(f, c, first_call, first_transfer);
 }
 
 INSTEAD(int, once_ask, const struct fold *f, struct ledger_op *op) {
   bool derived = op->idempotency_key.len > 0 && op->idempotency_key.ptr[0] == LEDGER_DERIVED;
+  if (planted == TWO_OF_ORIGIN) origin_hide(f, op);
   return derived && planted == RETRY_CHARGED ? LEDGER_DONE : __real_once_ask(f, op);
+}
+
+INSTEAD(void, once_keep, struct fold *f, const struct ledger_op *op) {
+  origin_show();
+  __real_once_keep(f, op);
 }
 
 INSTEAD(void, fold_call_add, struct fold *f, const struct fold_call *call) {
@@ -146,6 +252,7 @@ INSTEAD(void, fold_transfer_add, struct fold *f, struct uuid customer, enum tran
   __real_fold_transfer_add(f, customer, kind, legs, count, reason);
   struct fold_transfer *t = &f->transfers.at[f->transfers.count - 1];
   if (planted == LEGS_ASTRAY && t->first_leg > 0) t->first_leg--;
+  if (planted == LOST_TWICE && kind == TRANSFER_LOSE) fold_customer_find(f, customer)->balance -= t->amount;
 }
 
 INSTEAD(void, once_release, struct fold *f, const struct fold_hold *h) {

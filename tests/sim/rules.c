@@ -1,10 +1,7 @@
-// The rules of money, one after the other, as plainly as they can be computed.
-#include "model.h"
-#include <string.h>
+// The rules of money, one after the other, as plainly as they can be computed; what credits do stands in credits.c.
+#include "rules.h"
 
-#define MOST ((wide)INT64_MAX)
 #define RETRY_US INT64_C(60000000)
-#define GRACE_US (INT64_C(7) * 24 * 3600 * 1000000)
 #define DAY_US INT64_C(86400000000)
 #define REQUEST ((wide)60000000) // units in a rate's bucket
 
@@ -14,29 +11,56 @@ void model_batch_begin(void) {
   batch++;
   for (int i = 0; i < model_customer_count(); i++) {
     struct model_customer *c = model_customer_at(i);
-    c->consumed = 0;
+    c->consumed = c->settled = 0;
+    c->balance_before = model_balance(c);
+    c->settled_count = 0;
+    c->moved = false;
+    free(c->told);
+    c->told = NULL;
+    c->told_count = 0;
+    for (int k = 0; k < c->limit_count; k++) c->limits[k].used_before = c->limits[k].used;
     c->name_count = c->names_used = 0;
   }
 }
 
-static bool same(struct uuid a, struct uuid b) {
-  return memcmp(a.b, b.b, 16) == 0;
+// Whoever buys by itself is told with the movement, or with the mark: what is available then is at the mark, or below.
+static bool is_low(const struct model_customer *c) {
+  return c->top_up_at >= 0 && model_balance(c) - model_held(c) <= c->top_up_at;
 }
 
-static bool is_nil(struct uuid id) {
-  return same(id, (struct uuid){{0}});
+// A mark is told when it was passed, in whatever direction.
+static void tell_balance(struct model_customer *c) {
+  wide before = c->balance_before, after = model_balance(c), mark = unless_negative(c->low_balance);
+  struct uuid itself = {{0}};
+  if (mark > 0 && before > mark && after <= mark) tell(c, "balance.low", itself, after, c->debt);
+  if (before > 0 && after <= 0) tell(c, "balance.exhausted", itself, after, c->debt);
+  if (before <= mark && after > mark) tell(c, "balance.refilled", itself, after, c->debt);
 }
 
-static bool same_text(struct str a, struct str b) {
-  return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+static void tell_budgets(struct model_customer *c) {
+  for (int i = 0; i < c->limit_count; i++) {
+    const struct model_limit *l = &c->limits[i];
+    if (l->measure != 2 || l->amount == 0) continue;
+    bool all = l->used_before < l->amount && l->used >= l->amount;
+    bool most = l->used_before * 5 < l->amount * 4 && l->used * 5 >= l->amount * 4;
+    if (all) tell(c, "limit.reached", l->id, l->used, l->amount);
+    else if (most) tell(c, "budget.threshold", l->id, l->used, l->amount);
+  }
 }
 
-static wide least(wide a, wide b) {
-  return a < b ? a : b;
+void model_batch_end(void) {
+  for (int i = 0; i < model_customer_count(); i++) {
+    struct model_customer *c = model_customer_at(i);
+    tell_balance(c);
+    tell_budgets(c);
+    if (c->settled_count > 0) tell(c, "usage.settled", (struct uuid){{0}}, c->settled, c->settled_count);
+    if (c->moved && is_low(c)) c->top_up_due = true;
+  }
 }
 
-static wide unless_negative(wide a) {
-  return a > 0 ? a : 0;
+void model_mark(struct model_customer *c, wide top_up_at) {
+  c->top_up_at = top_up_at;
+  c->top_up_due = is_low(c);
 }
 
 // ---- the same request again
@@ -51,9 +75,8 @@ static void seen(struct model_answer *a, struct uuid object, int result) {
 }
 
 // What is forgotten while the batch is under way may have been seen before that.
-static bool stands(const struct model_kept *k, const struct model_moment *at, int told) {
-  if (k->gone_at == 0) return true;
-  return k->gone_at >= at->truly_begun_at && (told == LEDGER_DUPLICATE || told == LEDGER_REUSED);
+static bool may_be_seen(const struct model_kept *k, const struct model_moment *at) {
+  return k->gone_at >= at->truly_begun_at;
 }
 
 static bool ask_once(const struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
@@ -61,15 +84,22 @@ static bool ask_once(const struct model_customer *c, const struct ledger_op *op,
   if (key.len == 0 || (is_derived(key) && !op->retry)) return true;
   for (int i = 0; i < c->kept_count; i++) {
     const struct model_kept *k = &c->kept[i];
-    if (!same_text(k->key, key) || !stands(k, at, told)) continue;
+    if (!same_text(k->key, key)) continue;
     if (is_derived(key) && k->batch != batch && at->now - k->at > RETRY_US) continue;
-    bool equal = is_derived(key) || memcmp(k->fingerprint, op->fingerprint, 32) == 0;
-    seen(a, k->object, equal ? LEDGER_DUPLICATE : LEDGER_REUSED);
+    int result = is_derived(key) || memcmp(k->fingerprint, op->fingerprint, 32) == 0 ? LEDGER_DUPLICATE : LEDGER_REUSED;
+    if (k->gone_at != 0 && !(may_be_seen(k, at) && told == result)) continue;
+    seen(a, k->object, result);
     if (k->batch == batch && !is_nil(k->before)) seen(a, k->before, a->result); // the one is as lost as the other
   }
   for (int i = 0; i < c->hold_count; i++)
     if (is_derived(key) && same_text(c->holds[i].once, key)) seen(a, c->holds[i].call, LEDGER_DUPLICATE);
   return a->existing_count == 0;
+}
+
+static bool is_kept(const struct model_customer *c, struct str key) {
+  for (int i = 0; i < c->kept_count; i++)
+    if (same_text(c->kept[i].key, key) && c->kept[i].gone_at == 0) return true;
+  return false;
 }
 
 static void keep(struct model_customer *c, struct str key, const unsigned char *fingerprint, struct uuid object, const struct model_moment *at) {
@@ -130,7 +160,7 @@ static void roll(const struct model_customer *c, struct model_limit *l, int64_t 
   if (start <= l->window_start) return;
   l->window_start = start;
   l->window_end = next * DAY_US - c->zone_offset;
-  l->used = 0;
+  l->used = l->used_before = 0;
 }
 
 static wide rate_now(const struct model_limit *l, int64_t now) {
@@ -166,92 +196,6 @@ static void draw(struct model_limit *l, wide spend, int64_t now, struct model_ho
     l->level = rate_now(l, now) - REQUEST;
     if (now > l->drawn_at) l->drawn_at = now;
   } else h->draws[h->draw_count++] = (struct model_draw){l->id, l->window_start, spend};
-}
-
-// ---- credits
-
-static bool credits_cover(const struct model_customer *c, wide more, wide debt_allowed) {
-  wide held = model_held(c);
-  return model_balance(c) - held - more >= -(c->credit_limit + debt_allowed) && held + more <= MOST;
-}
-
-static bool fits(const struct model_customer *c, wide charge) {
-  return model_counts(c, charge) && c->consumed + charge <= MOST;
-}
-
-static bool burns_before(const struct model_grant *a, const struct model_grant *b) {
-  if (a->priority != b->priority) return a->priority < b->priority;
-  int64_t of_a = a->expires_at ? a->expires_at : INT64_MAX, of_b = b->expires_at ? b->expires_at : INT64_MAX;
-  return of_a != of_b ? of_a < of_b : memcmp(a->id.b, b->id.b, 16) < 0;
-}
-
-static void pay(struct model_call *call, struct uuid grant, wide part) {
-  if (part > 0) *MODEL_ADD(call->paid, call->paid_count) = (struct model_paid){grant, part};
-}
-
-// By priority, then earliest expiry, then oldest; what nobody covers is debt.
-static void burn(struct model_customer *c, struct model_call *call, wide charge) {
-  c->consumed += charge;
-  while (charge > 0) {
-    struct model_grant *first = NULL;
-    for (int i = 0; i < c->grant_count; i++)
-      if (c->grants[i].left > 0 && (!first || burns_before(&c->grants[i], first))) first = &c->grants[i];
-    if (!first) break;
-    wide part = least(first->left, charge);
-    first->left -= part;
-    first->consumed += part;
-    charge -= part;
-    pay(call, first->id, part);
-  }
-  c->debt += charge;
-  pay(call, (struct uuid){{0}}, charge);
-}
-
-static void repay(struct model_customer *c, struct model_grant *g) {
-  wide part = least(c->debt, g->left);
-  g->left -= part;
-  g->consumed += part;
-  c->debt -= part;
-}
-
-static struct model_grant *grant_add(struct model_customer *c, struct uuid id, int priority, int64_t expires_at, wide given) {
-  struct model_grant *g = MODEL_ADD(c->grants, c->grant_count);
-  *g = (struct model_grant){.id = id, .priority = priority, .expires_at = expires_at, .granted = given, .left = given};
-  return g;
-}
-
-static struct uuid name_next(struct model_customer *c) {
-  return c->names_used < c->name_count ? c->names[c->names_used++] : (struct uuid){{0}};
-}
-
-// To the grant that paid; to one whose time has run out it comes as a new one of the same kind, for a while. What had
-// become debt is debt no more, and where that was repaid meanwhile it comes back as a grant.
-static void give_back_part(struct model_customer *c, struct uuid from, wide part, int64_t now) {
-  if (is_nil(from)) {
-    wide off = least(c->debt, part);
-    c->debt -= off;
-    if (part > off) (void)grant_add(c, name_next(c), 100, 0, part - off);
-    return;
-  }
-  struct model_grant *g = model_grant(c, from);
-  g->consumed -= part;
-  if (g->expires_at && g->expires_at <= now) {
-    g->expired += part;
-    g = grant_add(c, name_next(c), g->priority, now + GRACE_US, part);
-  } else g->left += part;
-  repay(c, g);
-}
-
-static void give_back(struct model_customer *c, struct model_call *call, wide back, int64_t now) {
-  while (back > 0) {
-    struct model_paid *last = &call->paid[call->paid_count - 1];
-    wide part = least(last->amount, back);
-    struct uuid from = last->grant;
-    last->amount -= part;
-    back -= part;
-    if (last->amount == 0) call->paid_count--;
-    give_back_part(c, from, part, now);
-  }
 }
 
 // ---- verbs
@@ -299,10 +243,17 @@ static void extend(struct model_customer *c, const struct ledger_op *op, const s
   a->result = LEDGER_DONE;
 }
 
+static void note_settled(struct model_customer *c, int state, wide difference) {
+  if (state != CALL_SETTLED && state != CALL_VOIDED) return;
+  c->settled += difference;
+  c->settled_count++;
+}
+
 static struct model_call *call_add(struct model_customer *c, const struct model_hold *h, int state, unsigned flags, wide charge, int64_t usage) {
   struct model_call *call = MODEL_ADD(c->calls, c->call_count);
   *call = (struct model_call){.id = h->call, .key = h->key, .state = state, .flags = flags, .charge = charge, .usage = usage, .batch = batch};
   if (charge > h->amount) call->flags |= CALL_ABOVE_HOLD;
+  note_settled(c, state, charge);
   return call;
 }
 
@@ -331,10 +282,11 @@ static void correct(struct model_customer *c, struct model_call *call, int state
   wide difference = charge - call->charge;
   a->charged = call->charge;
   a->result = LEDGER_REFUSED;
-  if (!fits(c, difference)) return;
-  if (difference > 0) burn(c, call, difference);
-  else give_back(c, call, -difference, at->now);
+  if (!credits_fit(c, difference)) return;
+  if (difference > 0) credits_burn(c, call, difference);
+  else credits_give_back(c, call, -difference, at->now);
   correct_budgets(c, call, difference);
+  note_settled(c, state, difference);
   call->state = state;
   call->flags = flags | CALL_LATE;
   call->charge = charge;
@@ -367,10 +319,10 @@ static void settle(struct model_customer *c, const struct ledger_op *op, const s
   }
   a->charged = 0;
   a->result = LEDGER_REFUSED;
-  if (!fits(c, op->charge)) return;
+  if (!credits_fit(c, op->charge)) return;
   struct model_hold was = *h;
   hold_end(c, h, op->charge);
-  burn(c, call_add(c, &was, (int)op->state, op->flags, op->charge, model_usage(op->usage)), op->charge);
+  credits_burn(c, call_add(c, &was, (int)op->state, op->flags, op->charge, model_usage(op->usage)), op->charge);
   if (op->state == CALL_RELEASED) give_up_own(c, &was);
   if (op->undelivered && op->charge > 0) keep_lost(c, was.call, was.once, at);
   a->charged = op->charge;
@@ -389,23 +341,27 @@ static void sweep(struct model_customer *c, const struct ledger_op *op, const st
   struct model_hold *h = model_hold(c, op->id);
   a->charged = 0;
   a->result = LEDGER_GONE;
-  if (!h || !is_swept(h, op, at, told) || !fits(c, h->metered)) return;
+  if (!h || !is_swept(h, op, at, told) || !credits_fit(c, h->metered)) return;
   struct model_hold was = *h;
   bool used = was.metered > 0;
   hold_end(c, h, was.metered);
   unsigned flags = CALL_SWEPT | CALL_PARTIAL | (used ? CALL_ESTIMATED : 0u);
-  burn(c, call_add(c, &was, used ? CALL_SETTLED : CALL_EXPIRED, flags, was.metered, used ? was.usage : 0), was.metered);
+  credits_burn(c, call_add(c, &was, used ? CALL_SETTLED : CALL_EXPIRED, flags, was.metered, used ? was.usage : 0), was.metered);
   if (used) keep_lost(c, was.call, was.once, at);
   a->charged = was.metered;
   a->result = LEDGER_DONE;
 }
 
 static void grant(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
-  if (!ask_once(c, op, at, a, told)) return;
+  const struct model_grant *bought = credits_bought(c, op->grant.origin);
+  bool is_new = ask_once(c, op, at, a, told);
+  bool as_told = told == LEDGER_DUPLICATE && !is_kept(c, op->idempotency_key); // the key may be forgotten meanwhile
+  if (bought && (is_new || as_told)) seen(a, bought->id, LEDGER_DUPLICATE);
+  if (bought || !is_new) return;
   a->result = LEDGER_REFUSED;
   if (model_balance(c) + op->grant.amount > MOST) return;
   keep_own(c, op, at);
-  repay(c, grant_add(c, op->id, op->grant.priority, op->grant.expires_at, op->grant.amount));
+  credits_grant(c, op);
   a->result = LEDGER_DONE;
 }
 
@@ -416,9 +372,7 @@ static void expire(struct model_customer *c, const struct ledger_op *op, const s
   wide gone = over ? least(g->left, unless_negative(model_balance(c) - model_held(c))) : 0;
   a->result = over && (gone > 0 || told == LEDGER_DONE) ? LEDGER_DONE : LEDGER_UNKNOWN;
   if (over && g->left > 0) a->result = LEDGER_DONE;
-  if (gone == 0) return;
-  g->left -= gone;
-  g->expired += gone;
+  if (gone > 0) credits_expire(c, g, gone);
 }
 
 // A call whose last row was written in this same batch cannot be undone in it: that is tried again.
@@ -444,7 +398,9 @@ struct model_answer model_apply(const struct ledger_op *op, const struct model_m
   case LEDGER_GRANT: grant(c, op, at, &a, told); break;
   case LEDGER_EXPIRE: expire(c, op, at, &a, told); break;
   case LEDGER_VOID: undo(c, op, at, &a, told); break;
+  case LEDGER_REVERSE: credits_reverse(c, op, at->now, &a, told); break;
   }
+  if (a.result == LEDGER_DONE && op->kind != LEDGER_EXPIRE && op->kind != LEDGER_REVERSE) c->moved = true;
   a.balance = model_balance(c);
   a.held = model_held(c);
   a.debt = c->debt;

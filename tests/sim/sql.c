@@ -71,6 +71,11 @@ int64_t walk_i64(struct walk *w) {
   return integer(walk_bytes(w));
 }
 
+int64_t walk_i64_or(struct walk *w, int64_t null) {
+  struct str s = walk_bytes(w);
+  return s.ptr ? integer(s) : null;
+}
+
 struct uuid walk_uuid(struct walk *w) {
   return uuid_of(walk_bytes(w));
 }

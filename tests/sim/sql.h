@@ -20,6 +20,7 @@ struct walk walk_begin(const struct db_params *p, int n);
 bool walk_more(const struct walk *w);
 struct str walk_bytes(struct walk *w); // ptr NULL: null
 int64_t walk_i64(struct walk *w);
+int64_t walk_i64_or(struct walk *w, int64_t null);
 struct uuid walk_uuid(struct walk *w);
 int64_t walk_time(struct walk *w); // 0: null
 // What the database does not take: text with this in it.

@@ -89,6 +89,25 @@ static bool customer_update(struct backend *b, const struct db_params *p, struct
   w->status.members = (int)arg_i64(p, 1);
   w->status.status = (int)arg_i64(p, 3);
   w->status.credit_limit = arg_i64(p, 4);
+  w->status.low_balance = arg_i64(p, 5);
+  return true;
+}
+
+static bool top_up_mark(struct backend *b, const struct db_params *p, struct db_result **ret) {
+  (void)ret;
+  struct row_customer *c = store_customer(arg_uuid(p, 1));
+  if (!backend_lock(b, &c->lock)) return false;
+  struct change *w = backend_change(b, CHANGE_TOP_UP_MARK, c);
+  w->money.top_up_at = arg_null(p, 2) ? -1 : arg_i64(p, 2);
+  w->money.top_up_due = w->money.top_up_at >= 0 && (amount_wide)c->balance - c->held <= w->money.top_up_at;
+  return true;
+}
+
+static bool top_up_enough(struct backend *b, const struct db_params *p, struct db_result **ret) {
+  (void)ret;
+  struct row_customer *c = store_customer(arg_uuid(p, 1));
+  if (!backend_lock(b, &c->lock)) return false;
+  (void)backend_change(b, CHANGE_TOP_UP_ENOUGH, c);
   return true;
 }
 
@@ -153,7 +172,7 @@ static bool affected_one(struct backend *b, const struct db_params *p, struct db
   return true;
 }
 
-// Of a profile nobody here looks at anything; the directory's row goes with its key, a bucket with its limit.
+// Of a profile and of what was agreed to nobody here looks at anything; the directory's row goes with its key, a bucket with its limit.
 static bool nothing(struct backend *b, const struct db_params *p, struct db_result **ret) {
   (void)b, (void)p, (void)ret;
   return true;
@@ -166,6 +185,10 @@ const struct sql_statement sql_configs[] = {
     {STATEMENT_CUSTOMER_BUMP, customer_bump},
     {STATEMENT_CUSTOMER_UPDATE, customer_update},
     {STATEMENT_CUSTOMER_UPDATE_PROFILE, nothing},
+    {STATEMENT_TOP_UP_PUT, nothing},
+    {STATEMENT_TOP_UP_DROP, nothing},
+    {STATEMENT_TOP_UP_MARK, top_up_mark},
+    {STATEMENT_TOP_UP_ENOUGH, top_up_enough},
     {STATEMENT_KEY_INSERT, key_insert},
     {STATEMENT_KEY_INSERT_DIRECTORY, nothing},
     {STATEMENT_KEY_REVOKE, key_revoke},

@@ -19,10 +19,15 @@ static size_t ids(const struct db_params *p, int n, struct uuid **ret) {
   return kept;
 }
 
+static void result_mark(struct db_result *r, int64_t v) {
+  if (v >= 0) result_i64(r, v);
+  else result_null(r);
+}
+
 static bool customers(struct backend *b, const struct db_params *p, struct db_result **ret) {
   CLEANUP(mem_freep) struct uuid *list = NULL;
   size_t count = ids(p, 1, &list);
-  struct db_result *r = *ret = result_create(7);
+  struct db_result *r = *ret = result_create(10);
   for (size_t i = 0; i < count; i++) {
     struct row_customer *c = store_customer(list[i]);
     if (!c) continue;
@@ -34,6 +39,9 @@ static bool customers(struct backend *b, const struct db_params *p, struct db_re
     result_i64(r, c->debt);
     result_i64(r, c->credit_limit);
     result_i64(r, c->status == 2);
+    result_mark(r, c->low_balance);
+    result_mark(r, c->top_up_at);
+    result_i64(r, c->top_up_due);
   }
   return true;
 }
@@ -125,8 +133,8 @@ static void grants_of(struct row_customer *c, bool all, struct db_result *r) {
     result_i64(r, g->left);
     result_i64(r, g->consumed);
     result_i64(r, g->expired);
-    result_i64(r, 0);
-    result_i64(r, 0);
+    result_i64(r, g->refunded);
+    result_i64(r, g->frozen);
   }
 }
 
@@ -137,6 +145,25 @@ static bool grants(const struct db_params *p, bool all, struct db_result **ret) 
   for (size_t i = 0; i < count; i++) {
     struct row_customer *c = store_customer(list[i]);
     if (c) grants_of(c, all, *ret);
+  }
+  return true;
+}
+
+// An origin that was asked for twice comes twice, as a join gives it.
+static bool origins(struct backend *b, const struct db_params *p, struct db_result **ret) {
+  struct walk ofs = walk_begin(p, 1), texts = walk_begin(p, 2);
+  *ret = result_create(3);
+  while (walk_more(&ofs)) {
+    const struct row_customer *c = store_customer(walk_uuid(&ofs));
+    struct str origin = walk_bytes(&texts);
+    if (text_is_poison(origin)) return backend_fail(b, "22021");
+    for (size_t i = 0; c && i < c->grants.count; i++) {
+      const struct row_grant *g = &c->grants.at[i];
+      if (g->origin.len == 0 || !str_eq(g->origin, origin)) continue;
+      result_uuid(*ret, c->id);
+      result_uuid(*ret, g->id);
+      result_text(*ret, g->origin);
+    }
   }
   return true;
 }
@@ -316,6 +343,7 @@ const struct sql_statement sql_reads[] = {
     {STATEMENT_LEDGER_HOLDS, holds},
     {STATEMENT_LEDGER_GRANTS, grants_open},
     {STATEMENT_LEDGER_GRANTS_ALL, grants_all},
+    {STATEMENT_LEDGER_ORIGINS, origins},
     {STATEMENT_LEDGER_BUCKETS, buckets},
     {STATEMENT_LEDGER_IDEMPOTENCY, onces},
     {STATEMENT_LEDGER_TWINS, twins},

@@ -1,11 +1,12 @@
-// The ledger's second trip: arrays of rows. A row that breaks the schema's constraints fails its statement.
+// The ledger's second trip: arrays of rows. A row that would break the schema's constraints is a finding: they are the second of
+// the pair, and the ledger lives by the first.
 #include "base/log.h"
+#include "check.h"
 #include "sql.h"
 #include <stdio.h>
 
-// CHECK (… >= 0) and its like: the second of the pair, which should never fire.
-static bool checked(struct backend *b, bool holds) {
-  return holds || backend_fail(b, "23514");
+static void constraint(bool holds, const char *name) {
+  if (!holds) check_fail("a constraint fires: %s", name);
 }
 
 static bool refused(struct backend *b, struct str text) {
@@ -16,7 +17,8 @@ static bool refused(struct backend *b, struct str text) {
 
 static bool write_customers(struct backend *b, const struct db_params *p, struct db_result **ret) {
   (void)ret;
-  struct walk id = walk_begin(p, 1), balance = walk_begin(p, 2), held = walk_begin(p, 3), debt = walk_begin(p, 4);
+  struct walk id = walk_begin(p, 1), balance = walk_begin(p, 2), held = walk_begin(p, 3), debt = walk_begin(p, 4),
+              due = walk_begin(p, 5);
   while (walk_more(&id)) {
     struct row_customer *c = store_customer(walk_uuid(&id));
     ASSERT(c);
@@ -25,7 +27,8 @@ static bool write_customers(struct backend *b, const struct db_params *p, struct
     w->money.balance = walk_i64(&balance);
     w->money.held = walk_i64(&held);
     w->money.debt = walk_i64(&debt);
-    if (!checked(b, w->money.held >= 0 && w->money.debt >= 0)) return false;
+    w->money.top_up_due = walk_i64(&due) != 0;
+    constraint(w->money.held >= 0 && w->money.debt >= 0, "a customer's held and debt");
   }
   return true;
 }
@@ -39,7 +42,7 @@ static bool write_buckets(struct backend *b, const struct db_params *p, struct d
     w->limit = (struct row_limit){.id = walk_uuid(&id), .level = walk_i64(&level), .drawn_at = walk_i64(&drawn),
                                   .window_start = walk_i64(&start), .window_end = walk_i64(&end),
                                   .used = walk_i64(&used), .held = walk_i64(&held)};
-    if (!checked(b, w->limit.level >= 0 && w->limit.used >= 0 && w->limit.held >= 0)) return false;
+    constraint(w->limit.level >= 0 && w->limit.used >= 0 && w->limit.held >= 0, "a bucket's level, used and held");
   }
   return true;
 }
@@ -65,8 +68,8 @@ static bool insert_holds(struct backend *b, const struct db_params *p, struct db
                          .draws = store_text(walk_bytes(&draws)), .about = store_text(walk_bytes(&about)),
                          .once = store_text(walk_bytes(&once))};
     if (refused(b, h.about) || refused(b, h.usage) || refused(b, h.once)) return false;
-    if (!is_new_hold(b, c, h.call)) return backend_fail(b, "23505");
-    if (!checked(b, h.amount >= 0 && h.metered >= 0 && h.cost >= 0)) return false;
+    constraint(is_new_hold(b, c, h.call), "one hold a call");
+    constraint(h.amount >= 0 && h.metered >= 0 && h.cost >= 0, "a hold's amounts");
     backend_change(b, CHANGE_HOLD_NEW, c)->hold = h;
   }
   return true;
@@ -99,7 +102,7 @@ static bool update_holds(struct backend *b, const struct db_params *p, struct db
                                         .amount = walk_i64(&held), .metered = walk_i64(&metered), .cost = walk_i64(&cost),
                                         .usage = store_text(walk_bytes(&usage)), .draws = store_text(walk_bytes(&draws))};
     if (refused(b, h.usage)) return false;
-    if (!checked(b, h.amount >= 0 && h.metered >= 0 && h.cost >= 0)) return false;
+    constraint(h.amount >= 0 && h.metered >= 0 && h.cost >= 0, "a hold's amounts");
     if (!hold_lock(b, c, h.call, &there)) return false;
     if (!there) continue;
     h.about = about_extended(there, h.amount);
@@ -108,16 +111,37 @@ static bool update_holds(struct backend *b, const struct db_params *p, struct db
   return true;
 }
 
+static void grant_checked(const struct row_grant *g) {
+  constraint(g->granted > 0 && g->left >= 0 && g->consumed >= 0 && g->expired >= 0 && g->refunded >= 0 && g->frozen >= 0, "a grant's amounts");
+  constraint(g->granted == (amount_wide)g->left + g->consumed + g->expired + g->refunded + g->frozen,
+             "granted = left + consumed + expired + refunded + frozen");
+}
+
 static bool write_grants(struct backend *b, const struct db_params *p, struct db_result **ret) {
   (void)ret;
-  struct walk of = walk_begin(p, 1), id = walk_begin(p, 2), left = walk_begin(p, 3), consumed = walk_begin(p, 4), expired = walk_begin(p, 5);
+  struct walk of = walk_begin(p, 1), id = walk_begin(p, 2), left = walk_begin(p, 3), consumed = walk_begin(p, 4), expired = walk_begin(p, 5),
+              refunded = walk_begin(p, 6), frozen = walk_begin(p, 7);
   while (walk_more(&of)) {
     struct row_customer *c = store_customer(walk_uuid(&of));
-    struct row_grant g = {.id = walk_uuid(&id), .left = walk_i64(&left), .consumed = walk_i64(&consumed), .expired = walk_i64(&expired)};
+    struct row_grant g = {.id = walk_uuid(&id), .left = walk_i64(&left), .consumed = walk_i64(&consumed), .expired = walk_i64(&expired),
+                          .refunded = walk_i64(&refunded), .frozen = walk_i64(&frozen)};
     const struct row_grant *there = store_grant(c, g.id);
     if (!there) continue;
-    if (!checked(b, g.left >= 0 && g.consumed >= 0 && g.expired >= 0 && there->granted == g.left + g.consumed + g.expired)) return false;
+    g.granted = there->granted;
+    grant_checked(&g);
     backend_change(b, CHANGE_GRANT, c)->grant = g;
+  }
+  return true;
+}
+
+// Unique: a customer's grants by their ids, and by their origins where they have one.
+static bool is_new_grant(const struct backend *b, const struct row_customer *c, const struct row_grant *g) {
+  for (size_t i = 0; i < c->grants.count; i++)
+    if (uuid_eq(c->grants.at[i].id, g->id) || (g->origin.len && str_eq(c->grants.at[i].origin, g->origin))) return false;
+  for (size_t i = 0; i < b->changes.count; i++) {
+    const struct change *w = &b->changes.at[i];
+    if (w->kind != CHANGE_GRANT_NEW || w->customer != c) continue;
+    if (uuid_eq(w->grant.id, g->id) || (g->origin.len && str_eq(w->grant.origin, g->origin))) return false;
   }
   return true;
 }
@@ -126,7 +150,8 @@ static bool insert_grants(struct backend *b, const struct db_params *p, struct d
   (void)ret;
   struct walk of = walk_begin(p, 1), id = walk_begin(p, 2), source = walk_begin(p, 3), priority = walk_begin(p, 4),
               expires = walk_begin(p, 5), granted = walk_begin(p, 6), left = walk_begin(p, 7), consumed = walk_begin(p, 8),
-              expired = walk_begin(p, 9), reason = walk_begin(p, 10);
+              expired = walk_begin(p, 9), refunded = walk_begin(p, 10), frozen = walk_begin(p, 11), reason = walk_begin(p, 12),
+              origin = walk_begin(p, 13), paid = walk_begin(p, 14), currency = walk_begin(p, 15);
   while (walk_more(&of)) {
     struct row_customer *c = store_customer(walk_uuid(&of));
     struct row_grant g = {.id = walk_uuid(&id), .source = (int)walk_i64(&source), .priority = (int)walk_i64(&priority)};
@@ -135,9 +160,15 @@ static bool insert_grants(struct backend *b, const struct db_params *p, struct d
     g.left = walk_i64(&left);
     g.consumed = walk_i64(&consumed);
     g.expired = walk_i64(&expired);
-    if (refused(b, walk_bytes(&reason))) return false;
-    if (store_grant(c, g.id)) return backend_fail(b, "23505");
-    if (!checked(b, g.granted > 0 && g.left >= 0 && g.granted == g.left + g.consumed + g.expired)) return false;
+    g.refunded = walk_i64(&refunded);
+    g.frozen = walk_i64(&frozen);
+    g.origin = store_text(walk_bytes(&origin));
+    g.paid = walk_i64_or(&paid, -1);
+    g.currency = store_text(walk_bytes(&currency));
+    if (refused(b, walk_bytes(&reason)) || refused(b, g.origin) || refused(b, g.currency)) return false;
+    constraint(is_new_grant(b, c, &g), "one grant of an id, and of an origin");
+    constraint((g.paid < 0) == (g.currency.len == 0), "what was paid, and in what");
+    grant_checked(&g);
     backend_change(b, CHANGE_GRANT_NEW, c)->grant = g;
   }
   return true;
@@ -156,8 +187,8 @@ static bool insert_calls(struct backend *b, const struct db_params *p, struct db
                             .state = (int)walk_i64(&state), .flags = (unsigned)walk_i64(&flags), .usage = store_text(walk_bytes(&usage))};
     if (refused(b, call.usage)) return false;
     for (size_t i = 0; i < c->calls.count; i++)
-      if (uuid_eq(c->calls.at[i].id, call.id) && c->calls.at[i].revision == call.revision) return backend_fail(b, "23505");
-    if (!checked(b, call.state >= 2 && call.state <= 6)) return false;
+      constraint(!uuid_eq(c->calls.at[i].id, call.id) || c->calls.at[i].revision != call.revision, "one row of a call's revision");
+    constraint(call.state >= 2 && call.state <= 6, "a call's state");
     backend_change(b, CHANGE_CALL, c)->call = call;
   }
   return true;
@@ -208,6 +239,12 @@ static size_t slice(struct str *all, size_t count, int64_t first, int64_t last, 
   return first <= last ? (size_t)(last - first) + 1 : 0;
 }
 
+static bool is_new_transfer(const struct backend *b, const struct change *w) {
+  for (const struct change *c = b->changes.at; c < w; c++)
+    if (c->kind == CHANGE_TRANSFER && c->customer == w->customer && c->transfer.ordinal == w->transfer.ordinal) return false;
+  return true;
+}
+
 static bool insert_transfers(struct backend *b, const struct db_params *p, struct db_result **ret) {
   (void)ret;
   struct str *grants, *amounts;
@@ -221,7 +258,8 @@ static bool insert_transfers(struct backend *b, const struct db_params *p, struc
                                .kind = (int)walk_i64(&kind), .amount = walk_i64(&moved)};
     int64_t from = walk_i64(&first), to = walk_i64(&last);
     t->leg_count = slice(grants, grant_count, from, to, &t->legs[0]);
-    if (!checked(b, slice(amounts, amount_count, from, to, &t->legs[1]) == t->leg_count && t->amount >= 0)) return false;
+    constraint(is_new_transfer(b, w), "one transfer of an ordinal");
+    constraint(slice(amounts, amount_count, from, to, &t->legs[1]) == t->leg_count && t->amount >= 0, "a transfer's legs");
   }
   return true;
 }
@@ -259,6 +297,23 @@ static bool insert_onces(struct backend *b, const struct db_params *p, struct db
   return true;
 }
 
+// ---- what is told
+
+static bool insert_events(struct backend *b, const struct db_params *p, struct db_result **ret) {
+  (void)ret;
+  struct walk id = walk_begin(p, 1), of = walk_begin(p, 2), type = walk_begin(p, 3), data = walk_begin(p, 4);
+  while (walk_more(&id)) {
+    struct uuid event = walk_uuid(&id);
+    struct change *w = backend_change(b, CHANGE_EVENT, store_customer(walk_uuid(&of)));
+    w->event.id = event;
+    w->event.type = store_text(walk_bytes(&type));
+    w->event.data = store_text(walk_bytes(&data));
+    for (const struct change *c = b->changes.at; c < w; c++)
+      constraint(c->kind != CHANGE_EVENT || !uuid_eq(c->event.id, event), "one event of an id");
+  }
+  return true;
+}
+
 const struct sql_statement sql_writes[] = {
     {STATEMENT_LEDGER_WRITE_CUSTOMERS, write_customers},
     {STATEMENT_LEDGER_WRITE_BUCKETS, write_buckets},
@@ -272,5 +327,6 @@ const struct sql_statement sql_writes[] = {
     {STATEMENT_LEDGER_INSERT_TRANSFERS, insert_transfers},
     {STATEMENT_LEDGER_DELETE_IDEMPOTENCY, delete_onces},
     {STATEMENT_LEDGER_INSERT_IDEMPOTENCY, insert_onces},
+    {STATEMENT_LEDGER_INSERT_EVENTS, insert_events},
     {0},
 };

@@ -19,7 +19,7 @@ static bool register_writer(struct backend *b, const struct db_params *p, struct
 static bool fence(struct backend *b, const struct db_params *p, struct db_result **ret) {
   struct row_writer *w = store_writer((int32_t)arg_i64(p, 1));
   int64_t epoch = arg_i64(p, 2), seq = arg_i64(p, 3);
-  *ret = result_create(1);
+  *ret = result_create(3);
   if (!w || w->epoch != epoch || w->seq != seq - 1) return true;
   if (!backend_lock(b, &w->lock)) return false;
   if (w->epoch != epoch || w->seq != seq - 1) return true;
@@ -27,6 +27,10 @@ static bool fence(struct backend *b, const struct db_params *p, struct db_result
   backend_change(b, CHANGE_WRITER_SEQ, NULL)->writer =
       (struct row_writer){.id = w->id, .epoch = epoch, .seq = seq, .lease_until = b->fenced_at + arg_i64(p, 4)};
   result_i64(*ret, b->fenced_at);
+  b->told = store.told;
+  b->told_usage = store.told_usage;
+  result_i64(*ret, b->told);
+  result_i64(*ret, b->told_usage);
   return true;
 }
 

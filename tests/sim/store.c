@@ -80,6 +80,7 @@ static void money(const struct change *c) {
   c->customer->balance = c->money.balance;
   c->customer->held = c->money.held;
   c->customer->debt = c->money.debt;
+  c->customer->top_up_due = c->money.top_up_due;
 }
 
 static void version(const struct change *c) {
@@ -89,6 +90,16 @@ static void version(const struct change *c) {
 static void status(const struct change *c) {
   if (c->status.members & 16) c->customer->status = c->status.status;
   if (c->status.members & 128) c->customer->credit_limit = c->status.credit_limit;
+  if (c->status.members & 1024) c->customer->low_balance = c->status.low_balance ? c->status.low_balance : -1;
+}
+
+static void top_up_mark(const struct change *c) {
+  c->customer->top_up_at = c->money.top_up_at;
+  c->customer->top_up_due = c->money.top_up_due;
+}
+
+static void top_up_enough(const struct change *c) {
+  c->customer->top_up_due = false;
 }
 
 static void key_new(const struct change *c) {
@@ -168,9 +179,12 @@ static void grant(const struct change *c) {
   g->left = c->grant.left;
   g->consumed = c->grant.consumed;
   g->expired = c->grant.expired;
+  g->refunded = c->grant.refunded;
+  g->frozen = c->grant.frozen;
 }
 
 static void call(const struct change *c) {
+  c->customer->charged += c->call.charge;
   *vec_add(&c->customer->calls) = c->call;
 }
 
@@ -180,10 +194,28 @@ static void evidence(const struct change *c) {
     if (uuid_eq(of->calls.at[i].id, c->call.id) && of->calls.at[i].revision == c->call.revision) of->calls.at[i].evidence = true;
 }
 
+struct row_kind row_kinds[ROW_KINDS] = {
+    [1] = {.name = "consume", .balance = -1, .consumed = 1},
+    [2] = {.name = "grant", .balance = 1},
+    [3] = {.name = "repay", .consumed = 1},
+    [4] = {.name = "expire", .balance = -1, .expired = 1},
+    [5] = {.name = "reverse", .balance = 1, .consumed = -1},
+    [6] = {.name = "recall", .consumed = -1},
+    [7] = {.name = "refund", .balance = -1, .refunded = 1},
+    [8] = {.name = "freeze", .balance = -1, .frozen = 1},
+    [9] = {.name = "restore", .balance = 1, .refunded = -1},
+    [10] = {.name = "thaw", .balance = 1, .frozen = -1},
+    [11] = {.name = "lose", .refunded = 1, .frozen = -1},
+    [12] = {.name = "contest", .refunded = -1, .frozen = 1},
+    [13] = {.name = "unexpire", .balance = 1, .expired = -1},
+    [14] = {.name = "renew", .balance = -1, .consumed = 1},
+};
+
 static void transfer(const struct change *c) {
-  static const int effects[] = {0, -1, 1, 0, -1, 1}; // of its kind on the balance
-  ASSERT(c->transfer.kind >= 1 && c->transfer.kind <= 5);
-  c->customer->effect += effects[c->transfer.kind] * c->transfer.amount;
+  ASSERT(c->transfer.kind >= 1 && c->transfer.kind < ROW_KINDS);
+  struct row_kind *kind = &row_kinds[c->transfer.kind];
+  kind->count++;
+  c->customer->effect += (amount_wide)kind->balance * c->transfer.amount;
   *vec_add(&c->customer->transfers) = c->transfer;
 }
 
@@ -201,14 +233,21 @@ static void forget(const struct change *c) {
   LIST_DROP(c->customer->onces, c->customer->onces.at[i].created_at < c->before);
 }
 
+// Who sends it on takes it out again at once, for all that anybody here knows.
+static void event(const struct change *c) {
+  (void)c;
+}
+
 void change_apply(const struct change *c) {
   static void (*const apply[])(const struct change *) = {
       [CHANGE_WRITER_NEW] = writer_new, [CHANGE_WRITER_SEQ] = writer_seq, [CHANGE_WRITER_EPOCH] = writer_epoch,
       [CHANGE_WRITER_LEASE] = writer_lease, [CHANGE_BALANCE] = money, [CHANGE_VERSION] = version, [CHANGE_STATUS] = status,
+      [CHANGE_TOP_UP_MARK] = top_up_mark, [CHANGE_TOP_UP_ENOUGH] = top_up_enough,
       [CHANGE_KEY_NEW] = key_new, [CHANGE_KEY_REVOKED] = key_revoked, [CHANGE_LIMIT_NEW] = limit_new,
       [CHANGE_LIMIT_AMOUNT] = limit_amount, [CHANGE_LIMIT_GONE] = limit_gone, [CHANGE_BUCKET] = bucket,
       [CHANGE_HOLD_NEW] = hold_new, [CHANGE_HOLD] = hold, [CHANGE_HOLD_WRITER] = hold_writer, [CHANGE_HOLD_GONE] = hold_gone,
       [CHANGE_GRANT_NEW] = grant_new, [CHANGE_GRANT] = grant, [CHANGE_CALL] = call, [CHANGE_EVIDENCE] = evidence,
-      [CHANGE_TRANSFER] = transfer, [CHANGE_ONCE] = once, [CHANGE_ONCE_GONE] = once_gone, [CHANGE_FORGET] = forget};
+      [CHANGE_TRANSFER] = transfer, [CHANGE_ONCE] = once, [CHANGE_ONCE_GONE] = once_gone, [CHANGE_FORGET] = forget,
+      [CHANGE_EVENT] = event};
   apply[c->kind](c);
 }

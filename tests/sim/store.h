@@ -32,8 +32,10 @@ struct row_limit { // and its bucket
 struct row_grant {
   struct uuid id;
   int source, priority;
-  int64_t expires_at, granted, left, consumed, expired;
-  amount_wide leg_consumed, leg_expired; // what the transfers' legs add up to
+  int64_t expires_at, granted, left, consumed, expired, refunded, frozen;
+  struct str origin, currency; // what it was given for, and in what it was paid; empty: nothing, not at all
+  int64_t paid;                // -1: null
+  amount_wide leg_consumed, leg_expired, leg_refunded, leg_frozen; // what the transfers' legs add up to
 };
 struct row_hold {
   struct uuid call, key, price;
@@ -68,11 +70,14 @@ struct row_once {
 struct row_customer {
   struct uuid id;
   int64_t config_version, balance, held, debt, credit_limit;
+  int64_t low_balance, top_up_at; // -1: null
+  bool top_up_due;
   int status;
   int64_t zone_offset; // microseconds east of Greenwich
   int short_policy;
   int64_t short_debt;
-  amount_wide effect; // what its transfers add up to
+  amount_wide effect;  // what its transfers add up to
+  amount_wide charged; // and its calls
   struct row_lock lock;
   vec(struct row_limit) limits;
   vec(struct row_grant) grants;
@@ -87,6 +92,7 @@ struct store {
   vec(struct row_key) keys;
   int64_t clock;      // the database's, as an offset from true time
   int64_t started_at; // by that clock
+  bool told, told_usage; // outbox_wanted: whether anybody listens to events, and to what was settled
 };
 extern struct store store;
 
@@ -103,18 +109,19 @@ struct str store_text(struct str s); // a copy that lives as long as the world
 // ---- changes: made by a statement, applied by COMMIT in their order
 enum change_kind {
   CHANGE_WRITER_NEW, CHANGE_WRITER_SEQ, CHANGE_WRITER_EPOCH, CHANGE_WRITER_LEASE,
-  CHANGE_BALANCE, CHANGE_VERSION, CHANGE_STATUS, CHANGE_KEY_NEW, CHANGE_KEY_REVOKED,
+  CHANGE_BALANCE, CHANGE_VERSION, CHANGE_STATUS, CHANGE_TOP_UP_MARK, CHANGE_TOP_UP_ENOUGH, CHANGE_KEY_NEW, CHANGE_KEY_REVOKED,
   CHANGE_LIMIT_NEW, CHANGE_LIMIT_AMOUNT, CHANGE_LIMIT_GONE, CHANGE_BUCKET,
   CHANGE_HOLD_NEW, CHANGE_HOLD, CHANGE_HOLD_WRITER, CHANGE_HOLD_GONE,
   CHANGE_GRANT_NEW, CHANGE_GRANT, CHANGE_CALL, CHANGE_EVIDENCE, CHANGE_TRANSFER, CHANGE_ONCE, CHANGE_ONCE_GONE, CHANGE_FORGET,
+  CHANGE_EVENT,
 };
 struct change {
   enum change_kind kind;
   struct row_customer *customer;
   union {
     struct row_writer writer;
-    struct { int64_t balance, held, debt; } money;
-    struct { int status, members; int64_t credit_limit; } status;
+    struct { int64_t balance, held, debt, top_up_at; bool top_up_due; } money;
+    struct { int status, members; int64_t credit_limit, low_balance; } status;
     struct row_key key;
     struct row_limit limit;
     struct row_hold hold;
@@ -122,7 +129,17 @@ struct change {
     struct row_call call;
     struct row_transfer transfer;
     struct row_once once;
+    struct { struct uuid id; struct str type, data; } event;
     int64_t before;
   };
 };
 void change_apply(const struct change *c);
+
+// The kinds of transfers, as server/ledger/audit.sql reads them: what each does to the balance, and with each leg to its grant.
+struct row_kind {
+  const char *name;
+  int balance, consumed, expired, refunded, frozen;
+  uint64_t count; // over all worlds: a movement that was never made proves nothing
+};
+#define ROW_KINDS 15
+extern struct row_kind row_kinds[ROW_KINDS]; // by number; 0: none

@@ -113,7 +113,7 @@ static void what_returns_to_an_expired_grant_becomes_a_new_one(void **state) {
   run(w, &undo);
   assert_int_equal(c->grant_count, 2);
   assert_int_equal(c->grants[0].left, 30);
-  assert_int_equal(c->grants[0].expired, 20);
+  assert_int_equal(c->grants[0].consumed, 20);
   assert_int_equal(c->grants[1].left, 20);
   assert_int_equal(c->grants[1].expires_at, NOW + FOLD_GRACE_US);
   assert_int_equal(c->balance, 50);

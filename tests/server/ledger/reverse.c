@@ -94,6 +94,30 @@ static void what_was_spent_is_owed_and_blocks(void **state) {
   assert_int_equal(more.result, LEDGER_SHORT);
 }
 
+// Else their time could run out meanwhile, and the next purchase would pay the whole.
+static void what_is_owed_is_repaid_at_once_by_what_other_grants_have_left(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = buyer(w, 70);
+  struct ledger_op more = {.kind = LEDGER_GRANT, .customer = number(1), .id = number(202),
+                           .grant = {.source = 2, .priority = 200, .amount = 50, .expires_at = NOW + 1}};
+  run(w, &more);
+  next_batch(w);
+  assert_int_equal(stand(w, 100, 0), LEDGER_DONE);
+  assert_int_equal(c->balance, -20);
+  assert_int_equal(c->debt, 20);
+  assert_int_equal(fold_grant_find(c, number(202))->left, 0);
+  assert_int_equal(fold_grant_find(c, number(202))->consumed, 50);
+  w->f.now = NOW + 2;
+  struct ledger_op expire = {.kind = LEDGER_EXPIRE, .customer = number(1), .id = number(202)};
+  run(w, &expire);
+  struct ledger_op next = {.kind = LEDGER_GRANT, .customer = number(1), .id = number(203), .grant = {.source = 1, .priority = 100, .amount = 60}};
+  run(w, &next);
+  assert_int_equal(c->debt, 0);
+  assert_int_equal(c->balance, 40);
+  assert_int_equal(stand(w, 0, 0), LEDGER_DONE);
+  assert_int_equal(c->balance, 140);
+}
+
 static void a_restored_reversal_repays_what_it_made_owed(void **state) {
   struct world *w = *state;
   struct fold_customer *c = buyer(w, 70);
@@ -151,8 +175,24 @@ static void what_comes_back_to_an_expired_grant_is_a_new_one_with_grace(void **s
   assert_int_equal(stand(w, 0, 0), LEDGER_DONE);
   assert_int_equal(c->balance, 100);
   assert_int_equal(c->grant_count, 2);
-  assert_int_equal(the_grant(c)->expired, 100);
+  assert_int_equal(the_grant(c)->consumed, 100);
   assert_int_equal(the_grant(c)->left, 0);
+}
+
+// The new grant has what the old one gave: to take that from the old one as if it had expired would leave it to the customer.
+static void and_is_taken_with_it_when_the_payment_is_reversed_again(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = buyer(w, 0);
+  c->grants[0].expires_at = NOW - 1;
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(stand(w, 0, 100), LEDGER_DONE);
+    assert_int_equal(c->balance, 0);
+    assert_int_equal(stand(w, 0, 0), LEDGER_DONE);
+    assert_int_equal(c->balance, 100);
+  }
+  assert_int_equal(stand(w, 100, 0), LEDGER_DONE);
+  assert_int_equal(c->balance, 0);
+  assert_int_equal(c->debt, 0);
 }
 
 static void an_amount_that_cannot_be_counted_is_refused(void **state) {
@@ -230,11 +270,13 @@ int main(void) {
       T(a_reversal_before_its_grant_is_unknown),
       T(what_is_left_is_taken_first_and_repeating_takes_nothing),
       T(what_was_spent_is_owed_and_blocks),
+      T(what_is_owed_is_repaid_at_once_by_what_other_grants_have_left),
       T(a_restored_reversal_repays_what_it_made_owed),
       T(disputed_credits_are_frozen_then_thawed_or_lost),
       T(targets_above_the_grant_are_the_grant),
       T(expired_credits_are_taken_before_spent_ones_are_owed),
       T(what_comes_back_to_an_expired_grant_is_a_new_one_with_grace),
+      T(and_is_taken_with_it_when_the_payment_is_reversed_again),
       T(an_amount_that_cannot_be_counted_is_refused),
       T(a_call_undone_after_its_grant_was_reversed_lowers_what_is_owed),
       T(only_the_last_word_counts),

@@ -73,6 +73,19 @@ static void what_was_settled_is_one_event_of_the_batch(void **state) {
   assert_non_null(memmem(e->data.ptr, e->data.len, "\"charge\":\"0.000000016\"", 22));
 }
 
+static void amounts_that_one_event_cannot_count_are_told_in_two(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = listened(w, 100);
+  for (uint64_t i = 0; i < 3; i++)
+    *vec_add(&w->f.calls) = (struct fold_call){.customer = number(1), .id = number(11 + i), .state = CALL_VOIDED,
+                                               .charge = i == 2 ? -1 : -(AMOUNT_MAX / 3) * 2};
+  fold_tell(&w->f, c, 0, 0);
+  assert_int_equal(told(w, "usage.settled"), 2);
+  const struct fold_event *e = w->f.events.at;
+  assert_non_null(memmem(e[0].data.ptr, e[0].data.len, "\"count\":1", 9));
+  assert_non_null(memmem(e[1].data.ptr, e[1].data.len, "\"count\":2", 9));
+}
+
 static void a_budget_tells_four_fifths_and_the_whole_once_each(void **state) {
   struct world *w = *state;
   struct fold_customer *c = listened(w, 1000);
@@ -109,6 +122,7 @@ int main(void) {
       T(a_low_balance_is_told_when_it_is_passed_and_not_again),
       T(an_exhausted_balance_and_a_refill_are_told),
       T(what_was_settled_is_one_event_of_the_batch),
+      T(amounts_that_one_event_cannot_count_are_told_in_two),
       T(a_budget_tells_four_fifths_and_the_whole_once_each),
       T(an_expiry_is_told),
   };
