@@ -22,7 +22,8 @@ struct grow {
   const char *text;
   int64_t output_since; // monotonic microseconds of the first output; 0: none yet
   int64_t output, most; // of one choice, as last seen and at the most: an estimate may come down when the usage is told
-  int64_t stride;       // the most that one look has found more than the one before, since no more can be had
+  bool by_line;         // the piece under way is a line: it may use the hold up
+  int64_t stride;       // the most output that a line has brought
 };
 
 // ---- how much
@@ -258,10 +259,10 @@ static void look(struct gateway_call *c) {
   int64_t before = g->output;
   g->output = output_of(one->plugin, usage.counts, usage.count) / choices_of(one);
   if (g->output > g->most) g->most = g->output;
-  if (g->last && g->output - before > g->stride) g->stride = g->output - before;
+  if (g->by_line && g->output - before > g->stride) g->stride = g->output - before;
   if (g->output > 0 && g->output_since == 0) g->output_since = clock_mono_us();
   // The next event shall still be within what is held, where it can be told.
-  bool used_up = g->slices.held < g->slices.cap && g->output >= g->slices.held - (g->last ? g->stride : 0);
+  bool used_up = g->slices.held < g->slices.cap && g->output >= g->slices.held - g->stride;
   if (used_up && g->last) {
     stop(c);
     return;
@@ -273,10 +274,13 @@ static void look(struct gateway_call *c) {
   ask(c, &usage);
 }
 
-// Where no more can be had, a line at a time: so the stream ends with the event that used the hold up.
+// A line at a time where the whole might use the hold up, a unit of output being no less than a byte: so the stream waits,
+// or ends, with the last event that is within it.
 size_t grow_piece(const struct gateway_call *c, struct str bytes) {
-  const struct grow *g = c->grow;
-  if (!g || !g->last || g->slices.held >= g->slices.cap) return bytes.len;
+  struct grow *g = c->grow;
+  if (!g || g->slices.held >= g->slices.cap) return bytes.len;
+  g->by_line = g->slices.held - g->stride - g->output <= (int64_t)bytes.len;
+  if (!g->by_line) return bytes.len;
   const char *line = memchr(bytes.ptr, '\n', bytes.len);
   return line ? (size_t)(line - bytes.ptr) + 1 : bytes.len;
 }

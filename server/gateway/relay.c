@@ -189,14 +189,16 @@ static void piece_relay(struct gateway_call *c, struct str piece) {
   grow_seen(c);
 }
 
-// Each piece may be the last: the call may end by it.
-void relay_data(struct gateway_call *c, struct str bytes) {
-  while (bytes.len > 0 && c->exchange) {
-    struct str piece = {bytes.ptr, grow_piece(c, bytes)};
-    bytes.ptr += piece.len;
-    bytes.len -= piece.len;
+// Each piece may be the last: the call may end by it, or wait for its hold to grow.
+size_t relay_data(struct gateway_call *c, struct str bytes) {
+  size_t taken = 0;
+  while (taken < bytes.len && c->exchange && !(c->paused & PAUSED_HOLD)) {
+    struct str piece = {bytes.ptr + taken, bytes.len - taken};
+    piece.len = grow_piece(c, piece);
+    taken += piece.len;
     piece_relay(c, piece);
   }
+  return taken;
 }
 
 // ---- the end

@@ -70,6 +70,7 @@ struct net_exchange {
   bool head_broken;
 
   bool body_copied; // libcurl has its own copy of the body
+  size_t taken; // of what libcurl keeps while paused
   bool in_todo, added, sent, answered, paused, stalled, gone;
   bool address_refused;
   bool judged; // `end` is decided, whatever libcurl says
