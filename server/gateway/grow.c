@@ -210,10 +210,15 @@ static void on_retry(void *call) {
   call_unref(c);
 }
 
+// The next event might not be within what is held any more.
+static bool is_used_up(const struct grow *g) {
+  return g->slices.held < g->slices.cap && g->output >= g->slices.held - g->stride;
+}
+
 static void failed(struct gateway_call *c) {
   struct grow *g = c->grow;
   g->waiting = true;
-  if (g->output >= g->slices.held)
+  if (is_used_up(g))
     no_more(g, "storage_unavailable", PROBLEM_STORAGE_UNAVAILABLE,
             "The answer ends here: the database cannot be reached to hold credits for more of it. What was generated is charged.");
   call_ref(c);
@@ -261,15 +266,13 @@ static void look(struct gateway_call *c) {
   if (g->output > g->most) g->most = g->output;
   if (g->by_line && g->output - before > g->stride) g->stride = g->output - before;
   if (g->output > 0 && g->output_since == 0) g->output_since = clock_mono_us();
-  // The next event shall still be within what is held, where it can be told.
-  bool used_up = g->slices.held < g->slices.cap && g->output >= g->slices.held - g->stride;
-  if (used_up && g->last) {
+  if (is_used_up(g) && g->last) {
     stop(c);
     return;
   }
-  relay_pause(c, PAUSED_HOLD, used_up);
+  relay_pause(c, PAUSED_HOLD, is_used_up(g));
   if (g->asking || g->waiting || g->last) return;
-  if (!slices_due(&g->slices, g->output)) return;
+  if (!slices_due(&g->slices, g->output) && !is_used_up(g)) return;
   if (!g->trimmed) g->wanted = slices_next(&g->slices, g->output, rate_of(c, g->output));
   ask(c, &usage);
 }
