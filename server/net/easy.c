@@ -109,7 +109,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *arg) {
   if (taken == fresh.len) return len;
   ASSERT(x->paused);
   x->stalled = true;
-  return CURL_WRITEFUNC_PAUSE; // libcurl gives all of it again
+  return CURL_WRITEFUNC_PAUSE; // nothing more comes, and no end, until exchange_unstall: then all of it again
 }
 
 static void easy_set_callbacks(CURL *easy, struct net_exchange *x) {

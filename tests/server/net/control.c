@@ -90,6 +90,7 @@ static void pattern_comes_whole(void (*on_data)(struct probe *p), size_t at_once
   probe_init(&p, loop, w.port);
   p.on_data = on_data;
   p.at_once = at_once;
+  p.rest_ms = 1;
   p.spec.bytes_max = SMALL;
   probe_run(&p);
   assert_int_equal(p.end, NET_DONE);
@@ -132,6 +133,59 @@ static void what_came_before_a_break_is_given_after_a_pause(void **state) {
   assert_string_equal(buf_cstr(&p.body), "helloworld");
   probe_finish(&p);
   wire_stop(&w);
+}
+
+static void what_was_not_taken_is_given_before_a_break(void **state) {
+  (void)state;
+  struct wire w;
+  struct probe p;
+  wire_start(&w, script_hello_close);
+  probe_init(&p, loop, w.port);
+  p.at_once = 2;
+  p.rest_ms = 5;
+  probe_run(&p);
+  assert_int_equal(p.end, NET_BROKEN);
+  assert_string_equal(buf_cstr(&p.body), "helloworld");
+  assert_true(p.datas >= 5);
+  probe_finish(&p);
+  wire_stop(&w);
+}
+
+static void a_deadline_ends_what_is_not_taken_and_the_next_exchange_has_nothing_of_it(void **state) {
+  (void)state;
+  struct wire w;
+  struct probe p;
+  wire_start(&w, script_hello_close);
+  probe_init(&p, loop, w.port);
+  p.at_once = 2;
+  p.spec.total_ms = 50;
+  probe_run(&p);
+  assert_int_equal(p.end, NET_TIMEOUT);
+  assert_string_equal(buf_cstr(&p.body), "he");
+  probe_finish(&p);
+  wire_stop(&w);
+  pattern_comes_whole(NULL, 0); // by the same handle
+}
+
+static void cancel_what_is_left(struct probe *p) {
+  net_cancel(p->x);
+  sem_post(&p->over);
+}
+
+static void a_cancel_ends_what_is_not_taken_and_the_next_exchange_has_nothing_of_it(void **state) {
+  (void)state;
+  struct wire w;
+  struct probe p;
+  wire_start(&w, script_hello_close);
+  probe_init(&p, loop, w.port);
+  p.at_once = 2;
+  p.on_data = cancel_what_is_left;
+  probe_run(&p);
+  assert_string_equal(buf_cstr(&p.body), "he");
+  assert_int_equal(p.dones, 0);
+  probe_finish(&p);
+  wire_stop(&w);
+  pattern_comes_whole(NULL, 0);
 }
 
 static void too_large_after_resume(struct probe *p) {
@@ -331,6 +385,9 @@ int main(void) {
       cmocka_unit_test(no_byte_is_lost_or_doubled_by_pausing),
       cmocka_unit_test(what_is_not_taken_comes_again_and_counts_once),
       cmocka_unit_test(what_came_before_a_break_is_given_after_a_pause),
+      cmocka_unit_test(what_was_not_taken_is_given_before_a_break),
+      cmocka_unit_test(a_deadline_ends_what_is_not_taken_and_the_next_exchange_has_nothing_of_it),
+      cmocka_unit_test(a_cancel_ends_what_is_not_taken_and_the_next_exchange_has_nothing_of_it),
       cmocka_unit_test(a_limit_passed_on_resuming_ends_the_exchange),
       cmocka_unit_test(a_callback_may_cancel_its_own_exchange),
       cmocka_unit_test(the_connection_of_a_cancelled_exchange_is_closed),

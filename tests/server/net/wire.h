@@ -175,7 +175,8 @@ struct probe {
   bool sent;
   char detail[256];
   sem_t over;
-  size_t at_once; // takes no more at a time, and then pauses for a millisecond; 0: everything
+  size_t at_once; // takes no more at a time, and then pauses; 0: everything
+  int rest_ms;    // for so long; 0: for ever
 };
 
 static void probe_resume_after(struct probe *p, int ms);
@@ -195,7 +196,7 @@ static size_t probe_data(void *arg, struct str bytes) {
   if (less) {
     bytes.len = p->at_once;
     net_pause(p->x);
-    probe_resume_after(p, 1);
+    if (p->rest_ms) probe_resume_after(p, p->rest_ms);
   }
   p->datas++;
   p->bytes += (long long)bytes.len;
