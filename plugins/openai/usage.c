@@ -23,10 +23,13 @@ enum usage_watch {
   U_IMAGE_IN,
   U_REASONING,
   U_AUDIO_OUT,
-  U_COUNT
+  U_COUNT,
+  U_PROMPT_PARTS = U_COUNT,
+  U_COMPLETION_PARTS,
+  U_WATCHES
 };
 
-static const struct scan_watch watches[U_COUNT] = {
+static const struct scan_watch watches[U_WATCHES] = {
     [U_PROMPT] = {.path = {"prompt_tokens"}},
     [U_COMPLETION] = {.path = {"completion_tokens"}},
     [U_TOTAL] = {.path = {"total_tokens"}},
@@ -36,6 +39,8 @@ static const struct scan_watch watches[U_COUNT] = {
     [U_IMAGE_IN] = {.path = {"prompt_tokens_details", "image_tokens"}},
     [U_REASONING] = {.path = {"completion_tokens_details", "reasoning_tokens"}},
     [U_AUDIO_OUT] = {.path = {"completion_tokens_details", "audio_tokens"}},
+    [U_PROMPT_PARTS] = {.path = {"prompt_tokens_details"}},
+    [U_COMPLETION_PARTS] = {.path = {"completion_tokens_details"}},
 };
 
 struct reading {
@@ -58,16 +63,22 @@ static struct count count_read(const char *text, const struct scan_hit *hit) {
   return (struct count){GOOD, n};
 }
 
+// Of a member that comes twice the last one counts, and so nothing of an object that came before.
+static bool is_replaced(const struct scan_hit *hits, size_t w) {
+  if (w < U_CACHED) return false;
+  return hits[w].start < hits[w < U_REASONING ? U_PROMPT_PARTS : U_COMPLETION_PARTS].start;
+}
+
 // False: it is no object with counts.
 static bool usage_read(const struct state *st, struct reading *r) {
   struct scan scan;
-  struct scan_hit hits[U_COUNT];
+  struct scan_hit hits[U_WATCHES];
   if (st->usage_len == 0 || st->answer.usage[0] != '{') return false;
-  scan_init(&scan, watches, U_COUNT, hits, NULL);
+  scan_init(&scan, watches, U_WATCHES, hits, NULL);
   (void)scan_push(&scan, st->answer.usage, st->usage_len);
   if (scan_finish(&scan) != SCAN_DONE) return false;
   for (size_t i = 0; i < U_COUNT; i++) {
-    r->counts[i] = count_read(st->answer.usage, &hits[i]);
+    r->counts[i] = is_replaced(hits, i) ? (struct count){MISSING, 0} : count_read(st->answer.usage, &hits[i]);
     if (r->counts[i].state == BAD) r->inconsistent = true;
   }
   return r->counts[U_PROMPT].state != BAD && r->counts[U_COMPLETION].state != BAD;

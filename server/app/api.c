@@ -61,12 +61,13 @@ static void on_head(void *arg, int status, const struct net_header *headers, siz
   }
 }
 
-static void on_data(void *arg, struct str bytes) {
+static size_t on_data(void *arg, struct str bytes) {
   struct exchange *x = arg;
   if (x->request->piece && x->answer->status < 400)
     x->request->piece(x->request->arg, bytes);
   else
     buf_add_str(&x->answer->body, bytes);
+  return bytes.len;
 }
 
 static void on_done(void *arg, enum net_end end, const char *detail) {

@@ -234,7 +234,7 @@ void upstream_drop(struct gateway_call *c);
 // relay.c
 void relay_enter(struct gateway_call *c);
 void relay_head(struct gateway_call *c, const struct net_header *headers, size_t count);
-void relay_data(struct gateway_call *c, struct str bytes);
+size_t relay_data(struct gateway_call *c, struct str bytes);
 void relay_drained(struct gateway_call *c);
 void relay_pause(struct gateway_call *c, enum call_paused why, bool on);
 void relay_end(struct gateway_call *c, enum net_end end);

@@ -136,6 +136,8 @@ void relay_enter(struct gateway_call *c) {
 
 // ---- the body
 
+// Upstream is paused while there is a reason. For each of them somebody is bound to come back: the client's connection by
+// `drained` or `gone` (http/watch.c), the hold by its timer (grow.c).
 void relay_pause(struct gateway_call *c, enum call_paused why, bool on) {
   unsigned before = c->paused;
   c->paused = on ? before | why : before & ~(unsigned)why;
@@ -189,14 +191,16 @@ static void piece_relay(struct gateway_call *c, struct str piece) {
   grow_seen(c);
 }
 
-// Each piece may be the last: the call may end by it.
-void relay_data(struct gateway_call *c, struct str bytes) {
-  while (bytes.len > 0 && c->exchange) {
-    struct str piece = {bytes.ptr, grow_piece(c, bytes)};
-    bytes.ptr += piece.len;
-    bytes.len -= piece.len;
+// Each piece may be the last: the call may end by it, or wait for its hold to grow.
+size_t relay_data(struct gateway_call *c, struct str bytes) {
+  size_t taken = 0;
+  while (taken < bytes.len && c->exchange && !(c->paused & PAUSED_HOLD)) {
+    struct str piece = {bytes.ptr + taken, bytes.len - taken};
+    piece.len = grow_piece(c, piece);
+    taken += piece.len;
     piece_relay(c, piece);
   }
+  return taken;
 }
 
 // ---- the end

@@ -19,8 +19,8 @@ static void on_head(void *arg, int status, const struct net_header *headers, siz
   relay_head(c, headers, count);
 }
 
-static void on_data(void *arg, struct str bytes) {
-  relay_data(arg, bytes);
+static size_t on_data(void *arg, struct str bytes) {
+  return relay_data(arg, bytes);
 }
 
 static void unanswered(struct gateway_call *c, enum net_end end) {

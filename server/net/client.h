@@ -47,7 +47,9 @@ const char *net_end_name(enum net_end end);
 // exchange was cancelled.
 struct net_events {
   void (*head)(void *arg, int status, const struct net_header *headers, size_t count);
-  void (*data)(void *arg, struct str bytes);
+  // How many of them it has taken, from the front: fewer only where it has paused, and not resumed before it returns. The
+  // rest comes when it is resumed, and before done; a cancel or a deadline drops it.
+  size_t (*data)(void *arg, struct str bytes);
   void (*done)(void *arg, enum net_end end, const char *detail);
 };
 

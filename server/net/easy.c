@@ -103,14 +103,20 @@ static size_t on_data(char *data, size_t size, size_t count, void *arg) {
     x->stalled = true;
     return CURL_WRITEFUNC_PAUSE;
   }
-  x->bytes += (int64_t)len;
-  if (x->bytes > x->bytes_max) {
+  struct str fresh = {data + x->taken, len - x->taken};
+  if (x->bytes + (int64_t)fresh.len > x->bytes_max) {
     exchange_judge(x, NET_TOO_LARGE, "the answer is larger than allowed");
     return CURL_WRITEFUNC_ERROR;
   }
   x->last_us = clock_mono_us();
-  if (len) x->events->data(x->arg, (struct str){data, len});
-  return x->gone ? CURL_WRITEFUNC_ERROR : len;
+  size_t taken = fresh.len ? x->events->data(x->arg, fresh) : 0;
+  if (x->gone) return CURL_WRITEFUNC_ERROR;
+  x->bytes += (int64_t)taken;
+  x->taken = taken < fresh.len ? x->taken + taken : 0;
+  if (taken == fresh.len) return len;
+  ASSERT(x->paused);
+  x->stalled = true;
+  return CURL_WRITEFUNC_PAUSE; // nothing more comes, and no end, until exchange_unstall: then all of it again
 }
 
 static void easy_set_callbacks(CURL *easy, struct net_exchange *x) {

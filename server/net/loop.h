@@ -73,6 +73,9 @@ struct net_exchange {
   bool head_broken;
 
   bool body_copied; // libcurl has its own copy of the body
+  // What is not taken whole libcurl keeps and gives again from its beginning, longer by what it has read with it: this much
+  // of it is known already. More than 0 only while stalled.
+  size_t taken;
   bool in_todo, added, sent, answered, paused, stalled, gone;
   bool address_refused;
   bool judged; // `end` is decided, whatever libcurl says

@@ -24,9 +24,10 @@ static void on_head(void *arg, int status, const struct net_header *headers, siz
   }
 }
 
-static void on_data(void *arg, struct str bytes) {
+static size_t on_data(void *arg, struct str bytes) {
   struct stripe_try *t = arg;
   buf_add_str(&t->body, bytes);
+  return bytes.len;
 }
 
 static void finish(struct stripe_try *t, enum net_end end, const char *detail) {

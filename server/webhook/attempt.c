@@ -121,10 +121,11 @@ static void on_head(void *arg, int status, const struct net_header *headers, siz
       (void)retry_after_parse(headers[i].value, clock_wall_us() / 1000000, &job->asked_ms);
 }
 
-static void on_data(void *arg, struct str bytes) {
+static size_t on_data(void *arg, struct str bytes) {
   struct job *job = arg;
   size_t room = LIMIT_WEBHOOK_EXCERPT - job->excerpt.len;
   buf_add(&job->excerpt, bytes.ptr, bytes.len < room ? bytes.len : room);
+  return bytes.len;
 }
 
 static void on_done(void *arg, enum net_end end, const char *detail) {

@@ -107,8 +107,7 @@ static void plugin_check(const struct tollgate_plugin *plugin, struct str usage,
   buf_init(&answer, 64 * 1024);
   answer_write(&answer, usage, stream);
   plugged_run(&q, buf_str(&answer), 0, TOLLGATE_ENDED, &a);
-  // Of a member that comes twice jansson keeps the last one, the plugin what each says: neither is more right.
-  json_t *object = json_loadb(usage.ptr ? usage.ptr : "", usage.len, JSON_REJECT_DUPLICATES, &error);
+  json_t *object = json_loadb(usage.ptr ? usage.ptr : "", usage.len, 0, &error);
   // A line end inside it ends the event of a stream.
   bool one_line =
       !memchr(usage.ptr ? usage.ptr : "", '\n', usage.len) && !memchr(usage.ptr ? usage.ptr : "", '\r', usage.len);

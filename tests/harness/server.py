@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import tempfile
+import time
 import uuid
 
 from . import contract
@@ -94,11 +95,13 @@ class Stream:
                  f"Content-Length: {len(text)}", *(f"{k}: {v}" for k, v in (headers or {}).items())]
         self.socket = socket.create_connection(("127.0.0.1", client.port), timeout=timeout)
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n" + text).encode())
-        self.bytes = b""
+        self.bytes, self.timeout = b"", timeout
 
     def read_until(self, text):
-        """Reads until `text` has come, or the end. What has been read so far."""
+        """Reads until `text` has come, or the end. What has been read so far. A stream that is only kept alive is not waited for."""
+        until = time.monotonic() + self.timeout
         while text not in self.bytes:
+            assert time.monotonic() < until, f"{text!r} has not come within {self.timeout} s: {self.bytes[-300:]!r}"
             got = self.socket.recv(65536)
             if not got:
                 break

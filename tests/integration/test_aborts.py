@@ -31,7 +31,9 @@ def leave_after(world, words, **policy):
     stream = world.servers[0].client(key).stream(model=PACED, text=text())
     call = stream.call
     while stream.read_until(b"\n\n").count(b'"content":"') < words + 1:  # the first chunk has the role and no word
-        stream.bytes += stream.socket.recv(4096)
+        more = stream.socket.recv(4096)
+        assert more, stream.bytes[-300:]
+        stream.bytes += more
     stream.abort()
     ended = world.call(call)
     assert Decimal(world.balance(customer)["balance"]) == 100000 - Decimal(ended["charge"])

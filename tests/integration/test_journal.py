@@ -13,6 +13,7 @@ from tests.harness.server import World
 
 RATES = [("input_tokens", "1000000", "1000000"), ("output_tokens", "1000000", "1000000")]  # one credit for each token
 PACED = "stand-in:slow-300"  # twelve words, 300 ms before each: longer than any machine takes to stop a database
+LONG = "stand-in:long-100000"  # more than any buffer on the way holds
 LEASE_MS = 1500
 
 
@@ -22,6 +23,7 @@ def shared():
     cluster = Cluster(settings=["fsync=on"])
     world = World(cluster, instances=2, TOLLGATE_LEASE_MS=str(LEASE_MS), TOLLGATE_METRICS="open")
     world.price(PACED, RATES)
+    world.price(LONG, RATES, max_output_tokens=200000)
     time.sleep(2.5)  # a price reaches every instance within two seconds
     yield world
     world.stop()
@@ -107,6 +109,20 @@ def test_what_was_measured_during_an_outage_is_charged_when_it_ends(own):
     wait_for(lambda: metric(own.servers[0], "tollgate_journal_replayed_total") == 1, 20, "the replay")
     assert_charged_exactly(own, customer, call)
     assert metric(own.servers[0], "tollgate_journal_entries") == 0
+
+
+def test_a_stream_that_outgrows_its_hold_meanwhile_ends_and_says_why(own):
+    customer, key = own.customer("1000000")
+    stream = own.servers[0].client(key).stream(model=LONG, text="a b c", headers={"X-Tollgate-Receipt": "stream"})
+    stream.read_until(b'"content":"')
+    own.cluster.stop("immediate")  # nobody reads: the stream stands still
+    body = stream.read_until(b"data: [DONE]")
+    stream.close()
+    assert b"storage_unavailable" in body
+    own.cluster.start()
+    ended = settled(own, stream.call, when=lambda flags: "swept" not in flags)  # the other instance may be the first to end it
+    assert "partial" in ended["flags"] and 0 < ended["usage"]["output_tokens"] < 100000
+    assert balance_of(own, customer) == 1000000 - Decimal(ended["charge"])
 
 
 def test_also_when_the_instance_is_killed_before_the_database_is_back(own):

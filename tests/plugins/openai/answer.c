@@ -114,6 +114,16 @@ static void parts_that_exceed_their_whole_are_clamped_and_flagged(void **state) 
   is(TOLLGATE_USAGE_KNOWN | TOLLGATE_USAGE_INCONSISTENT, true);
 }
 
+static void parts_that_come_twice_are_the_last_ones(void **state) {
+  (void)state;
+  answered(PLAIN_REQUEST, false,
+           PLAIN("{\"prompt_tokens\":10,\"prompt_tokens_details\":{\"cached_tokens\":6,\"audio_tokens\":1},"
+                 "\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":4}}"));
+  counts_are(6, 4, 0, 5, 0);
+  assert_int_equal(quantity(&usage, "audio_input_tokens"), 0);
+  is(TOLLGATE_USAGE_KNOWN, true);
+}
+
 static void the_sum_tells_what_stands_beside_the_totals(void **state) {
   (void)state;
   answered(PLAIN_REQUEST, false,
@@ -218,6 +228,7 @@ int main(void) {
       RULE(missing_usage_is_estimated_from_what_was_seen),
       RULE(what_is_no_count_is_estimated_and_flagged),
       RULE(parts_that_exceed_their_whole_are_clamped_and_flagged),
+      RULE(parts_that_come_twice_are_the_last_ones),
       RULE(the_sum_tells_what_stands_beside_the_totals),
       RULE(embeddings_have_input_only),
       RULE(any_size_is_metered_in_the_same_memory),

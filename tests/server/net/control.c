@@ -83,13 +83,15 @@ static void script_pattern(struct wire_connection *c) {
   wire_puts(c, "0\r\n\r\n");
 }
 
-static void no_byte_is_lost_or_doubled_by_pausing(void **state) {
-  (void)state;
+static void pattern_comes_whole(void (*on_data)(struct probe *p), size_t at_once) {
   struct wire w;
   struct probe p;
   wire_start(&w, script_pattern);
   probe_init(&p, loop, w.port);
-  p.on_data = pause_and_resume_soon;
+  p.on_data = on_data;
+  p.at_once = at_once;
+  p.rest_ms = 1;
+  p.spec.bytes_max = SMALL;
   probe_run(&p);
   assert_int_equal(p.end, NET_DONE);
   assert_int_equal(p.body.len, SMALL);
@@ -97,6 +99,16 @@ static void no_byte_is_lost_or_doubled_by_pausing(void **state) {
     if (p.body.data[i] != (char)(i * 7 % 251)) fail_msg("byte %lld", (long long)i);
   probe_finish(&p);
   wire_stop(&w);
+}
+
+static void no_byte_is_lost_or_doubled_by_pausing(void **state) {
+  (void)state;
+  pattern_comes_whole(pause_and_resume_soon, 0);
+}
+
+static void what_is_not_taken_comes_again_and_counts_once(void **state) {
+  (void)state;
+  pattern_comes_whole(NULL, 2500);
 }
 
 static void pause_then_end_by_post(struct probe *p) {
@@ -121,6 +133,59 @@ static void what_came_before_a_break_is_given_after_a_pause(void **state) {
   assert_string_equal(buf_cstr(&p.body), "helloworld");
   probe_finish(&p);
   wire_stop(&w);
+}
+
+static void what_was_not_taken_is_given_before_a_break(void **state) {
+  (void)state;
+  struct wire w;
+  struct probe p;
+  wire_start(&w, script_hello_close);
+  probe_init(&p, loop, w.port);
+  p.at_once = 2;
+  p.rest_ms = 5;
+  probe_run(&p);
+  assert_int_equal(p.end, NET_BROKEN);
+  assert_string_equal(buf_cstr(&p.body), "helloworld");
+  assert_true(p.datas >= 5);
+  probe_finish(&p);
+  wire_stop(&w);
+}
+
+static void a_deadline_ends_what_is_not_taken_and_the_next_exchange_has_nothing_of_it(void **state) {
+  (void)state;
+  struct wire w;
+  struct probe p;
+  wire_start(&w, script_hello_close);
+  probe_init(&p, loop, w.port);
+  p.at_once = 2;
+  p.spec.total_ms = 50;
+  probe_run(&p);
+  assert_int_equal(p.end, NET_TIMEOUT);
+  assert_string_equal(buf_cstr(&p.body), "he");
+  probe_finish(&p);
+  wire_stop(&w);
+  pattern_comes_whole(NULL, 0); // by the same handle
+}
+
+static void cancel_what_is_left(struct probe *p) {
+  net_cancel(p->x);
+  sem_post(&p->over);
+}
+
+static void a_cancel_ends_what_is_not_taken_and_the_next_exchange_has_nothing_of_it(void **state) {
+  (void)state;
+  struct wire w;
+  struct probe p;
+  wire_start(&w, script_hello_close);
+  probe_init(&p, loop, w.port);
+  p.at_once = 2;
+  p.on_data = cancel_what_is_left;
+  probe_run(&p);
+  assert_string_equal(buf_cstr(&p.body), "he");
+  assert_int_equal(p.dones, 0);
+  probe_finish(&p);
+  wire_stop(&w);
+  pattern_comes_whole(NULL, 0);
 }
 
 static void too_large_after_resume(struct probe *p) {
@@ -318,7 +383,11 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_paused_exchange_holds_the_sender_back),
       cmocka_unit_test(no_byte_is_lost_or_doubled_by_pausing),
+      cmocka_unit_test(what_is_not_taken_comes_again_and_counts_once),
       cmocka_unit_test(what_came_before_a_break_is_given_after_a_pause),
+      cmocka_unit_test(what_was_not_taken_is_given_before_a_break),
+      cmocka_unit_test(a_deadline_ends_what_is_not_taken_and_the_next_exchange_has_nothing_of_it),
+      cmocka_unit_test(a_cancel_ends_what_is_not_taken_and_the_next_exchange_has_nothing_of_it),
       cmocka_unit_test(a_limit_passed_on_resuming_ends_the_exchange),
       cmocka_unit_test(a_callback_may_cancel_its_own_exchange),
       cmocka_unit_test(the_connection_of_a_cancelled_exchange_is_closed),

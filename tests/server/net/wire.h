@@ -175,7 +175,11 @@ struct probe {
   bool sent;
   char detail[256];
   sem_t over;
+  size_t at_once; // takes no more at a time, and then pauses; 0: everything
+  int rest_ms;    // for so long; 0: for ever
 };
+
+static void probe_resume_after(struct probe *p, int ms);
 
 static void probe_head(void *arg, int status, const struct net_header *headers, size_t count) {
   struct probe *p = arg;
@@ -186,12 +190,19 @@ static void probe_head(void *arg, int status, const struct net_header *headers, 
   if (p->on_head) p->on_head(p);
 }
 
-static void probe_data(void *arg, struct str bytes) {
+static size_t probe_data(void *arg, struct str bytes) {
   struct probe *p = arg;
+  bool less = p->at_once && bytes.len > p->at_once;
+  if (less) {
+    bytes.len = p->at_once;
+    net_pause(p->x);
+    if (p->rest_ms) probe_resume_after(p, p->rest_ms);
+  }
   p->datas++;
   p->bytes += (long long)bytes.len;
   buf_add_str(&p->body, bytes);
   if (p->on_data) p->on_data(p);
+  return bytes.len;
 }
 
 static void probe_done(void *arg, enum net_end end, const char *detail) {
