@@ -8,10 +8,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 from tests.harness.cluster import Cluster  # noqa: E402
 from tests.harness.server import World  # noqa: E402
+from tests.stripe.fake import FakeStripe  # noqa: E402
 
 
 def main():
-    cluster = Cluster(settings=["fsync=off"])
+    cluster, stripe = Cluster(settings=["fsync=off"]), FakeStripe(seed="sdk")
     try:
         world = World(cluster, TOLLGATE_BETWEEN_CHUNKS_MS="5000")
         for model in ("stand-in:error-429", "stand-in:error-500", "stand-in:slow-50"):
@@ -19,13 +20,16 @@ def main():
         _, key = world.customer("10")
         _, poor = world.customer("0.0000001")
         env = dict(os.environ, TOLLGATE_TEST_URL=f"http://127.0.0.1:{world.servers[0].port}", TOLLGATE_TEST_KEY=key, TOLLGATE_TEST_POOR_KEY=poor,
-                   TOLLGATE_TEST_ADMIN_KEY=world.admin_key)
-        code = subprocess.run([HERE / "node_modules" / ".bin" / "node", "--test", "--test-reporter=tap", "openai.test.js"], cwd=HERE, env=env).returncode
+                   TOLLGATE_TEST_ADMIN_KEY=world.admin_key, TOLLGATE_TEST_STRIPE_URL=stripe.url)
+        tests = ["openai.test.js", "stripe_fake.test.js"]
+        code = subprocess.run([HERE / "node_modules" / ".bin" / "node", "--test", "--test-reporter=tap", *tests], cwd=HERE, env=env).returncode
+        stripe.no_bugs()
         world.quiet()
         world.audit()
         world.stop()
         return code
     finally:
+        stripe.stop()
         cluster.remove()
 
 

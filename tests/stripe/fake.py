@@ -83,7 +83,7 @@ class Remote:
 
     # The control calls
 
-    def control(self, method, path, **given):
+    def control(self, method, path, /, **given):
         """A call of /_fake (`GET /_fake` lists them); Refusal where it is not answered with 200."""
         if method in ("GET", "DELETE"):
             query = "?" + urllib.parse.urlencode(given) if given else ""
@@ -97,13 +97,14 @@ class Remote:
     def settle(self, payment, outcome=None):
         return self.control("POST", f"/payments/{_id(payment)}/settle", **({"outcome": outcome} if outcome else {}))
 
-    def fault(self, kind, **rule):
+    def fault(self, kind, /, **rule):
         return self.control("POST", "/faults", kind=kind, **rule)
 
     def clear_faults(self):
         self.control("DELETE", "/faults")
 
     def requests(self, **where):
+        """The records of what was asked: method, path (with *), key, fault, executed."""
         if "executed" in where:
             where["executed"] = str(where["executed"]).lower()
         return self.control("GET", "/requests", **where)
@@ -113,6 +114,10 @@ class Remote:
 
     def events(self, type=None):
         return self.control("GET", "/events", **({"type": type} if type else {}))
+
+    def listen(self, url, *secrets, **more):
+        """Tells events to an address from now on: {events, payload: "thin", api_version, id}."""
+        return self.control("POST", "/endpoints", url=url, secrets=list(secrets), **more)["id"]
 
     def webhooks(self, **settings):
         return self.control("POST", "/webhooks", **settings)

@@ -3,7 +3,8 @@ from .errors import invalid
 
 
 def page(found, params, url, table=None):
-    """found: oldest first. The page that limit, starting_after and ending_before ask for."""
+    """found: oldest first. The page that limit, starting_after and ending_before ask for. table: all objects of the kind, in the order
+    in which they were made, where a page may begin at one that is not among those found."""
     limit, newest = params.get("limit", 10), list(reversed(found))
     after, before = params.get("starting_after"), params.get("ending_before")
     if after and before:
@@ -26,9 +27,9 @@ def _place(newest, id, param, table):
     for index, made in enumerate(newest):
         if made["id"] == id:
             return index
-    if table and id in table:  # there, and not among what was asked for: before or after all of it
-        older = [i for i, made in enumerate(newest) if made["created"] <= table[id]["created"]]
-        return (older[0] if older else len(newest)) - (param == "starting_after")
+    if table and id in table:
+        rank = {other: index for index, other in enumerate(table)}
+        return sum(rank[made["id"]] > rank[id] for made in newest) - (param == "starting_after")
     raise invalid(f"No such object: '{id}'", param, "resource_missing")
 
 

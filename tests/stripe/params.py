@@ -3,7 +3,7 @@ and the field's full name, and gives the value as the handlers want it; what doe
 not take are refused as Stripe refuses them, so that a misspelt or an outdated parameter is found here."""
 import re
 
-from .errors import invalid, missing
+from .errors import StripeError, invalid, missing
 
 MOST_TEXT = 5000
 
@@ -93,8 +93,6 @@ def hash_of(**spec):
 
 def list_of(reader, most=100):
     def read_all(value, at):
-        if isinstance(value, dict):
-            raise invalid("Invalid array", at)
         if not isinstance(value, list):
             raise invalid("Invalid array", at)
         if len(value) > most:
@@ -113,15 +111,19 @@ def anything(value, at):
     return value
 
 
+def undone(value, at):
+    """Stripe takes it; the stand-in would have to act on it, and does not know how."""
+    raise invalid(f"The stand-in cannot do what {at} asks for.", at, "standin_undone")
+
+
 def either(*readers):
     """The first that can read it."""
     def reader(value, at):
         for attempt in readers[:-1]:
             try:
                 return attempt(value, at)
-            except Exception as error:
-                if not hasattr(error, "status"):
-                    raise
+            except StripeError:
+                pass
         return readers[-1](value, at)
     return reader
 

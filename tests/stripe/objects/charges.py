@@ -38,7 +38,7 @@ def make(account, intent, method, card):
 def _details(method, card, intent):
     if card.bank:
         return {"type": "us_bank_account", "us_bank_account": {**{k: v for k, v in method["us_bank_account"].items() if k in (
-            "account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number")}, "mandate": None, "payment_reference": None}}
+            "account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number")}, "payment_reference": None}}
     own = {k: v for k, v in method["card"].items() if k in ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4",
                                                             "regulated_status", "wallet")}
     return {"type": "card", "card": {

@@ -3,13 +3,15 @@ the session becomes when the payment's fate is known later."""
 from ..errors import refused
 from . import customers, invoices, payment_intents, payment_methods, paying, setup_intents, subscriptions
 
+ADDRESS = {"city": "Lisbon", "country": "PT", "line1": "Rua das Flores 1", "line2": None, "postal_code": "1200-194", "state": None}
+
 
 def pay(account, made, card, percent_off=0, email=None, name=None):
     """The buyer presses the button. The session, complete, or still open where the bank wants the buyer (authenticate). Raises
     the 402 of a card that is declined: the session stays open."""
     if made["status"] != "open":
         raise refused(f"This Checkout Session has a status of {made['status']}.")
-    if percent_off:
+    if percent_off and not made["discounts"]:
         _discount(made, percent_off)
     _buyer(account, made, email or made["customer_email"] or "buyer@example.com", name or "Jenny Buyer")
     method = payment_methods.make(account, card, email=made["customer_details"]["email"], name=made["customer_details"]["name"])
@@ -17,23 +19,27 @@ def pay(account, made, card, percent_off=0, email=None, name=None):
 
 
 def _discount(made, percent):
-    off = made["amount_subtotal"] * percent // 100
-    made["total_details"] = {**made["total_details"], "amount_discount": off}
-    made["amount_total"] = made["amount_subtotal"] - off + made["total_details"]["amount_tax"] * (100 - percent) // 100
-    made["total_details"]["amount_tax"] = made["total_details"]["amount_tax"] * (100 - percent) // 100
-    made["discounts"] = [{"coupon": f"{percent}_OFF", "promotion_code": None}]
+    """A promotion code: so much less, and so much less tax."""
+    off, tax = made["amount_subtotal"] * percent // 100, made["total_details"]["amount_tax"]
+    lower = tax * (100 - percent) // 100
+    made.update(amount_total=made["amount_total"] - off - (tax - lower), discounts=[{"coupon": f"{percent}_OFF", "promotion_code": None}],
+                total_details={**made["total_details"], "amount_discount": off, "amount_tax": lower})
 
 
 def _buyer(account, made, email, name):
     """Who buys: the session's customer, or one made from what the page asked, where the session wants one."""
     if made["customer"] is None:
-        made["customer_details"] = {"address": {"city": "Lisbon", "country": "PT", "line1": "Rua das Flores 1", "line2": None, "postal_code": "1200-194", "state": None},
-                                    "business_name": None, "email": email, "individual_name": None, "name": name, "phone": None, "tax_exempt": "none", "tax_ids": []}
+        made["customer_details"] = {"address": ADDRESS, "business_name": None, "email": email, "individual_name": None, "name": name, "phone": None,
+                                    "tax_exempt": "none", "tax_ids": []}
         data = account.secret(made)["given"].get("payment_intent_data", {})
         if made["customer_creation"] == "always" or data.get("setup_future_usage"):
-            made["customer"] = customers.make(account, email=email, name=name, address=made["customer_details"]["address"])["id"]
-    elif not made["customer_details"]["email"]:
-        made["customer_details"]["email"] = email
+            made["customer"] = customers.make(account, email=email, name=name, address=ADDRESS)["id"]
+        return
+    customer, asked = account.get(made["customer"]), account.secret(made)["given"].get("customer_update", {})
+    made["customer_details"]["email"] = customer["email"] or email
+    if asked.get("address") == "auto" and not customer["address"]:
+        made["customer_details"]["address"] = ADDRESS
+        account.change(customer, "customer.updated", address=ADDRESS)
 
 
 def complete(account, made, payment_status):

@@ -25,6 +25,8 @@ CREATE = {
     "custom_text": p.anything, "custom_fields": p.anything, "saved_payment_method_options": p.anything, "adaptive_pricing": p.anything,
     "after_expiration": p.anything, "branding_settings": p.anything, "payment_method_configuration": p.text(), "integration_identifier": p.text(),
     "name_collection": p.anything, "wallet_options": p.anything, "origin_context": p.text(),
+    **dict.fromkeys(("customer_account", "discounts", "managed_payments", "optional_items", "payment_method_data", "permissions", "redirect_on_completion",
+                     "return_url", "shipping_address_collection", "shipping_options"), p.undone),
 }
 ONLY_IN = {"payment_intent_data": "payment", "invoice_creation": "payment", "subscription_data": "subscription", "setup_intent_data": "setup",
            "customer_creation": "payment or setup", "submit_type": "payment or subscription"}

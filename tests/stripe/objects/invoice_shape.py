@@ -43,7 +43,8 @@ def line(account, invoice, amount, description, price=None, quantity=1, period=N
             "subscription_item": item["id"]}}
     else:
         parent = {"type": "invoice_item_details", "subscription_item_details": None, "invoice_item_details": {
-            "invoice_item": invoice_item, "proration": proration, "proration_details": {"credited_items": None}, "subscription": None}}
+            "invoice_item": invoice_item or account.ids.make("ii_"), "proration": proration, "proration_details": {"credited_items": None},
+            "subscription": None}}
     pricing = {"type": "price_details", "price_details": {"price": price["id"], "product": price["product"]},
                "unit_amount_decimal": price["unit_amount_decimal"]} if price else None
     return {"id": account.ids.make("il_"), "object": "line_item", "amount": amount, "currency": invoice["currency"], "description": description,

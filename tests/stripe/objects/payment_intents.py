@@ -11,14 +11,15 @@ TABLE = "payment_intents"
 OFF_SESSION = p.either(p.boolean, p.one_of("one_off", "recurring"))
 CONFIRM = {"payment_method": p.text(), "off_session": OFF_SESSION, "return_url": p.url, "error_on_requires_action": p.boolean,
            "mandate": p.text(), "mandate_data": p.anything, "payment_method_options": p.anything, "receipt_email": p.clearable(p.text(512)),
-           "setup_future_usage": p.clearable(p.one_of("off_session", "on_session")), "capture_method": p.one_of("automatic", "automatic_async"),
+           "setup_future_usage": p.clearable(p.one_of("off_session", "on_session")), "capture_method": p.either(p.one_of("automatic", "automatic_async"), p.undone),
            "use_stripe_sdk": p.boolean, "hooks": p.anything, "radar_options": p.anything, "shipping": p.anything,
            "allowed_payment_method_types": p.list_of(p.text()), "excluded_payment_method_types": p.list_of(p.text())}
 CHANGE = {"customer": p.text(), "description": p.clearable(p.text(1000)), "metadata": p.metadata, "statement_descriptor": p.text(22),
           "statement_descriptor_suffix": p.text(22), "payment_details": p.anything, "transfer_group": p.text()}
 CREATE = {**CONFIRM, **CHANGE, "amount!": p.integer(), "currency!": p.currency, "confirm": p.boolean,
           "automatic_payment_methods": p.hash_of(enabled_required=p.boolean, allow_redirects=p.one_of("always", "never")),
-          "confirmation_method": p.one_of("automatic", "manual"), "amount_details": p.anything, "payment_method_configuration": p.text()}
+          "confirmation_method": p.one_of("automatic", "manual"), "amount_details": p.anything, "payment_method_configuration": p.text(),
+          **dict.fromkeys(("application_fee_amount", "confirmation_token", "customer_account", "on_behalf_of", "payment_method_data", "transfer_data"), p.undone)}
 WITH_CONFIRM = ("off_session", "error_on_requires_action", "mandate", "mandate_data", "return_url")
 KEPT = ("customer", "description", "receipt_email", "setup_future_usage", "statement_descriptor", "statement_descriptor_suffix",
         "capture_method", "confirmation_method", "transfer_group")

@@ -21,9 +21,9 @@ def create(call):
 
 
 def replace_card(account, session, card):
-    """The customer enters another card: it is saved, becomes the one for invoices and subscriptions, and the old one goes."""
+    """The customer enters another card: it is saved and becomes the one for invoices and subscriptions. The old one stays until it is
+    removed."""
     customer = account.get(session["customer"])
-    old = account.get(customer["invoice_settings"]["default_payment_method"] or "")
     method = payment_methods.make(account, card, email=customer["email"], name=customer["name"])
     intent = setup_intents.make(account, customer=customer["id"])
     setup_intents.attempt(account, intent, method, authenticated=True)
@@ -31,8 +31,6 @@ def replace_card(account, session, card):
     for made in account.all(subscriptions.TABLE, customer=customer["id"]):
         if made["status"] in subscriptions.LIVE:
             account.change(made, "customer.subscription.updated", default_payment_method=method["id"])
-    if old and old["customer"]:
-        payment_methods.detach(account, old)
     return method
 
 

@@ -23,7 +23,7 @@ def make_product(account, told=True, **given):
     made = account.new("prod_", "product", active=given.get("active", True), default_price=None, description=given.get("description"),
                        images=given.get("images", []), marketing_features=given.get("marketing_features", []),
                        metadata=p.merged({}, given.get("metadata", {})), name=given["name"], package_dimensions=None, shippable=None,
-                       statement_descriptor=given.get("statement_descriptor"), tax_code=given.get("tax_code"), type="service",
+                       statement_descriptor=given.get("statement_descriptor"), tax_code=given.get("tax_code"), tax_details=None, type="service",
                        unit_label=given.get("unit_label"), updated=account.now(), url=given.get("url"))
     if given.get("id"):
         if account.get(given["id"]):

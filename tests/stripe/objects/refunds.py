@@ -10,7 +10,8 @@ from . import charges
 TABLE = "refunds"
 SETTLES_AFTER, FAILS_AFTER = 5 * DAY, 10 * DAY
 CREATE = {"charge": p.text(), "payment_intent": p.text(), "amount": p.integer(1), "metadata": p.metadata, "instructions_email": p.text(),
-          "reason": p.one_of("duplicate", "fraudulent", "requested_by_customer"), "reverse_transfer": p.boolean, "refund_application_fee": p.boolean}
+          "reason": p.one_of("duplicate", "fraudulent", "requested_by_customer"), 
+          **dict.fromkeys(("currency", "customer", "origin", "reverse_transfer", "refund_application_fee"), p.undone)}
 
 
 @route("POST", "/v1/refunds", CREATE)

@@ -3,7 +3,7 @@ ten seconds until the completed session has been told, as Stripe's does."""
 from ..errors import StripeError
 from ..money import written
 from ..objects import cards, checkout as sessions, checkout_pay
-from .look import choices, esc, page, problem, rows
+from .look import bar, choices, esc, page, problem, rows
 
 WAIT_FOR_WEBHOOK = 10
 PROMOTION_CODES = {"HALF": 50, "FREE": 100}
@@ -57,9 +57,9 @@ def _form(account, made, trouble, card):
     ask = f"<p class='soft'>{esc(email)}</p>" if email else "<label class='field'>E-mail<input type='email' name='email' value='buyer@example.com'></label>"
     code = "<label class='field'>Promotion code (HALF or FREE)<input name='code'></label>" if made["allow_promotion_codes"] else ""
     button = {"payment": f"Pay {written(made['amount_total'] or 0, made['currency'] or 'usd')}", "setup": "Save card", "subscription": "Subscribe"}[made["mode"]]
-    leave = f"<p class='row'><a class='button' id='cancel' href='{esc(made['cancel_url'])}'>Cancel</a></p>" if made["cancel_url"] else ""
+    leave = f"<a class='button' id='cancel' href='{esc(made['cancel_url'])}'>Cancel</a>" if made["cancel_url"] else ""
     return (f"<h2>Choose a test card</h2>{problem(trouble)}<form method='post'>{ask}{choices(groups(made['mode']), card)}{code}"
-            f"<button class='main' id='pay' name='do' value='pay'>{esc(button)}</button></form>{leave}")
+            f"{bar(f'<button class=main id=pay name=do value=pay>{esc(button)}</button>', leave)}</form>")
 
 
 def _question(made):

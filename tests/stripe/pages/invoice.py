@@ -3,7 +3,7 @@ from ..errors import StripeError
 from ..money import written
 from ..objects import cards, invoices, payment_methods, paying
 from .checkout import groups
-from .look import choices, esc, page, problem, rows
+from .look import bar, choices, esc, page, problem, rows
 
 
 def show(account, id, form, trouble=None):
@@ -20,8 +20,8 @@ def show(account, id, form, trouble=None):
             return page("Invoice", head, "<h2>Your bank asks whether it is you</h2><form method='post' class='row'>"
                         "<button class='main' id='authenticate' name='do' value='pass'>Complete authentication</button>"
                         "<button class='other' id='fail' name='do' value='fail'>Fail authentication</button></form>")
-        return page("Invoice", head, f"<h2>Choose a test card</h2>{problem(trouble)}<form method='post'>{choices(groups('subscription'))}"
-                    f"<button class='main' id='pay' name='do' value='pay'>Pay {written(made['amount_due'], made['currency'])}</button></form>")
+        pay = f"<button class=main id=pay name=do value=pay>Pay {written(made['amount_due'], made['currency'])}</button>"
+        return page("Invoice", head, f"<h2>Choose a test card</h2>{problem(trouble)}<form method='post'>{choices(groups('subscription'))}{bar(pay)}</form>")
 
 
 def act(account, id, form):

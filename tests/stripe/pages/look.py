@@ -22,13 +22,14 @@ tr.sum td { font-weight: 650; }
 small, .soft { color: var(--soft); font-size: .875rem; }
 fieldset { border: 1px solid var(--line); border-radius: 8px; margin: 0 0 1rem; padding: .25rem .75rem .5rem; }
 legend { padding: 0 .35rem; color: var(--soft); font-size: .875rem; }
-.choice { display: flex; gap: .6rem; align-items: baseline; padding: .3rem 0; }
+.choice { display: flex; gap: .6rem; align-items: baseline; padding: .2rem 0; font-size: .95rem; }
 .choice code { margin-left: auto; color: var(--soft); font-size: .8rem; white-space: nowrap; }
 label.field { display: block; margin: 0 0 1rem; }
 label.field input { display: block; width: 100%; margin-top: .25rem; padding: .55rem .7rem; border: 1px solid #b9c2cc; border-radius: 6px; font: inherit; }
 button, a.button { display: inline-block; font: inherit; font-weight: 600; border: 1px solid transparent; border-radius: 6px; padding: .65rem 1.1rem; cursor: pointer;
   text-decoration: none; }
 button.main { background: var(--act); color: #fff; width: 100%; }
+.bar { position: sticky; bottom: 0; background: var(--paper); padding: .75rem 0; border-top: 1px solid var(--line); display: flex; gap: .75rem; }
 button.main:hover { background: #234069; }
 button.other, a.button { background: none; border-color: #b9c2cc; color: var(--ink); }
 :focus-visible { outline: 3px solid #8fb3e0; outline-offset: 2px; }
@@ -56,6 +57,11 @@ def page(title, *sections, status=200, bare_first=False):
 
 def problem(text):
     return f"<p class='problem' role='alert'>{esc(text)}</p>" if text else ""
+
+
+def bar(*buttons):
+    """Buttons that stay in sight however long the form is."""
+    return f"<div class='bar'>{''.join(buttons)}</div>"
 
 
 def rows(pairs, total=None):

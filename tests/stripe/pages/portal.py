@@ -1,10 +1,10 @@
 """The billing portal's page: the card that is on file, another one in its place, the plans, and ending one."""
 from ..clock import DAY
 from ..errors import StripeError
-from ..objects import cards, portal, subscriptions
+from ..objects import cards, payment_methods, portal, subscriptions
 from ..thin import iso
 from .checkout import groups
-from .look import choices, esc, page, problem
+from .look import bar, choices, esc, page, problem
 
 LIVES = DAY
 
@@ -31,10 +31,16 @@ def _done(text):
 
 
 def _card(account, customer):
-    method = account.get(customer["invoice_settings"]["default_payment_method"] or "")
-    now = f"{esc(method['card']['brand'])} •••• {esc(method['card']['last4'])}" if method and method["type"] == "card" else "none"
-    return (f"<h2>Payment method</h2><p>On file: <strong id='card-on-file'>{now}</strong></p><form method='post'>{choices(groups('setup'), 'mastercard')}"
-            "<button class='main' id='replace' name='do' value='replace'>Replace the card</button></form>")
+    saved = "".join(_saved(customer, method) for method in account.all(payment_methods.TABLE, customer=customer["id"]))
+    return (f"<h2>Payment methods</h2><div id='saved'>{saved or '<p>None on file.</p>'}</div><h2>Another card</h2>"
+            f"<form method='post'>{choices(groups('setup'), 'mastercard')}"
+            f"{bar('<button class=main id=replace name=do value=replace>Replace the card</button>')}</form>")
+
+
+def _saved(customer, method):
+    default = " (default)" if customer["invoice_settings"]["default_payment_method"] == method["id"] else ""
+    text = f"{method['card']['brand']} •••• {method['card']['last4']}{default}" if method["type"] == "card" else "bank account •••• " + method[method["type"]]["last4"]
+    return (f"<form method='post' class='row'><strong>{esc(text)}</strong><button class='other' name='do' value='remove:{method['id']}'>Remove</button></form>")
 
 
 def _plans(account, customer):
@@ -59,6 +65,11 @@ def act(account, id, form):
             if verb == "replace":
                 portal.replace_card(account, session, cards.BY_NAME.get(form.get("card"), cards.BY_NAME["visa"]))
                 return show(account, id, form, done="The card has been replaced.")
+            if verb == "remove":
+                method = account.find(payment_methods.TABLE, of, "PaymentMethod")
+                if method["customer"] == session["customer"]:
+                    payment_methods.detach(account, method)
+                return show(account, id, form, done="The card has been removed.")
             subscription = account.find(subscriptions.TABLE, of, "subscription")
             if subscription["customer"] == session["customer"] and verb in ("cancel", "keep"):
                 {"cancel": portal.cancel, "keep": portal.keep}[verb](account, subscription)
