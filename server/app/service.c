@@ -138,12 +138,12 @@ static bool journal_prepare(struct service *s, struct buf *ret_error) {
   const char *folder = config_text(s->config, SETTING_JOURNAL_DIR);
   struct journal_found found;
   CLEANUP(buf_finish) struct buf why;
+  buf_init(&why, 4096);
   if (strcmp(folder, "off") == 0) {
     log_warn("journal.off", "settlements that wait for the database are lost if this process dies");
     metric_set(METRIC_JOURNAL_OK, 1);
     return true;
   }
-  buf_init(&why, 4096);
   if (folder_make(folder, 0700) != 0)
     buf_printf(&why, "the journal's folder %s cannot be made: %s", folder, strerror(errno));
   else {
