@@ -268,12 +268,19 @@ static bool agreed(const struct invocation *in) {
   return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
+// What has no members to give takes no body.
+static bool takes_body(const struct command *c) {
+  if (strcmp(c->endpoint->method, "POST") != 0 && strcmp(c->endpoint->method, "PATCH") != 0) return false;
+  for (size_t i = 0; i < c->option_count; i++)
+    if (c->options[i].field) return true;
+  return false;
+}
+
 int endpoint_run(struct invocation *in) {
   const struct endpoint *e = in->command->endpoint;
   CLEANUP(buf_finish) struct buf body;
   buf_init(&body, BODY_MAX);
-  bool writes = strcmp(e->method, "GET") != 0;
-  if (writes && strcmp(e->method, "DELETE") != 0 && !body_write(in, &body)) return EXIT_USAGE;
+  if (takes_body(in->command) && !body_write(in, &body)) return EXIT_USAGE;
   if (args_flag(&in->args, "dry-run")) {
     CLEANUP(buf_finish) struct buf path;
     buf_init(&path, PATH_MAX_BYTES);

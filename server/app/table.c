@@ -49,6 +49,17 @@
       {"prefix", OPTION_TEXT, "TEXT", "prefix", false, "what it begins with: capital letters and digits, at most 12"}, \
       {"name", OPTION_TEXT, "NAME", "name", false, "for people"}
 
+#define PRODUCT                                                                                                        \
+  {"description", OPTION_TEXT, "TEXT", "description", false, "shown to the buyer"},                                    \
+      {"bonus", OPTION_TEXT, "AMOUNT", "bonus", false, "credits given beside them, as a promotion"},                   \
+      {"expires-after-days", OPTION_INT, "N", "expires_after_days", false, "how long the credits last; default for ever"}, \
+      {"bonus-expires-after-days", OPTION_INT, "N", "bonus_expires_after_days", false, "how long the bonus lasts"},    \
+      {"rollover", OPTION_TEXT, "POLICY", "rollover", false,                                                           \
+       "a plan's credits end with their period (none), one_period later, or never (unlimited)"},                       \
+      {"trial-credits", OPTION_FLAG, NULL, "trial_credits", false, "a period of a plan that cost nothing brings credits too"}, \
+      {"stripe-price", OPTION_TEXT, "PRICE", "stripe_price", false, "the price at Stripe that this stands for: price_..."}, \
+      {"tax-code", OPTION_TEXT, "CODE", "tax_code", false, "Stripe's: txcd_10000000"}
+
 static const struct column customer_columns[] = {
     {"id", "ID", false},           {"external_id", "EXTERNAL ID", false}, {"name", "NAME", false},
     {"status", "STATUS", false},   {"balance.available", "AVAILABLE", true}, {"balance.held", "HELD", true},
@@ -68,6 +79,15 @@ static const struct column price_columns[] = {
 static const struct column limit_columns[] = {
     {"id", "ID", false},       {"key", "KEY", false},   {"measure", "MEASURE", false}, {"period", "PERIOD", false},
     {"amount", "AMOUNT", true}, {"used", "USED", true}, {"held", "HELD", true}, {"left", "LEFT", true}, {"refills_at", "REFILLS", false}};
+static const struct column product_columns[] = {
+    {"id", "ID", false},           {"kind", "KIND", false},     {"name", "NAME", false},         {"price_text", "PRICE", true},
+    {"credits", "CREDITS", true},  {"bonus", "BONUS", true},    {"period", "PERIOD", false},     {"enabled", "ON SALE", false}};
+static const struct column order_columns[] = {
+    {"id", "ID", false},           {"created_at", "CREATED", false}, {"kind", "KIND", false},  {"price_text", "PRICE", true},
+    {"credits", "CREDITS", true},  {"state", "STATE", false},        {"paid_at", "PAID", false}, {"problem", "PROBLEM", false}};
+static const struct column stripe_event_columns[] = {
+    {"id", "ID", false},       {"received_at", "RECEIVED", false}, {"type", "TYPE", false}, {"object_id", "ABOUT", false},
+    {"state", "STATE", false}, {"reason", "REASON", false}};
 static const struct column call_columns[] = {
     {"id", "ID", false},         {"created_at", "CREATED", false}, {"model", "MODEL", false},
     {"state", "STATE", false},   {"charge", "CHARGE", true},       {"usage", "USAGE", false}};
@@ -259,6 +279,57 @@ const struct command command_table[] = {
         OPTIONS({"keys", OPTION_TEXT, "FILE|URL", NULL, false, "the public keys, a JSON Web Key Set; default: TOLLGATE_URL's"}), receipt_verify_run),
     OWN("receipt rotate", "", "Make a new key to sign receipts with, straight in the database", "  tollgate receipt rotate\n", NO_OPTIONS,
         receipt_rotate_run),
+    API("products create", "", "Put a pack of credits or a plan on sale",
+        "  tollgate products create --kind pack --name \"20 credits\" --currency usd --price 2000 --credits 20\n"
+        "  tollgate products create --kind plan --name Pro --currency usd --price 4900 --credits 60 --period month\n",
+        OPTIONS({"kind", OPTION_TEXT, "KIND", "kind", true, "pack or plan"},
+                {"name", OPTION_TEXT, "NAME", "name", true, "shown to the buyer"},
+                {"currency", OPTION_TEXT, "CODE", "currency", true, "usd, eur, jpy, ..."},
+                {"price", OPTION_INT, "N", "price", true, "in minor units, as Stripe counts them: 2000 is 20.00 USD"},
+                {"credits", OPTION_TEXT, "AMOUNT", "credits", true, "what it brings; of a plan each period"},
+                {"period", OPTION_TEXT, "PERIOD", "period", false, "of a plan: month or year"}, PRODUCT, DRY),
+        ONE("POST", "/api/v1/products")),
+    API("products list", "", "List products", "  tollgate products list --on-sale\n",
+        OPTIONS({"on-sale", OPTION_FLAG, NULL, "enabled", false, "without those that are archived"}, PAGES),
+        LIST("/api/v1/products", product_columns)),
+    API("products show", "PRODUCT", "Show a product", NULL, NO_OPTIONS, ONE("GET", "/api/v1/products/{}")),
+    API("products update", "PRODUCT", "Change a product; orders that were made stay as they are", "  tollgate products update prd_... --price 1900\n",
+        OPTIONS({"name", OPTION_TEXT, "NAME", "name", false, "shown to the buyer"},
+                {"price", OPTION_INT, "N", "price", false, "in minor units"},
+                {"credits", OPTION_TEXT, "AMOUNT", "credits", false, "what it brings"}, PRODUCT,
+                {"on-sale", OPTION_FLAG, NULL, "enabled", false, "put it on sale again"}, DRY),
+        ONE("PATCH", "/api/v1/products/{}")),
+    API("products archive", "PRODUCT", "Take a product off sale", NULL, OPTIONS(DRY), ONE("POST", "/api/v1/products/{}/archive")),
+    API("checkout create", "", "Order a product, or the saving of a card, and print the page where it is paid",
+        "  tollgate checkout create --customer ext:u1 --product prd_... --success-url https://example.com/paid\n"
+        "  tollgate checkout create --customer ext:u1 --mode setup --success-url https://example.com/saved\n",
+        OPTIONS(CUSTOMER, {"product", OPTION_TEXT, "PRODUCT", "product", false, "prd_...: what is bought"},
+                {"mode", OPTION_TEXT, "MODE", "mode", false, "payment, subscription or setup; default: as the product is sold"},
+                {"success-url", OPTION_TEXT, "URL", "success_url", true, "where the buyer goes afterwards"},
+                {"cancel-url", OPTION_TEXT, "URL", "cancel_url", false, "where the buyer goes instead"},
+                {"quantity", OPTION_INT, "N", "quantity", false, "1 to 100; default 1"},
+                {"currency", OPTION_TEXT, "CODE", "currency", false, "of a setup; default usd"},
+                {"save-payment-method", OPTION_FLAG, NULL, "save_payment_method", false, "also for later payments"},
+                {"promotion-codes", OPTION_FLAG, NULL, "allow_promotion_codes", false, "let the buyer enter one"},
+                {"automatic-tax", OPTION_FLAG, NULL, "automatic_tax", false, "Stripe adds the tax"}, DRY),
+        ONE("POST", "/api/v1/checkout-sessions")),
+    API("checkout portal", "", "Print the page at Stripe where a customer sees its payments, cards and plans",
+        "  tollgate checkout portal --customer ext:u1 --return-url https://example.com/account\n",
+        OPTIONS(CUSTOMER, {"return-url", OPTION_TEXT, "URL", "return_url", true, "where it goes back to"}, DRY),
+        ONE("POST", "/api/v1/portal-sessions")),
+    API("orders list", "", "List a customer's orders", "  tollgate orders list --customer ext:u1\n", OPTIONS(CUSTOMER, PAGES),
+        LIST("/api/v1/orders", order_columns)),
+    API("orders show", "ORDER", "Show an order", NULL, OPTIONS(CUSTOMER), ONE("GET", "/api/v1/orders/{}")),
+    API("billing", "", "Show what is known of how a customer pays", "  tollgate billing --customer ext:u1\n", OPTIONS(CUSTOMER),
+        ONE("GET", "/api/v1/billing")),
+    API("stripe-events list", "", "List what Stripe has sent", "  tollgate stripe-events list --state parked\n",
+        OPTIONS({"state", OPTION_TEXT, "STATE", "state", false, "received, done, ignored or parked"},
+                {"type", OPTION_TEXT, "TYPE", "type", false, "as Stripe names it: charge.refunded"}, PAGES),
+        LIST("/api/v1/stripe-events", stripe_event_columns)),
+    API("stripe-events show", "EVENT", "Show what became of an event of Stripe's, and why", NULL, NO_OPTIONS,
+        ONE("GET", "/api/v1/stripe-events/{}")),
+    API("stripe-events retry", "EVENT", "Act anew on an event that is parked", NULL, OPTIONS(DRY), ONE("POST", "/api/v1/stripe-events/{}/retry")),
+
     OWN("report usage", "", "What a customer used, by day, model and key",
         "  tollgate report usage --customer ext:u1 --from 2026-11-01 --to 2026-12-01 --group-by day,model\n",
         OPTIONS(CUSTOMER_MAYBE, {"from", OPTION_TEXT, "TIME", "from", false, "from this time on"},

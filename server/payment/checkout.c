@@ -58,6 +58,7 @@ static int customer_create(struct db *db, struct arena *arena, struct stripe *st
   struct stripe_answer answer;
   char id[ID_TEXT_MAX], key[ID_TEXT_MAX + 32];
   int64_t before;
+  buf_init(&form, FORM_MAX);
   int r = billing_customers_before(db, customer, &before);
   if (r != 0) return r;
   id_print("cus", customer, id);
@@ -65,7 +66,6 @@ static int customer_create(struct db *db, struct arena *arena, struct stripe *st
     (void)snprintf(key, sizeof key, "cust:%s", id);
   else
     (void)snprintf(key, sizeof key, "cust:%s:%lld", id, (long long)before + 1);
-  buf_init(&form, FORM_MAX);
   form_id(&form, "metadata[customer_id]", "cus", customer);
   r = stripe_call(stripe, "POST", "/v1/customers", buf_str(&form), key, &answer);
   if (r != 0) return r;
@@ -100,9 +100,9 @@ static int form_freeze(struct db *db, struct arena *arena, struct stripe *stripe
                        struct order *order, struct checkout_said *said) {
   CLEANUP(buf_finish) struct buf form;
   struct str customer;
+  buf_init(&form, FORM_MAX);
   int r = customer_ensure(db, arena, stripe, order->customer_id, &customer, said);
   if (r != CHECKOUT_DONE) return r;
-  buf_init(&form, FORM_MAX);
   checkout_form(wish, order, customer, order->created_at / 1000000 + CHECKOUT_OPEN_S, &form);
   ASSERT(!form.full); // its parts are bounded
   r = payment_order_freeze(db, arena, order->customer_id, order->id, buf_str(&form), &order->request);

@@ -162,6 +162,10 @@ static void checkout_post(struct rest_request *r, struct db *db) {
   }
   if (!order_begin(r, db, &wish, &order)) return;
   int result = checkout_run(db, r->arena, stripe, &wish, &order, &said);
+  if (result == CHECKOUT_ENDED && order.state == ORDER_FAILED) { // as the first one was answered
+    said.message = order.problem;
+    result = CHECKOUT_REFUSED;
+  }
   if (result < 0)
     rest_fault(r, result);
   else if (result == CHECKOUT_REFUSED)
