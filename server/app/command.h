@@ -48,6 +48,7 @@ void command_help_all(FILE *stream);
 
 int endpoint_run(struct invocation *in);  // endpoint.c
 int report_run(struct invocation *in);    // report.c
+int books_run(struct invocation *in);    // books.c
 int receipt_get_run(struct invocation *in); // receipt.c
 int receipt_verify_run(struct invocation *in);
 int receipt_rotate_run(struct invocation *in);

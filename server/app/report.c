@@ -60,9 +60,9 @@ void report_print(struct json *report, FILE *stream, const char *indent) {
   out_table_finish(&t);
 }
 
-static void path_write(const struct invocation *in, struct buf *out) {
+static void path_write(const struct invocation *in, const char *path, struct buf *out) {
   char sign = '?';
-  buf_puts(out, "/api/v1/reports/usage");
+  buf_puts(out, path);
   for (size_t i = 0; i < in->args.value_count; i++) {
     const struct option *o = in->args.values[i].option;
     if (!o->field) continue;
@@ -73,32 +73,36 @@ static void path_write(const struct invocation *in, struct buf *out) {
   if (args_flag(&in->args, "csv")) buf_printf(out, "%cformat=csv", sign);
 }
 
-static int answer_print(const struct invocation *in, const struct api_answer *answer) {
+static int answer_read(const struct invocation *in, const struct api_answer *answer, struct json **ret) {
+  struct json_error why;
   bool csv = args_flag(&in->args, "csv");
   if (csv || in->json) {
     (void)fwrite(answer->body.data, 1, answer->body.len, stdout);
     if (!csv) (void)fputc('\n', stdout);
     return EXIT_FINE;
   }
-  CLEANUP(json_finishp) struct json *root = NULL;
-  struct json_error why;
-  if (json_parse(buf_str(&answer->body), &root, &why) != 0) {
-    out_error("the answer cannot be read: %s", why.message);
-    return EXIT_FAILED;
-  }
-  report_print(root, stdout, "");
-  return EXIT_FINE;
+  if (json_parse(buf_str(&answer->body), ret, &why) == 0) return EXIT_FINE;
+  out_error("the answer cannot be read: %s", why.message);
+  return EXIT_FAILED;
+}
+
+int report_fetch(struct invocation *in, const char *path, struct json **ret) {
+  CLEANUP(buf_finish) struct buf target;
+  buf_init(&target, CELL_MAX);
+  path_write(in, path, &target);
+  *ret = NULL;
+  struct api *api = api_create(config_text(&in->config, SETTING_URL), config_text(&in->config, SETTING_ADMIN_KEY));
+  CLEANUP(api_answer_finish) struct api_answer answer;
+  (void)api_send(api, &(struct api_request){.method = "GET", .path = buf_cstr(&target)}, &answer);
+  int code = api_judge(api, &answer);
+  if (code == EXIT_FINE) code = answer_read(in, &answer, ret);
+  api_destroy(api);
+  return code;
 }
 
 int report_run(struct invocation *in) {
-  CLEANUP(buf_finish) struct buf path;
-  buf_init(&path, CELL_MAX);
-  path_write(in, &path);
-  struct api *api = api_create(config_text(&in->config, SETTING_URL), config_text(&in->config, SETTING_ADMIN_KEY));
-  CLEANUP(api_answer_finish) struct api_answer answer;
-  (void)api_send(api, &(struct api_request){.method = "GET", .path = buf_cstr(&path)}, &answer);
-  int code = api_judge(api, &answer);
-  if (code == EXIT_FINE) code = answer_print(in, &answer);
-  api_destroy(api);
+  CLEANUP(json_finishp) struct json *root = NULL;
+  int code = report_fetch(in, "/api/v1/reports/usage", &root);
+  if (root) report_print(root, stdout, "");
   return code;
 }

@@ -337,6 +337,13 @@ const struct command command_table[] = {
                 {"group-by", OPTION_TEXT, "WORDS", "group_by", false, "any of day,model,key"},
                 {"csv", OPTION_FLAG, NULL, NULL, false, "print CSV"}),
         report_run),
+    OWN("report books", "", "The books by day and currency: deferred revenue, what was sold, used, expired, refunded and disputed",
+        "  tollgate report books --from 2026-11-01 --until 2026-12-01\n  tollgate report books --csv > books.csv\n",
+        OPTIONS({"from", OPTION_TEXT, "DAY", "from", false, "the first day; default: of this month"},
+                {"until", OPTION_TEXT, "DAY", "until", false, "up to this day, exclusive; default: the end of that month"},
+                {"time-zone", OPTION_TEXT, "ZONE", "time_zone", false, "whose days; default UTC"},
+                {"csv", OPTION_FLAG, NULL, NULL, false, "print CSV; money in minor units"}),
+        books_run),
     {"stand-in", "", "Run the stand-in provider alone", NULL, NO_OPTIONS, NULL, NULL, standin_main},
     OWN("help", "[COMMAND]", "Explain the commands", "  tollgate help keys create\n", NO_OPTIONS, help_run),
 };

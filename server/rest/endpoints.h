@@ -3,7 +3,8 @@
 #include "rest/request.h"
 
 extern const struct rest_endpoint rest_customers[], rest_keys[], rest_grants[], rest_limits[], rest_providers[],
-    rest_prices[], rest_calls[], rest_receipts[], rest_reports[], rest_health[], rest_codes[], rest_redeem[];
+    rest_prices[], rest_calls[], rest_receipts[], rest_reports[], rest_health[], rest_codes[], rest_redeem[],
+    rest_books[];
 
 // ---- payments
 extern const struct rest_endpoint rest_products[], rest_orders[], rest_checkout[], rest_stripe_events[],

@@ -30,16 +30,6 @@ static bool groups_read(struct rest_request *r, unsigned *ret) {
   return known;
 }
 
-static bool format_read(struct rest_request *r, bool *ret_csv) {
-  struct str text, accept = http_header(r->http, "Accept");
-  *ret_csv = accept.len && memmem(accept.ptr, accept.len, "text/csv", 8);
-  if (!rest_query(r, "format", &text)) return true;
-  *ret_csv = str_eq(text, STR("csv"));
-  if (*ret_csv || str_eq(text, STR("json"))) return true;
-  rest_refuse(r, PROBLEM_INVALID_REQUEST, "format", "format must be json or csv.");
-  return false;
-}
-
 static bool reported(struct rest_request *r, int answer) {
   if (answer < 0)
     rest_fault(r, answer);
@@ -61,7 +51,7 @@ static void usage_get(struct rest_request *r, struct db *db) {
   struct report report;
   unsigned groups = 0;
   bool csv = false, costs = r->who->is_operator;
-  if (!bound_read(r, "from", &from) || !bound_read(r, "to", &to) || !groups_read(r, &groups) || !format_read(r, &csv))
+  if (!bound_read(r, "from", &from) || !bound_read(r, "to", &to) || !groups_read(r, &groups) || !rest_csv_query(r, &csv))
     return;
   if (!rest_customer_query(r, &customer)) return;
   if (!reported(r, report_usage(db, r->arena, customer, from, to, groups, &report))) return;

@@ -120,6 +120,16 @@ bool rest_time_query(struct rest_request *r, const char *name, int64_t *ret_us) 
   return false;
 }
 
+bool rest_csv_query(struct rest_request *r, bool *ret) {
+  struct str text, accept = http_header(r->http, "Accept");
+  *ret = accept.len && memmem(accept.ptr, accept.len, "text/csv", 8);
+  if (!rest_query(r, "format", &text)) return true;
+  *ret = str_eq(text, STR("csv"));
+  if (*ret || str_eq(text, STR("json"))) return true;
+  rest_refuse(r, PROBLEM_INVALID_REQUEST, "format", "format must be json or csv.");
+  return false;
+}
+
 bool rest_text_query(struct rest_request *r, const char *name, struct str *ret) {
   *ret = (struct str){0};
   if (!rest_query(r, name, ret) || word_is_text(*ret, LIMIT_NAME)) return true;

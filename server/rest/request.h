@@ -67,6 +67,7 @@ bool rest_query(const struct rest_request *r, const char *name, struct str *ret)
 bool rest_path_id(struct rest_request *r, const char *prefix, struct uuid *ret);
 bool rest_body(struct rest_request *r, const struct json_field *fields, size_t count, void *target, size_t size);
 bool rest_time_query(struct rest_request *r, const char *name, int64_t *ret_us); // 0 where it is not given
+bool rest_csv_query(struct rest_request *r, bool *ret); // whether format, or else Accept, asks for CSV
 // 1 to LIMIT_NAME characters; ptr NULL where it is not given.
 bool rest_text_query(struct rest_request *r, const char *name, struct str *ret);
 // A customer that is named by `text`, from the parameter or field `param`; of a customer's key it must be its own.

@@ -26,6 +26,7 @@ static const struct rest_endpoint *const groups[] = {
     rest_receipts,
     rest_codes,
     rest_redeem,
+    rest_books,
     // payments
     rest_products,
     rest_orders,
