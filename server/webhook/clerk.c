@@ -99,12 +99,15 @@ static void jobs_drop(struct turn *t) {
 
 // ---- handing out
 
+// Where another instance is at it, it is its turn.
 static int fan_out(struct turn *t, struct db *db) {
   CLEANUP(db_params_finish) struct db_params p;
-  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  CLEANUP(db_result_finishp) struct db_result *turn = NULL, *r = NULL;
   db_params_init(&p);
   db_param_i64(&p, LIMIT_WEBHOOK_FAN_OUT);
-  int result = db_run(db, STATEMENT_WEBHOOK_FAN_OUT, &p, &r);
+  int result = db_run(db, STATEMENT_WEBHOOK_TURN, NULL, &turn);
+  if (result != 0 || db_rows(turn) == 0) return result;
+  result = db_run(db, STATEMENT_WEBHOOK_FAN_OUT, &p, &r);
   if (result == 0) t->told = (size_t)db_i64(r, 0, 0);
   return result;
 }
@@ -131,8 +134,13 @@ static int look(struct webhook_sender *s, struct turn *t, struct db *db, struct 
   return 0;
 }
 
-static int together(struct webhook_sender *s, struct turn *t, struct db *db, bool told) {
+static int begin(struct db *db) {
   int r = db_begin(db);
+  return r == 0 ? db_run(db, STATEMENT_WEBHOOK_PLANS, NULL, NULL) : r;
+}
+
+static int together(struct webhook_sender *s, struct turn *t, struct db *db, bool told) {
+  int r = begin(db);
   if (r == 0 && t->results.count > 0) r = results_write(s, t, db);
   if (r == 0 && told) r = fan_out(t, db);
   if (r == 0) r = claim(s, t, db);
@@ -147,7 +155,7 @@ static int together(struct webhook_sender *s, struct turn *t, struct db *db, boo
 
 static int results_alone(struct webhook_sender *s, struct turn *t, struct db *db) {
   if (t->results.count == 0) return 0;
-  int r = db_begin(db);
+  int r = begin(db);
   if (r == 0) r = results_write(s, t, db);
   if (r == 0) r = db_commit(db);
   bool hopeless = r > 0 && db_alive(db) && !db_is_transient(db);
@@ -157,8 +165,26 @@ static int results_alone(struct webhook_sender *s, struct turn *t, struct db *db
   return r == 0 ? 0 : FAULT_DB;
 }
 
+static int fan_out_alone(struct turn *t, struct db *db) {
+  int r = begin(db);
+  if (r == 0) r = fan_out(t, db);
+  if (r == 0) r = db_commit(db);
+  if (r != 0) db_rollback(db);
+  return r;
+}
+
+static int claim_alone(struct webhook_sender *s, struct turn *t, struct db *db) {
+  int r = begin(db);
+  if (r == 0) r = claim(s, t, db);
+  if (r == 0) r = db_commit(db);
+  if (r == 0) return 0;
+  db_rollback(db);
+  jobs_drop(t);
+  return r;
+}
+
 static int one_by_one(struct webhook_sender *s, struct turn *t, struct db *db, bool told) {
-  int first = results_alone(s, t, db), second = told ? fan_out(t, db) : 0, third = claim(s, t, db);
+  int first = results_alone(s, t, db), second = told ? fan_out_alone(t, db) : 0, third = claim_alone(s, t, db);
   return first == 0 && second == 0 && third == 0 ? 0 : FAULT_DB;
 }
 

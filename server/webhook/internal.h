@@ -108,6 +108,7 @@ struct webhook_sender {
   struct turn turn;
   bool turning, again, polling, failing;
   int64_t age_due_us, poll_us;
+  int quiet_ms; // between two looks where nothing comes
   bool stopping;
 
   pthread_mutex_t lock; // guards what follows

@@ -7,8 +7,9 @@
 #include "base/metric.h"
 #include <errno.h>
 
-#define POLL_MS 100       // while there are endpoints
-#define POLL_NOBODY_MS 1000
+#define POLL_FIRST_MS 5   // after something came; twice as long each time that nothing does
+#define POLL_LAST_MS 100
+#define POLL_NOBODY_MS 1000 // where there are no endpoints
 #define PAUSE_MS 500      // after a turn that failed
 #define AGE_US INT64_C(1000000)
 #define LEASE_MORE_MS 5000 // beyond two attempts' time: one to wait for its turn, one to run
@@ -78,12 +79,13 @@ static void turn_end(void *arg) {
   jobs_take(s, t);
   metric_set(METRIC_WEBHOOK_RUNNING, (int64_t)s->running);
   bool brought = t->job_count > 0 || t->told > 0 || s->results.count > 0 || s->again;
+  s->quiet_ms = brought ? POLL_FIRST_MS : 2 * s->quiet_ms < POLL_LAST_MS ? 2 * s->quiet_ms : POLL_LAST_MS;
   if (t->fault != 0)
     poll_later(s, PAUSE_MS);
   else if (brought)
     turn_begin(s);
   else
-    poll_later(s, s->lanes.count > 0 ? POLL_MS : POLL_NOBODY_MS);
+    poll_later(s, s->lanes.count > 0 ? s->quiet_ms : POLL_NOBODY_MS);
   stop_check(s);
 }
 

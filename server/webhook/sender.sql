@@ -1,3 +1,8 @@
+-- The tables are empty one moment and full the next: plans are made once, over indexes, whatever was counted last.
+-- name: webhook_plans
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+       set_config('enable_mergejoin', 'off', true), set_config('enable_bitmapscan', 'off', true)
+
 -- name: webhook_look
 SELECT version, anything, EXISTS (SELECT 1 FROM outbox) FROM outbox_wanted
 
@@ -10,58 +15,63 @@ SELECT greatest(0, coalesce((extract(epoch FROM now() - least(
 -- name: webhook_targets
 SELECT id, url, scheme = 2, secret, old_secret, old_until, sign_key FROM webhook_endpoints WHERE enabled ORDER BY id LIMIT 256
 
--- One instance at a time hands events out, so that the numbers of a customer's events follow their order. Whoever listens now is
--- whom they are told; what nobody listens to any more just goes. Sequences are locked in order of customers.
+-- One instance at a time hands events out, so that the numbers of a customer's events follow their order. Locked by a statement of
+-- its own: the next one then sees all that was handed out before.
+-- name: webhook_turn
+SELECT 1 FROM outbox_wanted FOR UPDATE SKIP LOCKED
+
+-- Whoever listens now is whom events are told; what nobody listens to any more just goes. Nothing is joined, for nobody can
+-- tell PostgreSQL how many rows there will be.
 -- name: webhook_fan_out
-WITH turn AS (
-  SELECT 1 FROM outbox_wanted FOR UPDATE SKIP LOCKED
-), taken AS (
-  DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE EXISTS (SELECT 1 FROM turn) ORDER BY id LIMIT $1::bigint) RETURNING *
-), heard AS (
-  SELECT t.id, w.id AS endpoint_id FROM taken t JOIN webhook_endpoints w
-  ON w.enabled AND CASE WHEN t.stripe_event IS NULL THEN w.events && ARRAY['*', t.type] ELSE w.forward_stripe END
+WITH taken AS (
+  DELETE FROM outbox WHERE ctid = ANY (ARRAY(SELECT ctid FROM outbox ORDER BY id LIMIT $1::bigint)) RETURNING *
 ), told AS (
-  SELECT * FROM taken t WHERE EXISTS (SELECT 1 FROM heard h WHERE h.id = t.id)
+  SELECT t.*, t.stripe_event IS NULL AS own, l.listeners
+  FROM taken t CROSS JOIN LATERAL (
+    SELECT array_agg(w.id) AS listeners FROM webhook_endpoints w
+    WHERE w.enabled AND CASE WHEN t.stripe_event IS NULL THEN w.events && ARRAY['*', t.type] ELSE w.forward_stripe END) l
+  WHERE l.listeners IS NOT NULL
 ), counted AS (
   INSERT INTO webhook_sequences AS s (customer_id, last)
-  SELECT customer_id, count(*) FROM told WHERE stripe_event IS NULL GROUP BY customer_id ORDER BY customer_id
-  ON CONFLICT (customer_id) DO UPDATE SET last = s.last + excluded.last RETURNING customer_id, last
+  SELECT customer_id, count(*) FROM told WHERE own GROUP BY customer_id ORDER BY customer_id
+  ON CONFLICT (customer_id) DO UPDATE SET last = s.last + excluded.last
 ), kept AS (
   INSERT INTO webhook_events (id, customer_id, sequence, type, data, stripe_event, request_id, idempotency_key, size, created_at)
-  SELECT t.id, t.customer_id,
-         CASE WHEN t.stripe_event IS NULL THEN c.last - count(*) OVER w + row_number() OVER (w ORDER BY t.id) END,
-         t.type, t.data, t.stripe_event, t.request_id, t.idempotency_key,
-         CASE WHEN t.stripe_event IS NULL THEN octet_length(t.data::text) ELSE coalesce(octet_length(e.body), 0) END, t.created_at
-  FROM told t LEFT JOIN counted c ON c.customer_id = t.customer_id LEFT JOIN stripe_events e ON e.id = t.stripe_event
-  WINDOW w AS (PARTITION BY t.customer_id, t.stripe_event IS NULL)
+  SELECT id, customer_id,
+         CASE WHEN own THEN coalesce((SELECT last FROM webhook_sequences s WHERE s.customer_id = t.customer_id), 0)
+                            + row_number() OVER (PARTITION BY customer_id, own ORDER BY id) END,
+         type, data, stripe_event, request_id, idempotency_key,
+         CASE WHEN own THEN octet_length(data::text)
+              ELSE coalesce((SELECT octet_length(e.body) FROM stripe_events e WHERE e.id = t.stripe_event), 0) END, created_at
+  FROM told t
 ), queued AS (
-  INSERT INTO webhook_queue (endpoint_id, event_id) SELECT endpoint_id, id FROM heard
+  INSERT INTO webhook_queue (endpoint_id, event_id) SELECT unnest(listeners), id FROM told
 )
 SELECT count(*) FROM taken
 
 -- Each endpoint has room for so many, and for so many bytes: the first always, the others while those before it fit.
 -- name: webhook_claim
 WITH due AS MATERIALIZED (
-  SELECT q.endpoint_id, q.event_id, q.due_at, r.bytes, w.api_version
+  SELECT q.place, q.endpoint_id, q.event_id, q.due_at, r.bytes, w.api_version
   FROM unnest($1::uuid[], $2::integer[], $3::bigint[]) AS r(endpoint_id, rows, bytes)
   JOIN webhook_endpoints w ON w.id = r.endpoint_id AND w.enabled
   CROSS JOIN LATERAL (
-    SELECT endpoint_id, event_id, due_at FROM webhook_queue
+    SELECT ctid AS place, endpoint_id, event_id, due_at FROM webhook_queue
     WHERE endpoint_id = r.endpoint_id AND due_at <= now() AND leased_until <= now()
     ORDER BY due_at LIMIT r.rows FOR UPDATE SKIP LOCKED) q
 ), sized AS (
-  SELECT d.endpoint_id, d.bytes, d.api_version, e.*,
+  SELECT d.place, d.bytes, d.api_version, e.*,
          sum(e.size) OVER (PARTITION BY d.endpoint_id ORDER BY d.due_at, d.event_id ROWS UNBOUNDED PRECEDING) - e.size AS before
-  FROM due d JOIN webhook_events e ON e.id = d.event_id
+  FROM due d CROSS JOIN LATERAL (SELECT * FROM webhook_events WHERE id = d.event_id LIMIT 1) e
 ), claimed AS (
   UPDATE webhook_queue q SET leased_until = now() + $4::bigint * interval '1 millisecond', claim = q.claim + 1
-  FROM sized s WHERE s.before < s.bytes AND q.endpoint_id = s.endpoint_id AND q.event_id = s.id
+  FROM sized s WHERE s.before < s.bytes AND q.ctid = s.place
   RETURNING q.endpoint_id, q.claim, q.tries, s.api_version, s.id, s.customer_id, s.sequence, s.type, s.data, s.request_id, s.idempotency_key,
             s.stripe_event, s.created_at
 )
 SELECT c.endpoint_id, c.claim, c.tries, c.api_version, c.id, c.customer_id, c.sequence, c.type, c.data, c.request_id, c.idempotency_key,
-       c.stripe_event, e.body, c.created_at
-FROM claimed c LEFT JOIN stripe_events e ON e.id = c.stripe_event
+       c.stripe_event, (SELECT body FROM stripe_events e WHERE e.id = c.stripe_event), c.created_at
+FROM claimed c
 
 -- A success counts whoever has the delivery by now; a failure only of who still has it.
 -- name: webhook_end

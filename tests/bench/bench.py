@@ -5,9 +5,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.bench import machine, rows  # noqa: E402
-from tests.bench.figures import chunk, disk, holds, latency, memory, pairs, proxied, report, scan, startup  # noqa: E402
+from tests.bench.figures import chunk, disk, holds, latency, memory, pairs, proxied, report, scan, startup, webhooks  # noqa: E402
 from tests.bench.gateway_ground import GatewayGround  # noqa: E402
 from tests.bench.ledger_ground import LedgerGround  # noqa: E402
+from tests.bench.webhook_ground import WebhookGround  # noqa: E402
 
 # In the order they are measured in; those of one ground follow each other and share it.
 FIGURES = [
@@ -21,6 +22,7 @@ FIGURES = [
     ("pairs", LedgerGround, pairs.measure),
     ("disk", LedgerGround, disk.measure),
     ("scan", LedgerGround, scan.measure),
+    ("webhooks", WebhookGround, webhooks.measure),
 ]
 EXTRA = ("scan",)  # only when asked for
 

@@ -382,8 +382,8 @@ def test_what_stripe_sent_goes_on_byte_for_byte_under_a_signature_of_ours(hooks,
     sink = sinks()
     takes, other = endpoint(hooks, sink.url + "/takes", events=[], forward_stripe=True), endpoint(hooks, sink.url + "/other")
     body = b'{ "id": "evt_1Pgc",\n  "object": "event", "note": "caf\xc3\xa9 \\u00e9" }\n'
-    hooks.cluster.sql("INSERT INTO stripe_events (id, type, livemode, created, body) VALUES ('evt_1Pgc', 'charge.refunded', false, 1, %s)", (body,))
-    hooks.cluster.sql("INSERT INTO outbox (id, customer_id, type, data, stripe_event) SELECT '01934f00-0000-7000-8000-000000000009', %s, 'charge.refunded', '{}', 'evt_1Pgc' FROM outbox_wanted WHERE forwards", (NIL,))
+    hooks.cluster.sql("INSERT INTO stripe_events (id, type, livemode, created, body) VALUES ('evt_1Pgc', 'charge.refunded', false, 1, %s)", body)
+    hooks.cluster.sql("INSERT INTO outbox (id, customer_id, type, data, stripe_event) SELECT '01934f00-0000-7000-8000-000000000009', %s, 'charge.refunded', '{}', 'evt_1Pgc' FROM outbox_wanted WHERE forwards", NIL)
     got = wait_for(lambda: sink.got("/takes"), 20, "the forwarded event")[0]
     assert got.body == body and got.id == "evt_1Pgc" and got.stripe_signed_by(takes["secret"]) and got.signed_by(takes["secret"])
     d = wait_for(lambda: [x for x in log(hooks, takes) if x["state"] == "delivered"], 20, "the log")[0]

@@ -24,7 +24,7 @@ def tell(world, count, **data):
     return [row[0] for row in world.cluster.sql(
         "INSERT INTO outbox (id, customer_id, type, data) "
         "SELECT encode(set_byte(overlay(uuid_send(gen_random_uuid()) PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) "
-        "FROM 1 FOR 6), 6, 112), 'hex')::uuid, gen_random_uuid(), 'usage.settled', json_build_object('n', n) FROM generate_series(1, %s) n RETURNING id::text", (count,))]
+        "FROM 1 FOR 6), 6, 112), 'hex')::uuid, gen_random_uuid(), 'usage.settled', json_build_object('n', n) FROM generate_series(1, %s) n RETURNING id::text", count)]
 
 
 def numbers(sink):
