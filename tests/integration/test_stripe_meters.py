@@ -32,9 +32,10 @@ def known_at_stripe(world, stripe):
 
 
 def sent(world):
-    wait_for(lambda: world.cluster.sql("SELECT count(*) FROM stripe_meter_events")[0][0] == 0 and
-             world.cluster.sql("SELECT count(*) FROM stripe_meter_progress p JOIN writers w ON w.id = p.writer_id "
-                               "WHERE EXISTS (SELECT FROM calls c WHERE c.writer_id = w.id AND c.seq > p.seq)")[0][0] == 0, 60, "the meters being reported")
+    """Every batch has been summed, and then every sum been sent: in this order."""
+    behind = ("SELECT count(*) FROM stripe_meter_progress p WHERE EXISTS (SELECT FROM calls c WHERE c.writer_id = p.writer_id AND c.seq > p.seq)")
+    wait_for(lambda: world.cluster.sql(behind)[0][0] == 0 and world.cluster.sql("SELECT count(*) FROM stripe_meter_events")[0][0] == 0, 60,
+             "the meters being reported")
 
 
 def sums(stripe, customer):
