@@ -48,5 +48,5 @@ def _called(account, request):
 @call("GET", "")
 def overview(account, given):
     """This list."""
-    return {"calls": [f"{method} {path}: {(function.__doc__ or '').strip()}" for method, path, _, function in CALLS],
+    return {"calls": [f"{method} {path}: {' '.join(function.__doc__.split())}" for method, path, _, function in CALLS],
             "seed": account.seed, "livemode": account.livemode, "now": account.now(), "api_version": account.api_version}

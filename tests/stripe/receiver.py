@@ -8,11 +8,11 @@ from .signing import signature
 
 
 class Receiver:
-    """answers: statuses for the next posts, then 200. `held`: an event that is not set keeps posts waiting."""
+    """answers: statuses for the next posts, then 200. `held`: while it is cleared, posts wait; `waiting`: how many do."""
 
     def __init__(self, *secrets):
         self.secrets, self.posts, self.answers = secrets, [], []
-        self.held = threading.Event()
+        self.held, self.waiting, counting = threading.Event(), 0, threading.Lock()
         self.held.set()
         receiver = self
 
@@ -24,7 +24,11 @@ class Receiver:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                with counting:
+                    receiver.waiting += 1
                 receiver.held.wait(30)
+                with counting:
+                    receiver.waiting -= 1
                 receiver.posts.append((dict(self.headers), body))
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
                 self.send_header("Content-Length", "0")

@@ -1,6 +1,7 @@
 """Telling events to endpoints: signed posts, retries after anything but 2xx, and on request what a bad day brings: deliveries
 late, out of order, twice, or never (a dropped one stays listed as undelivered). While it holds, nothing goes out until `flush`
 sends what has gathered, in the order that it is told. Chances and orders are drawn from the seed."""
+import concurrent.futures
 import heapq
 import itertools
 import random
@@ -151,9 +152,9 @@ class Sender:
 
     # What tests ask of it
 
-    def flush(self, order="made", copies=1, states=("held",), types=None):
-        """Sends now, from the caller's thread, what is in one of these states: in the order it was made, reversed or shuffled, each
-        so many times. The deliveries in the order in which they were sent."""
+    def flush(self, order="made", copies=1, states=("held",), types=None, together=1):
+        """Sends now what is in one of these states: in the order it was made, reversed or shuffled, each so many times, so many at
+        once. The deliveries in the order in which they were begun."""
         with self._wake:
             chosen = [d for d in self.deliveries if d.state in states and (types is None or wants(types, d.event["type"]))] * copies
             if order == "reversed":
@@ -162,8 +163,8 @@ class Sender:
                 self._random.shuffle(chosen)
             else:
                 chosen.sort(key=lambda d: d.number)
-        for delivery in chosen:
-            self.attempt(delivery)
+        with concurrent.futures.ThreadPoolExecutor(together) as posts:
+            list(posts.map(self.attempt, chosen))
         return chosen
 
     def resend(self, event_id):

@@ -24,6 +24,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def setup(self):
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self):
+        self.server.connections.discard(self.connection)
+        try:
+            super().finish()
+        except (OSError, ValueError):
+            pass  # torn down, by a fault or by the caller
+
     def _serve(self):
         request = self._read()
         if request is None:
@@ -93,7 +104,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, account, port=0):
         super().__init__(("127.0.0.1", port), Handler)
-        self.account, self.stopping = account, threading.Event()
+        self.account, self.stopping, self.connections = account, threading.Event(), set()
         account.url = account.url or f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request, client_address):
@@ -106,3 +117,8 @@ class Server(http.server.ThreadingHTTPServer):
         self.stopping.set()
         self.shutdown()
         self.server_close()
+        for connection in list(self.connections):  # those that callers keep for later too
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass

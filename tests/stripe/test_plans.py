@@ -64,10 +64,11 @@ def test_a_period_follows_a_period(stripe, customer):
     assert told["items"]["data"][0]["current_period_start"] == before["current_period_start"] and told["latest_invoice"] == made["latest_invoice"]
 
 
-def test_time_renews_it(stripe, customer):
+def test_time_renews_it_each_period_when_it_is_due(stripe, customer):
     made = subscribed(stripe, customer, price(stripe))
     stripe.advance(95 * 86400)
-    assert len(stripe.get("/v1/invoices", {"subscription": made["id"]})["data"]) == 4
+    bills = stripe.get("/v1/invoices", {"subscription": made["id"]})["data"]
+    assert len(bills) == 4 and all(b["created"] == b["lines"]["data"][0]["period"]["start"] for b in bills)
 
 
 @pytest.mark.parametrize("card, more", [("insufficient_funds", []), ("auth_always", ["invoice.payment_action_required"])])

@@ -1,4 +1,5 @@
 """The stand-in as a process of its own, and what control calls answer."""
+import http.client
 import os
 import pathlib
 import subprocess
@@ -23,10 +24,9 @@ def served(receiver):
 
 
 def test_it_says_where_it_is_and_serves(served, receiver):
-    words, process = served
-    said = dict(zip(words[::2], words[1::2]))
-    assert words[:2] == ["listening", "on"] and said["seed"] == "7" if "seed" in said else words[3:5] == ["seed", "7"]
-    stripe = Remote(words[2], key=words[words.index("key") + 1])
+    words, _ = served
+    assert words[:2] == ["listening", "on"] and words[3:6] == ["seed", "7", "key"]
+    stripe = Remote(words[2], key=words[6])
     made = stripe.complete(session(stripe))
     assert made["payment_status"] == "paid" and made["url"] is None
     stripe.quiet()
@@ -71,6 +71,20 @@ def test_requests_are_remembered_until_they_are_forgotten(stripe, customer):
     assert stripe.control("GET", "/idempotency") == {}
     stripe.control("DELETE", "/requests")
     assert stripe.requests() == []
+
+
+def test_when_it_stops_it_is_gone():
+    stripe = FakeStripe()
+    connection = http.client.HTTPConnection("127.0.0.1", stripe.port, timeout=20)
+    headers = {"Authorization": f"Bearer {stripe.key}"}
+    connection.request("GET", "/v1/customers", headers=headers)
+    assert connection.getresponse().read()
+    kept = connection.sock
+    stripe.stop()
+    with pytest.raises(OSError):
+        stripe.get("/v1/customers")
+    assert kept.recv(1) == b""
+    connection.close()
 
 
 def test_a_bug_of_the_stand_in_is_not_a_finding(stripe):

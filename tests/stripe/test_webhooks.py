@@ -1,9 +1,11 @@
 """What is told, to whom, how it is signed, and what a bad day does to it."""
 import json
+import threading
 import time
 
 import pytest
 
+from tests.harness.process import wait_for
 from tests.stripe.conftest import SECRETS
 from tests.stripe.fake import FakeStripe
 from tests.stripe.receiver import Receiver
@@ -187,6 +189,20 @@ def test_what_went_can_go_again(told):
     stripe.quiet()
     stripe.deliver(states=["delivered"], copies=3)
     assert len(receiver.posts) == 4 and len({body for _, body in receiver.posts}) == 1
+
+
+def test_many_copies_at_once(told):
+    stripe, receiver = told
+    stripe.webhooks(mode="hold")
+    stripe.post("/v1/customers")
+    receiver.held.clear()
+    done = []
+    sending = threading.Thread(target=lambda: done.extend(stripe.deliver(copies=20, together=20)))
+    sending.start()
+    wait_for(lambda: receiver.waiting == 20, 20, "all copies being there at once")
+    receiver.held.set()
+    sending.join()
+    assert len(receiver.posts) == 20 and {d["state"] for d in done} == {"delivered"}
 
 
 def test_a_seed_decides_the_order():

@@ -48,10 +48,12 @@ def deliveries(account, given):
 
 @call("POST", "/deliver")
 def deliver(account, given):
-    """Sends what is held, now: {order: made|reversed|shuffled, copies (1), states (["held"]), types}. The deliveries as they went."""
+    """Sends what is held, now: {order: made|reversed|shuffled, copies (1), states (["held"]), types, together (1: so many at once)}. The
+    deliveries as they went."""
     if given.get("order", "made") not in ("made", "reversed", "shuffled"):
         raise BadControl("order is made, reversed or shuffled")
-    sent = account.sender.flush(given.get("order", "made"), given.get("copies", 1), given.get("states", ("held",)), given.get("types"))
+    sent = account.sender.flush(given.get("order", "made"), given.get("copies", 1), given.get("states", ("held",)), given.get("types"),
+                                min(given.get("together", 1), 64))
     return [d.shown() for d in sent]
 
 

@@ -30,8 +30,7 @@ def make(account, intent, method, card):
         calculated_statement_descriptor=account.settings["display_name"].upper(), captured=False, currency=intent["currency"],
         customer=intent["customer"], description=intent["description"], disputed=False, fraud_details={}, metadata=dict(intent["metadata"]),
         outcome=None, paid=False, payment_intent=intent["id"], payment_method=method["id"], payment_method_details=_details(method, card, intent),
-        presentment_details=None, radar_options={}, receipt_email=intent["receipt_email"], receipt_url=None, refunded=False, status="pending")
-    del made["presentment_details"]
+        radar_options={}, receipt_email=intent["receipt_email"], receipt_url=None, refunded=False, status="pending")
     return account.put(TABLE, made, card=card)
 
 

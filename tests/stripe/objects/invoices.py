@@ -24,10 +24,10 @@ def add(account, made, lines):
     invoice_shape.total(account, made)
 
 
-def open_draft(account, customer, currency, reason, lines=(), subscription=None, **given):
-    """A draft with the lines that `lines(invoice)` makes and the customer's pending items; told as invoice.created."""
+def open_draft(account, customer, currency, reason, lines, subscription=None, **given):
+    """A draft with the lines that `lines(invoice)` makes; told as invoice.created."""
     made = invoice_shape.draft(account, customer, currency, reason, subscription, **given)
-    add(account, made, lines(made) if callable(lines) else lines)
+    add(account, made, lines(made))
     account.emit("invoice.created", made)
     return made
 
