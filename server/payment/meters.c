@@ -69,6 +69,13 @@ int meters_sum(struct db *db, const struct meter_map *map) {
 
 // ---- sending
 
+static int again(struct db *db, struct str identifier) {
+  CLEANUP(db_params_finish) struct db_params p;
+  db_params_init(&p);
+  db_param_text(&p, identifier);
+  return db_run(db, STATEMENT_METERS_AGAIN, &p, NULL) == 0 ? 0 : FAULT_DB;
+}
+
 static int ended(struct db *db, struct str identifier, struct str problem) {
   CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
@@ -107,9 +114,10 @@ static int send(struct db *db, struct stripe *stripe, const struct meter_map *ma
   // No Idempotency-Key: under one Stripe would repeat a failure for a day, and the identifier counts it once as it is.
   if (stripe_call(stripe, "POST", "/v1/billing/meter_events", buf_str(&form), NULL, &a) < 0) return 0;
   bool known = stripe_refused(&a) && str_eq(fact_text(a.body, "error.param"), STR("identifier")); // it has it already
-  int fault = stripe_done(&a) || known ? ended(db, identifier, STR("")) : stripe_refused(&a) ? ended(db, identifier, a.message) : 1;
+  bool done = stripe_done(&a) || known;
+  int fault = done ? ended(db, identifier, STR("")) : stripe_refused(&a) ? ended(db, identifier, a.message) : again(db, identifier);
   stripe_answer_finish(&a);
-  return fault < 0 ? fault : fault == 0;
+  return fault < 0 ? fault : done;
 }
 
 int meters_send(struct db *db, struct stripe *stripe, const struct meter_map *map) {

@@ -35,5 +35,8 @@ RETURNING e.identifier, e.meter, e.value, coalesce(b.stripe_customer, ''), e.mad
 -- name: meters_sent
 DELETE FROM stripe_meter_events WHERE identifier = $1::text
 
+-- name: meters_again
+UPDATE stripe_meter_events SET due_at = now() + interval '5 seconds' WHERE identifier = $1::text
+
 -- name: meters_given_up
 UPDATE stripe_meter_events SET given_up = true, problem = $2::text WHERE identifier = $1::text
