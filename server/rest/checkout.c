@@ -69,7 +69,7 @@ static bool wrong(struct rest_request *r, const char *param, const char *why) {
 }
 
 // It is a buyer's browser that goes there; what stands behind the host is the app's own affair.
-static bool url_check(struct rest_request *r, const char *param, struct str url) {
+bool browser_url_check(struct rest_request *r, const char *param, struct str url) {
   struct str rest = url;
   if (!url.ptr) return true;
   bool https = str_starts(url, STR("https://"));
@@ -108,8 +108,8 @@ static bool wish_read(struct rest_request *r, struct db *db, struct uuid *ret_cu
                       struct checkout_wish *ret) {
   struct body body = {.quantity = 1};
   if (!rest_body(r, fields, ARRAY_LEN(fields), &body, sizeof body) ||
-      !rest_customer(r, body.customer, "customer", ret_customer) || !url_check(r, "success_url", body.success_url) ||
-      !url_check(r, "cancel_url", body.cancel_url))
+      !rest_customer(r, body.customer, "customer", ret_customer) || !browser_url_check(r, "success_url", body.success_url) ||
+      !browser_url_check(r, "cancel_url", body.cancel_url))
     return false;
   bool setup = body.given_mode && str_eq(body.mode, STR("setup"));
   if (setup && !setup_check(r, &body)) return false;
@@ -221,7 +221,7 @@ static void portal_post(struct rest_request *r, struct db *db) {
     return;
   }
   if (!rest_body(r, portal_fields, ARRAY_LEN(portal_fields), &body, sizeof body) ||
-      !rest_customer(r, body.customer, "customer", &customer) || !url_check(r, "return_url", body.return_url) ||
+      !rest_customer(r, body.customer, "customer", &customer) || !browser_url_check(r, "return_url", body.return_url) ||
       !rest_write_begin(r, customer, &object) || (!r->replayed && !rest_write_end(r, UUID_NIL)))
     return;
   id_print("bps", object, key);

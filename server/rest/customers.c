@@ -82,7 +82,7 @@ static const struct json_field fields[] = {
     {.name = "credit_limit", .kind = JSON_AMOUNT, .min = 0, .max = AMOUNT_MAX, AT(credit_limit)},
     {.name = "short_policy", .kind = JSON_TEXT, .one_of = CUSTOMER_SHORTS, AT(short_policy)},
     {.name = "short_debt", .kind = JSON_AMOUNT, .min = 0, .max = AMOUNT_MAX, AT(short_debt)},
-    {.name = "low_balance", .kind = JSON_AMOUNT, .nullable = true, .min = 0, .max = AMOUNT_MAX, AT(low_balance)},
+    {.name = "low_balance", .kind = JSON_AMOUNT, .nullable = true, .min = 1, .max = AMOUNT_MAX, AT(low_balance)},
     {.name = "abort_charge", .kind = JSON_TEXT, .one_of = CUSTOMER_ABORT_CHARGES, AT(abort_charge)},
     {.name = "abort_upstream", .kind = JSON_TEXT, .one_of = CUSTOMER_ABORT_UPSTREAMS, AT(abort_upstream)},
     {.name = "metadata", .kind = JSON_OBJECT, AT(metadata)},

@@ -138,11 +138,12 @@ static void payment_problems_get(struct rest_request *r, struct db *db) {
   payment_list_answer(r, db, UUID_NIL);
 }
 
+// The customer is not locked: whoever tells the ledger of this payment has its row, and waits for the customer's.
 static void payment_seen_post(struct rest_request *r, struct db *db) {
   struct payment p;
   if (!payment_find(r, db, &p)) return;
   struct uuid object = p.id;
-  if (!rest_write_begin(r, p.customer_id, &object)) return;
+  if (!rest_write_begin(r, UUID_NIL, &object)) return;
   if (!r->replayed) {
     if (payment_seen(db, p.customer_id, p.id) != 0) {
       rest_fault(r, FAULT_DB);
@@ -152,6 +153,20 @@ static void payment_seen_post(struct rest_request *r, struct db *db) {
   }
   p.problem = STR("");
   payment_answer(r, db, &p);
+}
+
+static void subscription_write(struct json_writer *w, struct uuid customer, const struct subscription *s) {
+  json_object_begin(w);
+  json_member_str(w, "id", s->id);
+  json_member_text(w, "object", "subscription");
+  json_member_id(w, "customer", "cus", customer);
+  json_member_id(w, "product", "prd", s->product_id);
+  json_member_str(w, "status", s->status);
+  json_member_int(w, "quantity", s->quantity);
+  json_member_time(w, "cancel_at", s->cancel_at);
+  json_member_time(w, "current_period_end", s->current_period_end);
+  json_member_time(w, "created_at", s->created_at);
+  json_object_end(w);
 }
 
 static void subscription_list_get(struct rest_request *r, struct db *db) {
@@ -166,26 +181,10 @@ static void subscription_list_get(struct rest_request *r, struct db *db) {
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);
   struct json_writer w = json_writer(&out);
-  json_object_begin(&w);
-  json_member_text(&w, "object", "list");
-  json_key(&w, "data");
-  json_array_begin(&w);
-  for (size_t i = 0; i < count; i++) {
-    json_object_begin(&w);
-    json_member_str(&w, "id", list[i].id);
-    json_member_text(&w, "object", "subscription");
-    json_member_id(&w, "customer", "cus", customer);
-    json_member_id(&w, "product", "prd", list[i].product_id);
-    json_member_str(&w, "status", list[i].status);
-    json_member_int(&w, "quantity", list[i].quantity);
-    json_member_time(&w, "cancel_at", list[i].cancel_at);
-    json_member_time(&w, "current_period_end", list[i].current_period_end);
-    json_member_time(&w, "created_at", list[i].created_at);
-    json_object_end(&w);
-  }
-  json_array_end(&w);
-  json_member_bool(&w, "has_more", false);
-  json_object_end(&w);
+  struct rest_page all = {.limit = count};
+  rest_list_begin(&w);
+  for (size_t i = 0; i < count; i++) subscription_write(&w, customer, &list[i]);
+  rest_list_end(&w, r, &all, count, UUID_NIL);
   rest_reply(r, 200, &out);
 }
 
@@ -193,7 +192,7 @@ const struct rest_endpoint rest_payments[] = {
     {"GET", "/api/v1/payments", REST_OWN, REST_PRIMARY, "customer|limit|cursor", payment_list_get},
     {"GET", "/api/v1/payments/problems", REST_OPERATOR, REST_PRIMARY, "limit|cursor", payment_problems_get},
     {"GET", "/api/v1/payments/{id}", REST_OWN, REST_PRIMARY, "customer", payment_get},
-    {"POST", "/api/v1/payments/{id}/seen", REST_OPERATOR, REST_PRIMARY, "customer", payment_seen_post},
+    {"POST", "/api/v1/payments/{id}/seen", REST_OPERATOR_BARE, REST_PRIMARY, "customer", payment_seen_post},
     {"GET", "/api/v1/subscriptions", REST_OWN, REST_PRIMARY, "customer", subscription_list_get},
     {0},
 };

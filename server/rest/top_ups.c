@@ -1,9 +1,9 @@
 // /api/v1/top-ups: what a customer agreed to have bought for it, without being there. One for a customer; setting it again
 // replaces it, and is a consent of its own.
 #include "base/limits.h"
-#include "payment/product.h"
 #include "payment/top_up.h"
 #include "rest/endpoints.h"
+#include "rest/payments.h"
 #include "rest/words.h"
 
 #define PACKS_MAX 1000
@@ -90,33 +90,23 @@ static const struct json_field fields[] = {
      .given = offsetof(struct body, given_packs)},
     {.name = "daily_count", .kind = JSON_INT, .required = true, .min = 1, .max = COUNT_MAX, AT(daily_count)},
     {.name = "monthly_cap", .kind = JSON_INT, .required = true, .min = 1, .max = CAP_MAX, AT(monthly_cap)},
-    {.name = "return_url", .kind = JSON_TEXT, .max = 2000, .required = true, AT(return_url)},
+    {.name = "return_url", .kind = JSON_TEXT, .max = CHECKOUT_URL_MAX, .required = true, AT(return_url)},
     {.name = "consent_text", .kind = JSON_TEXT, .required = true, AT(consent_text)},
     {.name = "enabled", .kind = JSON_BOOL, .offset = offsetof(struct body, enabled), .given = offsetof(struct body, given_enabled)},
 };
 
-static bool product_check(struct rest_request *r, struct db *db, const struct body *b) {
+// What a schema cannot say.
+static bool body_check(struct rest_request *r, struct db *db, const struct body *b) {
   struct product p;
-  int found = product_read(db, r->arena, b->product, &p);
-  if (found < 0)
-    rest_fault(r, found);
-  else if (found != PRODUCT_DONE || !p.enabled || p.kind != PRODUCT_PACK)
+  if (!browser_url_check(r, "return_url", b->return_url) || !product_find(r, db, b->product, "product", &p)) return false;
+  bool sold = p.enabled && p.kind == PRODUCT_PACK;
+  if (sold && b->monthly_cap >= p.price && (b->target == 0 || b->target > b->threshold)) return true;
+  if (!sold)
     rest_refuse(r, PROBLEM_INVALID_REQUEST, "product", "product must be a pack that is sold.");
   else if (b->monthly_cap < p.price)
     rest_refuse(r, PROBLEM_INVALID_REQUEST, "monthly_cap", "monthly_cap must cover one pack: %lld.", (long long)p.price);
   else
-    return true;
-  return false;
-}
-
-static bool body_check(struct rest_request *r, struct db *db, const struct body *b) {
-  bool url = str_starts(b->return_url, STR("https://")) || str_starts(b->return_url, STR("http://"));
-  if (!url)
-    rest_refuse(r, PROBLEM_INVALID_REQUEST, "return_url", "return_url must begin with https:// or http://.");
-  else if (b->target > 0 && b->target <= b->threshold)
     rest_refuse(r, PROBLEM_INVALID_REQUEST, "target", "target must be above threshold.");
-  else
-    return product_check(r, db, b);
   return false;
 }
 
@@ -206,6 +196,6 @@ const struct rest_endpoint rest_top_ups[] = {
     {"POST", "/api/v1/top-ups", REST_OWN, REST_PRIMARY, NULL, top_up_post},
     {"GET", "/api/v1/top-ups", REST_OWN, REST_PRIMARY, "customer", top_up_get},
     {"DELETE", "/api/v1/top-ups", REST_OWN, REST_PRIMARY, "customer", top_up_delete},
-    {"POST", "/api/v1/top-ups/release", REST_OPERATOR, REST_PRIMARY, "customer", top_up_release_post},
+    {"POST", "/api/v1/top-ups/release", REST_OPERATOR_BARE, REST_PRIMARY, "customer", top_up_release_post},
     {0},
 };

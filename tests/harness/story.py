@@ -8,23 +8,10 @@ import time
 import uuid
 
 from .process import wait_for
+from .typeid import new_uuid, parse_id, print_id
 
 STRIPE_ID = re.compile(r"^(evt|pi|cs|ch|py|re|pyr|du|dp|in|il|sub|si|cus|pm|seti|inpay|txn|issfr|prv|src|mandate)_[A-Za-z0-9_]+$")
 CREDIT = 10**9
-ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-
-
-def type_id(prefix, uid):
-    """A TypeID: the UUID's 128 bits in base32, after two bits of nothing."""
-    n, text = uid.int, ""
-    for _ in range(26):
-        text, n = ALPHABET[n & 31] + text, n >> 5
-    return f"{prefix}_{text}"
-
-
-def new_uuid():
-    at = int(time.time() * 1000)
-    return uuid.UUID(int=(at << 80) | (7 << 76) | (uuid.uuid4().int & ((1 << 76) - 1)) & ~(3 << 62) | (2 << 62))
 
 
 def sign(body, secret, at=None):
@@ -40,7 +27,7 @@ class Story:
         self.world, self.secret, self.credits = world, secret, credits
         self.tag = uuid.uuid4().hex[:10]
         self.customer_id, _ = world.customer("0")
-        self.customer = world.cluster.sql("SELECT id FROM customers ORDER BY id DESC LIMIT 1")[0][0]
+        self.customer = parse_id(self.customer_id)
         self.orders = {}
         self.plan = plan
         self.bodies = [json.dumps(self._told(b, ()), indent=2).encode() for b in bodies]
@@ -66,13 +53,13 @@ class Story:
     def _order(self, name):
         if name not in self.orders:
             self.orders[name] = {"uuid": new_uuid(), "made": False}
-        return type_id("ord", self.orders[name]["uuid"])
+        return print_id("ord", self.orders[name]["uuid"])
 
     def _order_of(self, event):
         """The order that the event's object names, as it stood before Stripe was asked."""
         o = event["data"]["object"]
         named = (o.get("metadata") or {}).get("order_id")
-        order = next((x for n, x in self.orders.items() if type_id("ord", x["uuid"]) == named), None)
+        order = next((x for n, x in self.orders.items() if print_id("ord", x["uuid"]) == named), None)
         if o.get("customer") or o.get("object") == "customer":
             self._customer(o["id"] if o.get("object") == "customer" else o["customer"])
         if not order or order["made"]:

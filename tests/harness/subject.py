@@ -1,8 +1,9 @@
 """The things that a request may name, made when a request names them: a customer with a name of the operator's own, a key, a
-grant, a limit, a provider, a price, a call that has ended, a product, an order, an event of Stripe's, a webhook endpoint, an event that it was
-told, a redeem code. `filled` puts them where a case holds their place."""
+grant, a limit, a provider, a price, a call that has ended, a product, an order, a payment, a top-up, an event of Stripe's, a webhook endpoint, an
+event that it was told, a redeem code. `filled` puts them where a case holds their place."""
 import uuid
 
+from .typeid import new_uuid, parse_id, print_id
 from .values import OTHER_PLACES, PLACES
 
 
@@ -54,6 +55,18 @@ class Subject:
 
     def _make_ord(self):
         return self._post("checkout-sessions", {"customer": self["cus"], "product": self["prd"], "success_url": "https://example.com/paid"})["id"], None
+
+    def _make_pay(self):
+        """One that was read from an event of Stripe's, and that somebody has to look at; the ledger is told of it soon."""
+        id = new_uuid()
+        self.world.cluster.sql("INSERT INTO payments (reference, customer_id, id, kind, paid, net, currency, credits, payment_intent, problem) "
+                               "VALUES (%s, %s, %s, 1, 2000, 2000, 'usd', 20000000000, %s, 'test')", f"pi_{id.hex}", str(parse_id(self["cus"])), str(id), f"pi_{id.hex}")
+        return print_id("pay", id), None
+
+    def _make_top(self):
+        body = {"customer": self["cus"], "product": self["prd"], "threshold": "0", "daily_count": 1, "monthly_cap": 2000,
+                "return_url": "https://example.com/account", "consent_text": "terms 1"}
+        return _made(self.world.admin.post("/api/v1/top-ups", body), 200)["customer"], None
 
     def _make_sev(self):
         """One that was parked, as if it had named an order that there is not."""
