@@ -44,8 +44,7 @@ static void signals_catch(void) {
 
 // ---- what it says
 
-__attribute__((format(printf, 3, 4))) static void step_tell(const struct dev *d, const char *what, const char *format,
-                                                            ...) {
+void step_tell(const struct dev *d, const char *what, const char *format, ...) {
   va_list args;
   (void)fprintf(d->say, "  %s\u2713%s %-11s ", out_style(d->say, OUT_GREEN), out_reset(d->say), what);
   va_start(args, format);
@@ -152,7 +151,7 @@ static bool answer_await(struct child *c, const char *path, struct buf *ret) {
   return false;
 }
 
-static bool program_start(struct dev *d, struct child *c, const char *name, const char *const *argv,
+bool program_start(struct dev *d, struct child *c, const char *name, const char *const *argv,
                           const char *const *environment, const char *ready, struct buf *ret) {
   char log[DEV_PATH + 32];
   (void)snprintf(log, sizeof log, "%s/%s.log", d->folder, name);
@@ -196,6 +195,15 @@ static bool port_is_free(int port) {
   return is;
 }
 
+static int64_t port_free(void) {
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t len = sizeof a;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && getsockname(fd, (struct sockaddr *)&a, &len) == 0;
+  if (fd >= 0) (void)close(fd);
+  return bound ? ntohs(a.sin_port) : 0;
+}
+
 // --port, else PORT, else 8080 where nobody has it.
 static int64_t port_choose(const struct invocation *in) {
   int64_t port;
@@ -209,7 +217,7 @@ static int64_t port_choose(const struct invocation *in) {
 
 static bool server_start(struct dev *d, int64_t port) {
   char ready[DEV_PATH + 32], url[2 * CLUSTER_PATH + 32], master[128], port_text[32], plugins[DEV_PATH * 8],
-      journal[DEV_PATH + 64];
+      journal[DEV_PATH + 64], stripe_key[160], stripe_hook[128], stripe_base[160];
   CLEANUP(buf_finish) struct buf answer;
   CLEANUP(json_finishp) struct json *root = NULL;
   struct json_error why;
@@ -221,12 +229,19 @@ static bool server_start(struct dev *d, int64_t port) {
   (void)snprintf(port_text, sizeof port_text, "PORT=%lld", (long long)port);
   (void)snprintf(plugins, sizeof plugins, "TOLLGATE_PLUGIN_DIR=%s", config_text(d->config, SETTING_PLUGIN_DIR));
   (void)snprintf(journal, sizeof journal, "TOLLGATE_JOURNAL_DIR=%s/journal", d->folder);
+  bool payments = d->stripe_url[0] != '\0';
+  (void)snprintf(stripe_key, sizeof stripe_key, payments ? "STRIPE_SECRET_KEY=%s" : "TOLLGATE_CONFIG", d->stripe_key);
+  (void)snprintf(stripe_hook, sizeof stripe_hook, payments ? "STRIPE_WEBHOOK_SECRET=%s" : "TOLLGATE_CONFIG", d->stripe_hook);
+  (void)snprintf(stripe_base, sizeof stripe_base, payments ? "STRIPE_API_BASE=%s" : "TOLLGATE_CONFIG", d->stripe_url);
   const char *const argv[] = {d->program, "serve", "--ready-file", ready, NULL};
   const char *const environment[] = {url,
                                      master,
                                      port_text,
                                      plugins,
                                      journal,
+                                     stripe_key,
+                                     stripe_hook,
+                                     stripe_base,
                                      DRAIN,
                                      "TOLLGATE_HOST=127.0.0.1",
                                      "TOLLGATE_MIGRATE=auto",
@@ -259,6 +274,7 @@ static void ready_write(const struct dev *d, struct buf *out) {
   json_member_text(&w, "customer_key", d->customer_key);
   json_member_text(&w, "database_url", d->cluster.url);
   json_member_text(&w, "stand_in_url", d->stand_in_url[0] ? d->stand_in_url : NULL);
+  json_member_text(&w, "stripe_url", d->stripe_url[0] ? d->stripe_url : NULL);
   json_object_end(&w);
   buf_putc(out, '\n');
 }
@@ -284,7 +300,11 @@ static bool everything_start(struct dev *d, const struct invocation *in) {
     step_tell(d, "provider", "OpenAI, with OPENAI_API_KEY");
   else if (signals_seen || !stand_in_start(d))
     return false;
-  if (signals_seen || !seed_prepare(d) || !server_start(d, port_choose(in))) return false;
+  const char *stripe = args_text(&in->args, "stripe");
+  int64_t port = port_choose(in);
+  if (stripe && port == 0) port = port_free();
+  if (signals_seen || (stripe && !stripe_start(d, stripe, port))) return false;
+  if (signals_seen || !seed_prepare(d) || !server_start(d, port)) return false;
   d->api = api_create(d->url, "");
   if (signals_seen || !seed_run(d)) return false;
   step_tell(d, "catalogue", "%s", seed_models);
@@ -295,6 +315,7 @@ static bool everything_start(struct dev *d, const struct invocation *in) {
 static void everything_stop(struct dev *d) {
   child_stop(&d->server, SIGTERM, SERVER_STOP_MS);
   child_stop(&d->stand_in, SIGTERM, 2000);
+  child_stop(&d->stripe, SIGTERM, 2000);
   cluster_stop(&d->cluster, false);
   api_destroy(d->api);
   if (d->lock_fd >= 0) (void)close(d->lock_fd);
@@ -303,8 +324,8 @@ static void everything_stop(struct dev *d) {
 
 // Until a signal comes (true) or a part ends by itself.
 static bool everything_attend(struct dev *d) {
-  struct child *const parts[] = {&d->server, &d->stand_in, &d->cluster.postgres};
-  const char *const names[] = {"server", "stand-in", "database"};
+  struct child *const parts[] = {&d->server, &d->stand_in, &d->stripe, &d->cluster.postgres};
+  const char *const names[] = {"server", "stand-in", "stand-in for Stripe", "database"};
   const struct timespec pause = {0, 200000000};
   while (!signals_seen) {
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
@@ -327,6 +348,7 @@ int dev_run(struct invocation *in) {
   bool sound = everything_start(&d, in);
   if (sound) (void)fprintf(d.say, "    ready in %.1f s\n", (double)(clock_mono_us() - begun) / 1e6);
   if (sound && !args_flag(&in->args, "no-demo")) demo_run(&d);
+  if (sound && d.stripe_url[0]) stripe_page_tell(&d);
   if (sound) demo_hints(&d);
   sound = sound && ready_tell(&d, ready, in->json);
   if (sound) sound = everything_attend(&d);

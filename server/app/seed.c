@@ -100,7 +100,7 @@ bool seed_prepare(struct dev *d) {
 // ---- requests
 
 // The parsed answer where it is a success (json_finish it); NULL else. Told on stderr unless `quiet`.
-static struct json *ask(struct dev *d, const char *method, const char *path, struct buf *body, bool quiet) {
+struct json *seed_ask(struct dev *d, const char *method, const char *path, struct buf *body, bool quiet) {
   struct api_request request = {.method = method, .path = path, .body = body ? buf_str(body) : (struct str){0}};
   CLEANUP(api_answer_finish) struct api_answer answer;
   struct json *root = NULL;
@@ -156,7 +156,7 @@ static bool notes_write(const struct dev *d) {
 static bool key_works(struct dev *d, const char *key, const char *path) {
   if (!*key) return false;
   api_key(d->api, key);
-  struct json *root = ask(d, "GET", path, NULL, true);
+  struct json *root = seed_ask(d, "GET", path, NULL, true);
   json_finish(root);
   return root != NULL;
 }
@@ -201,11 +201,11 @@ static bool price_ensure(struct dev *d, size_t i) {
   CLEANUP(buf_finish) struct buf body;
   buf_init(&body, TEXT_MAX);
   (void)snprintf(path, sizeof path, "/api/v1/prices?provider=" PROVIDER "&model=%s&limit=1", catalogue[i].model);
-  CLEANUP(json_finishp) struct json *list = ask(d, "GET", path, NULL, false);
+  CLEANUP(json_finishp) struct json *list = seed_ask(d, "GET", path, NULL, false);
   if (!list) return false;
   if (json_count(json_get(list, "data")) > 0) return true;
   price_write(i, &body);
-  struct json *root = ask(d, "POST", "/api/v1/prices", &body, false);
+  struct json *root = seed_ask(d, "POST", "/api/v1/prices", &body, false);
   json_finish(root);
   return root != NULL;
 }
@@ -214,20 +214,20 @@ static bool customer_make(struct dev *d) {
   CLEANUP(buf_finish) struct buf body;
   buf_init(&body, TEXT_MAX);
   buf_puts(&body, "{\"name\":\"Demo\",\"external_id\":\"demo\"}");
-  CLEANUP(json_finishp) struct json *made = ask(d, "POST", "/api/v1/customers", &body, false);
+  CLEANUP(json_finishp) struct json *made = seed_ask(d, "POST", "/api/v1/customers", &body, false);
   if (!made || !member_copy(made, "id", d->customer_id, sizeof d->customer_id)) return false;
   buf_clear(&body);
   buf_printf(&body,
              "{\"customer\":\"%s\",\"amount\":\"" DEV_DEMO_CREDITS
              "\",\"source\":\"promotion\",\"reason\":\"to try things\"}",
              d->customer_id);
-  struct json *grant = ask(d, "POST", "/api/v1/grants", &body, false);
+  struct json *grant = seed_ask(d, "POST", "/api/v1/grants", &body, false);
   json_finish(grant);
   return grant != NULL;
 }
 
 static bool customer_ensure(struct dev *d) {
-  CLEANUP(json_finishp) struct json *found = ask(d, "GET", "/api/v1/customers/ext:demo", NULL, true);
+  CLEANUP(json_finishp) struct json *found = seed_ask(d, "GET", "/api/v1/customers/ext:demo", NULL, true);
   if (found) return member_copy(found, "id", d->customer_id, sizeof d->customer_id);
   return customer_make(d);
 }
@@ -239,7 +239,7 @@ static bool customer_key_ensure(struct dev *d) {
   CLEANUP(buf_finish) struct buf body;
   buf_init(&body, TEXT_MAX);
   buf_printf(&body, "{\"customer\":\"%s\",\"name\":\"tollgate dev\"}", d->customer_id);
-  CLEANUP(json_finishp) struct json *made = ask(d, "POST", "/api/v1/keys", &body, false);
+  CLEANUP(json_finishp) struct json *made = seed_ask(d, "POST", "/api/v1/keys", &body, false);
   return made && member_copy(made, "secret", d->customer_key, sizeof d->customer_key);
 }
 
@@ -249,7 +249,7 @@ static bool models_await(struct dev *d) {
   api_key(d->api, d->customer_key);
   size_t seen = 0;
   for (int64_t until = clock_mono_us() + VISIBLE_MS * INT64_C(1000); seen < ARRAY_LEN(catalogue);) {
-    CLEANUP(json_finishp) struct json *models = ask(d, "GET", "/v1/models", NULL, true);
+    CLEANUP(json_finishp) struct json *models = seed_ask(d, "GET", "/v1/models", NULL, true);
     seen = json_count(json_get(models, "data"));
     if (seen < ARRAY_LEN(catalogue) && clock_mono_us() > until) break;
     (void)nanosleep(&pause, NULL);

@@ -125,6 +125,7 @@ const struct command command_table[] = {
                  "where everything is kept; default ~/.local/share/tollgate, as root /var/lib/tollgate"},
                 {"port", OPTION_INT, "N", NULL, false, "port of the service; 0: any free one; default 8080"},
                 {"ready-file", OPTION_TEXT, "FILE", NULL, false, "write addresses and keys there as JSON once everything answers"},
+                {"stripe", OPTION_TEXT, "PROGRAM", NULL, false, "sell credits too, through a stand-in for Stripe: tests/stripe/serve"},
                 {"no-demo", OPTION_FLAG, NULL, NULL, false, "make no calls"}),
         dev_run),
     OWN("migrate", "", "Bring the database to this version's shape", "  tollgate migrate --status\n",

@@ -11,6 +11,10 @@ from .look import page
 PAGES = [(r"/c/pay/(\w+)", checkout.show, checkout.act), (r"/authenticate/(\w+)", authenticate.show, authenticate.act),
          (r"/p/session/(\w+)", portal.show, portal.act), (r"/i/(\w+)(?:/pdf)?", invoice.show, invoice.act), (r"/receipts/(\w+)", invoice.receipt, None)]
 
+# Where a buyer may be sent who has no shop to go back to.
+LANDINGS = {"/paid": ("Paid", "<p class='done' role='status'>It is paid for. The credits are there in a moment; this page can be closed.</p>"),
+            "/cancelled": ("Not paid", "<p>Nothing was bought. This page can be closed.</p>")}
+
 
 def answer(account, request):
     """The page at this path; a 404 that says so."""
@@ -21,6 +25,8 @@ def answer(account, request):
             if handler is None:
                 break
             return _handled(account, request, match.group(1), handler)
+    if request.path in LANDINGS:
+        return page(*LANDINGS[request.path])
     return page("Nothing here", "<p>The stand-in for Stripe has no such page.</p>", status=404)
 
 
