@@ -2,6 +2,7 @@
 // says what it saw; the command fails where one of them does.
 #include "app/command.h"
 #include "app/out.h"
+#include "app/payments.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
@@ -11,6 +12,7 @@
 #include "journal/journal.h"
 #include "plugin/registry.h"
 #include "price/provider.h"
+#include "stripe/client.h"
 #include "json/write.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -185,6 +187,28 @@ static enum verdict check_journal(struct doctor *d) {
   return say(d, VERDICT_FAIL, "%s cannot be read: %s", folder, strerror(why));
 }
 
+static enum verdict stripe_judge(struct doctor *d, const struct stripe *s, const struct stripe_answer *a) {
+  const char *money = stripe_is_live(s) ? "real money" : "test mode";
+  if (stripe_done(a)) return say(d, VERDICT_OK, "Stripe takes the key: %s", money);
+  if (a->status == 401) return say(d, VERDICT_FAIL, "Stripe does not take STRIPE_SECRET_KEY");
+  if (a->status == 403) return say(d, VERDICT_WARN, "%s, and STRIPE_SECRET_KEY may not read prices", money);
+  return say(d, VERDICT_WARN, "%.*s", STR_ARG(a->message));
+}
+
+static enum verdict check_payments(struct doctor *d) {
+  struct stripe_answer answer;
+  if (!payments_check(d->config, &d->detail)) return VERDICT_FAIL;
+  struct stripe *s = payments_client(d->config);
+  if (!s) return say(d, VERDICT_OK, "off: STRIPE_SECRET_KEY is not set");
+  enum verdict v = VERDICT_WARN;
+  if (stripe_call(s, "GET", "/v1/prices", STR("limit=1"), NULL, &answer) == 0) {
+    v = stripe_judge(d, s, &answer);
+    stripe_answer_finish(&answer);
+  }
+  stripe_destroy(s);
+  return v;
+}
+
 static enum verdict check_port(struct doctor *d) {
   union {
     struct sockaddr any;
@@ -235,6 +259,7 @@ static const struct {
     {"stored secrets", check_secrets, true},
     {"plugins", check_plugins, false},
     {"journal", check_journal, false},
+    {"payments", check_payments, false},
     {"port", check_port, false},
     {"open files", check_files, false},
 };

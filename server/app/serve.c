@@ -4,6 +4,7 @@
 #include "app/files.h"
 #include "app/notify.h"
 #include "app/out.h"
+#include "app/payments.h"
 #include "app/service.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -98,6 +99,7 @@ int serve_command_run(struct invocation *in) {
   buf_init(&why, 8192);
   bool given = config_require(&in->config, SETTING_DATABASE_URL, &why);
   given = config_require(&in->config, SETTING_MASTER_KEY, &why) && given;
+  given = payments_check(&in->config, &why) && given;
   if (!given) {
     struct str rest = buf_str(&why), line;
     while (str_split(&rest, '\n', &line)) out_error("%.*s", STR_ARG(line));

@@ -2,6 +2,7 @@
 #include "app/service.h"
 #include "app/files.h"
 #include "app/keeper.h"
+#include "app/payments.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -173,25 +174,11 @@ static void pools_create(struct service *s) {
 
 // ---- payments
 
-// A secret key alone would sell what nobody then hears was paid.
-static bool stripe_prepare(struct service *s, struct buf *ret_error) {
-  const struct config *c = s->config;
-  const char *key = config_text(c, SETTING_STRIPE_KEY), *hooks = config_text(c, SETTING_STRIPE_HOOKS);
-  const char *base = config_text(c, SETTING_STRIPE_BASE);
-  if (!*key && !*hooks) return true;
-  if (!*key || !*hooks) return config_require(c, *key ? SETTING_STRIPE_HOOKS : SETTING_STRIPE_KEY, ret_error);
-  if (stripe_key_is_live(str_from(key)) && !str_starts(str_from(base), STR("https://"))) {
-    buf_printf(ret_error,
-               "STRIPE_API_BASE is not https, and STRIPE_SECRET_KEY is a live key. Example: STRIPE_API_BASE=%s\n",
-               setting_table[SETTING_STRIPE_BASE].example);
-    return false;
-  }
-  s->stripe = stripe_create(&(struct stripe_config){.base = base,
-                                                    .key = key,
-                                                    .version = config_text(c, SETTING_STRIPE_VERSION),
-                                                    .timeout_ms = (int)config_number(c, SETTING_STRIPE_TIMEOUT_MS)});
-  s->stripe_pool = db_pool_create(config_text(c, SETTING_DATABASE_URL), LIMIT_STRIPE_THREADS, LIMIT_STRIPE_QUEUE);
-  return true;
+static void payments_prepare(struct service *s) {
+  s->stripe = payments_client(s->config);
+  if (s->stripe)
+    s->stripe_pool =
+        db_pool_create(config_text(s->config, SETTING_DATABASE_URL), LIMIT_STRIPE_THREADS, LIMIT_STRIPE_QUEUE);
 }
 
 static void payments_wire(struct service *s) {
@@ -323,11 +310,11 @@ struct service *service_create(const struct config *config, struct buf *ret_erro
   s->config = config;
   s->books = book_holder_create();
   bool sound = keys_prepare(s, ret_error) && plugins_prepare(s, ret_error) && database_prepare(s, ret_error) &&
-               books_prepare(s, ret_error) && journal_prepare(s, ret_error) && ledger_prepare(s, ret_error) &&
-               stripe_prepare(s, ret_error);
+               books_prepare(s, ret_error) && journal_prepare(s, ret_error) && ledger_prepare(s, ret_error);
   if (sound) {
     s->principals = principals_create(&s->keys);
     pools_create(s);
+    payments_prepare(s);
     loops_create(s);
     webhooks_create(s);
     edges_prepare(s);

@@ -6,8 +6,6 @@
 #include "payment/inbox.h"
 #include "rest/endpoints.h"
 
-#define HEADER "Stripe-Signature"
-
 static void refuse(struct rest_request *r, enum metric reason) {
   metric_add(reason, 1);
   rest_reply_as(r, 400, "application/json", STR("{\"received\":false}"));
@@ -19,32 +17,19 @@ static void receive(struct rest_request *r) {
 
 // ---- whether it is Stripe's, on the event thread
 
-// Repeated, it would be unclear which of them counts.
-static bool header_once(const struct http_request *http, struct str *ret) {
-  size_t count = 0;
-  for (size_t i = 0; i < http_header_count(http); i++) {
-    struct http_header h = http_header_at(http, i);
-    if (!str_eq_nocase(h.name, STR(HEADER))) continue;
-    *ret = h.value;
-    count++;
-  }
-  return count == 1;
-}
-
+// A second header of that name never comes so far: the HTTP guard refuses it.
 bool hook_is_signed(struct rest_request *r) {
   static const enum metric reasons[] = {[SIGNATURE_MALFORMED] = METRIC_STRIPE_REFUSED_HEADER,
                                         [SIGNATURE_WRONG] = METRIC_STRIPE_REFUSED_SIGNATURE,
                                         [SIGNATURE_STALE] = METRIC_STRIPE_REFUSED_TIME};
   const struct rest_context *c = r->context;
-  struct str header = {0};
   if (!c->stripe) {
     rest_payments_off(r);
     return false;
   }
-  enum signature_verdict verdict = SIGNATURE_MALFORMED;
-  if (header_once(r->http, &header))
-    verdict = signature_check(header, http_body(r->http), &c->stripe_secrets, clock_wall_us() / 1000000,
-                              c->stripe_tolerance_s);
+  enum signature_verdict verdict =
+      signature_check(http_header(r->http, "Stripe-Signature"), http_body(r->http), &c->stripe_secrets,
+                      clock_wall_us() / 1000000, c->stripe_tolerance_s);
   if (verdict != SIGNATURE_SOUND) refuse(r, reasons[verdict]);
   return verdict == SIGNATURE_SOUND;
 }

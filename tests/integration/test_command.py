@@ -208,6 +208,46 @@ def test_serve_refuses_a_wrong_setting_with_its_name_and_an_example(name, value)
     assert name in told and "xample" in told and "c0ffee" not in told
 
 
+@pytest.mark.parametrize("names, missing", [({"STRIPE_SECRET_KEY": "sk_test_c0ffee"}, "STRIPE_WEBHOOK_SECRET"), ({"STRIPE_WEBHOOK_SECRET": "whsec_c0ffee"}, "STRIPE_SECRET_KEY"),
+                                            ({"STRIPE_SECRET_KEY": "rk_live_c0ffee", "STRIPE_WEBHOOK_SECRET": "whsec_c0ffee", "STRIPE_API_BASE": "http://stripe.example"}, "STRIPE_API_BASE"),
+                                            ({"STRIPE_SECRET_KEY": "pk_live_c0ffee", "STRIPE_WEBHOOK_SECRET": "whsec_c0ffee"}, "STRIPE_SECRET_KEY")])
+def test_serve_refuses_payments_that_are_half_set_up(names, missing):
+    told = run("serve", code=2, DATABASE_URL="postgresql:///tollgate", TOLLGATE_MASTER_KEY="5f" * 32, **names).stderr
+    assert f"{missing} is " in told and f"Example: {missing}=" in told and "c0ffee" not in told
+
+
+def test_the_doctor_asks_stripe_whether_it_takes_the_key(stripe):
+    def found(**env):
+        checks = json.loads(run("doctor", "--json", code=1, PORT="0", **env).stdout)["checks"]
+        return next((c["status"], c["detail"]) for c in checks if c["name"] == "payments")
+    keys = {"STRIPE_SECRET_KEY": stripe.key, "STRIPE_WEBHOOK_SECRET": "whsec_c0ffee", "STRIPE_API_BASE": stripe.url}
+    assert found() == ("ok", "off: STRIPE_SECRET_KEY is not set") and found(**keys) == ("ok", "Stripe takes the key: test mode")
+    assert found(**{**keys, "STRIPE_SECRET_KEY": "sk_test_of-another"})[0] == "fail" and found(**{**keys, "STRIPE_WEBHOOK_SECRET": ""})[0] == "fail"
+    assert found(**{**keys, "STRIPE_API_BASE": "http://127.0.0.1:1"})[0] == "warn"
+
+
+def test_an_operator_sells_through_stripe_from_the_shell(world, stripe):
+    def made(*argv):
+        return world.tool(*argv, "--json", json_out=True)
+    ext = f"ext:{uuid.uuid4().hex[:10]}"
+    made("customers", "create", "--external-id", ext[4:])
+    pack = made("products", "create", "--kind", "pack", "--name", "20 credits", "--currency", "eur", "--price", "1999", "--credits", "20", "--bonus", "1")
+    assert made("products", "show", pack["id"]) == pack and made("products", "update", pack["id"], "--price", "1899", "--description", "For calls")["price"] == 1899
+    assert next(r for r in rows(world.tool("products", "list", "--on-sale", "--all")) if r["ID"] == pack["id"])["PRICE"] == "18.99 EUR"
+    order = made("checkout", "create", "--customer", ext, "--product", pack["id"], "--quantity", "2", "--success-url", "https://example.com/", "--save-payment-method")
+    assert order["price_text"] == "37.98 EUR" and order["credits"] == "40" and order["url"] == stripe.get(f"/v1/checkout/sessions/{order['stripe_id']}")["url"]
+    assert made("orders", "show", order["id"], "--customer", ext) == order and rows(world.tool("orders", "list", "--customer", ext))[0]["STATE"] == "open"
+    assert made("checkout", "create", "--customer", ext, "--mode", "setup", "--success-url", "https://example.com/")["kind"] == "setup"
+    assert made("checkout", "portal", "--customer", ext, "--return-url", "https://example.com/")["url"].startswith("http")
+    assert made("billing", "--customer", ext)["stripe_customer"].startswith("cus_")
+    assert made("products", "archive", pack["id"])["enabled"] is False
+    assert pack["id"] not in world.tool("products", "list", "--on-sale", "--all") and made("products", "update", pack["id"], "--on-sale")["enabled"] is True
+    event = f"evt_{uuid.uuid4().hex}"
+    world.cluster.sql("INSERT INTO stripe_events (id, type, livemode, created, body, state, reason) VALUES (%s, 'test.kind', false, 0, '{}', 4, 'test')", event)
+    listed = next(r for r in rows(world.tool("stripe-events", "list", "--state", "parked", "--type", "test.kind", "--all")) if r["ID"] == event)
+    assert listed["REASON"] == "test" and made("stripe-events", "show", event)["reason"] == "test" and made("stripe-events", "retry", event)["reason"] != "test"
+
+
 def test_settings_come_from_a_file_too_and_a_typo_in_it_is_named(tmp_path):
     file = tmp_path / "tollgate.conf"
     file.write_text("PORT=8081\nTOLLGATE_LOG_LEVEL=warn\n")
