@@ -1,5 +1,6 @@
 // `tollgate doctor`: the settings as they hold, and a look at everything they lead to. Each check is one function that
 // says what it saw; the command fails where one of them does.
+#include "app/doctor.h"
 #include "app/command.h"
 #include "app/out.h"
 #include "app/payments.h"
@@ -25,13 +26,6 @@
 #define SKEW_WARN_US 1000000
 #define DETAIL_MAX 4096
 #define FD_RESERVE 512
-
-enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
-struct doctor {
-  const struct config *config;
-  struct db *db; // NULL where it cannot be reached
-  struct buf detail;
-};
 
 static enum verdict say(struct doctor *d, enum verdict v, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -257,6 +251,10 @@ static const struct {
     {"clock", check_clock, true},
     {"migrations", check_migrations, true},
     {"stored secrets", check_secrets, true},
+    {"backup", restore_backup, true},
+    {"master key fits", restore_master, true},
+    {"journal fits", restore_journal, true},
+    {"sequences", restore_sequences, true},
     {"plugins", check_plugins, false},
     {"journal", check_journal, false},
     {"payments", check_payments, false},

@@ -6,16 +6,16 @@
 // Between two accounts: kinds that move one way and the other, and the flow that the difference counts in.
 struct lane {
   enum books_account from, to;
-  enum transfer_kind out[2], back[2]; // 0: none
+  enum transfer_kind out[3], back[3]; // 0: none
   enum books_flow flow, back_flow;    // the same one: what comes back is taken off
 };
 static const struct lane lanes[] = {
-    {BOOKS_OUT, BOOKS_LEFT, {TRANSFER_GRANT, 0}, {0, 0}, BOOKS_GRANTED, BOOKS_GRANTED},
-    {BOOKS_LEFT, BOOKS_USED, {TRANSFER_CONSUME, TRANSFER_REPAY}, {TRANSFER_REVERSE, TRANSFER_RECALL}, BOOKS_CONSUMED, BOOKS_CONSUMED},
-    {BOOKS_LEFT, BOOKS_GONE, {TRANSFER_EXPIRE, TRANSFER_RENEW}, {TRANSFER_UNEXPIRE, 0}, BOOKS_EXPIRED, BOOKS_EXPIRED},
-    {BOOKS_LEFT, BOOKS_BACK, {TRANSFER_REFUND, 0}, {TRANSFER_RESTORE, 0}, BOOKS_REFUNDED, BOOKS_REFUNDED},
-    {BOOKS_LEFT, BOOKS_HELD, {TRANSFER_FREEZE, 0}, {TRANSFER_THAW, 0}, BOOKS_FROZEN, BOOKS_WON},
-    {BOOKS_HELD, BOOKS_BACK, {TRANSFER_LOSE, 0}, {TRANSFER_CONTEST, 0}, BOOKS_LOST, BOOKS_LOST},
+    {BOOKS_OUT, BOOKS_LEFT, {TRANSFER_GRANT}, {0}, BOOKS_GRANTED, BOOKS_GRANTED},
+    {BOOKS_LEFT, BOOKS_USED, {TRANSFER_CONSUME, TRANSFER_REPAY, TRANSFER_RENEW}, {TRANSFER_REVERSE, TRANSFER_RECALL}, BOOKS_CONSUMED, BOOKS_CONSUMED},
+    {BOOKS_LEFT, BOOKS_GONE, {TRANSFER_EXPIRE}, {TRANSFER_UNEXPIRE}, BOOKS_EXPIRED, BOOKS_EXPIRED},
+    {BOOKS_LEFT, BOOKS_BACK, {TRANSFER_REFUND}, {TRANSFER_RESTORE}, BOOKS_REFUNDED, BOOKS_REFUNDED},
+    {BOOKS_LEFT, BOOKS_HELD, {TRANSFER_FREEZE}, {TRANSFER_THAW}, BOOKS_FROZEN, BOOKS_WON},
+    {BOOKS_HELD, BOOKS_BACK, {TRANSFER_LOSE}, {TRANSFER_CONTEST}, BOOKS_LOST, BOOKS_LOST},
 };
 enum { LANE_BACK = 3, LANE_HELD = 4, LANE_LOST = 5, LANES = sizeof lanes / sizeof lanes[0] };
 
@@ -97,8 +97,10 @@ void books_grant_finish(struct books_grant *g) {
 
 // ---- a day
 
-static amount sum_of(const amount moved[BOOKS_KINDS], const enum transfer_kind kinds[2]) {
-  return (kinds[0] ? moved[kinds[0]] : 0) + (kinds[1] ? moved[kinds[1]] : 0);
+static amount sum_of(const amount moved[BOOKS_KINDS], const enum transfer_kind kinds[3]) {
+  amount sum = 0;
+  for (int i = 0; i < 3 && kinds[i]; i++) sum += moved[kinds[i]];
+  return sum;
 }
 
 static void count(const struct lane *l, bool forward, amount a, int64_t money, struct books_delta *d) {

@@ -26,7 +26,9 @@ enum books_flow {
       BOOKS_FLOW_COUNT
 };
 
-#define BOOKS_KINDS 15 // transfer kinds, from 1; 0 stands for what a grant began with where no transfer gave it
+// Transfer kinds, from 1; 0 stands for what a grant began with where no transfer gave it.
+#define BOOKS_COUNT(...) +1
+#define BOOKS_KINDS (1 TRANSFER_KINDS(BOOKS_COUNT))
 
 enum books_account { BOOKS_OUT, BOOKS_LEFT, BOOKS_USED, BOOKS_GONE, BOOKS_BACK, BOOKS_HELD, BOOKS_ACCOUNTS };
 struct books_span {
