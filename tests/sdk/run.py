@@ -13,14 +13,14 @@ from tests.harness.server import World  # noqa: E402
 def main():
     cluster = Cluster(settings=["fsync=off"])
     try:
-        world = World(cluster, TOLLGATE_BETWEEN_CHUNKS_MS="5000")
+        world = World(cluster, TOLLGATE_BETWEEN_CHUNKS_MS="5000", TOLLGATE_WEBHOOK_ALLOW="127.0.0.0/8")
         for model in ("stand-in:error-429", "stand-in:error-500", "stand-in:slow-50"):
             world.price(model, world.PRICES["gpt-4o-mini"])
         _, key = world.customer("10")
         _, poor = world.customer("0.0000001")
         env = dict(os.environ, TOLLGATE_TEST_URL=f"http://127.0.0.1:{world.servers[0].port}", TOLLGATE_TEST_KEY=key, TOLLGATE_TEST_POOR_KEY=poor,
                    TOLLGATE_TEST_ADMIN_KEY=world.admin_key)
-        code = subprocess.run([HERE / "node_modules" / ".bin" / "node", "--test", "--test-reporter=tap", "openai.test.js"], cwd=HERE, env=env).returncode
+        code = subprocess.run([HERE / "node_modules" / ".bin" / "node", "--test", "--test-reporter=tap", "openai.test.js", "webhooks.test.js"], cwd=HERE, env=env).returncode
         world.quiet()
         world.audit()
         world.stop()
