@@ -15,6 +15,7 @@
 #include "price/provider.h"
 #include "stripe/client.h"
 #include "json/write.h"
+#include "webhook/endpoint.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -138,6 +139,35 @@ static enum verdict check_secrets(struct doctor *d) {
   return closed ? VERDICT_FAIL : say(d, VERDICT_OK, "the master key opens all %zu", db_rows(r));
 }
 
+static bool webhook_opens(const struct crypto_keys *keys, const struct db_result *r, size_t row) {
+  CLEANUP(buf_finish) struct buf plain;
+  buf_init(&plain, DETAIL_MAX);
+  bool opens = endpoint_open(keys, db_uuid(r, row, 0), ENDPOINT_SECRET, db_text(r, row, 1), &plain) == 0 &&
+               endpoint_open(keys, db_uuid(r, row, 0), ENDPOINT_SIGN_KEY, db_text(r, row, 2), &plain) == 0;
+  if (plain.data) crypto_wipe(plain.data, plain.len);
+  return opens;
+}
+
+static enum verdict check_webhooks(struct doctor *d) {
+  CLEANUP(db_result_finishp) struct db_result *exists = NULL, *r = NULL;
+  struct crypto_keys keys;
+  size_t closed = 0, disabled = 0, failing = 0;
+  if (!row_read(d, "SELECT to_regclass('webhook_endpoints') IS NOT NULL", &exists)) return VERDICT_FAIL;
+  if (!db_bool(exists, 0, 0)) return say(d, VERDICT_OK, "no endpoints");
+  if (!crypto_keys_derive(str_from(config_text(d->config, SETTING_MASTER_KEY)), &keys))
+    return say(d, VERDICT_FAIL, "there is no master key to open their secrets with");
+  if (db_query(d->db, "SELECT id, secret, sign_key, enabled, failing_since IS NOT NULL FROM webhook_endpoints", &r) != 0)
+    return say(d, VERDICT_FAIL, "%s", db_error(d->db));
+  for (size_t i = 0; i < db_rows(r); i++) {
+    closed += !webhook_opens(&keys, r, i);
+    disabled += !db_bool(r, i, 3);
+    failing += db_bool(r, i, 3) && db_bool(r, i, 4);
+  }
+  crypto_wipe(&keys, sizeof keys);
+  if (closed) return say(d, VERDICT_FAIL, "the master key does not open the secrets of %zu of %zu endpoints", closed, db_rows(r));
+  return say(d, failing ? VERDICT_WARN : VERDICT_OK, "%zu endpoints, %zu disabled, %zu failing", db_rows(r), disabled, failing);
+}
+
 // ---- the machine
 
 static enum verdict check_plugins(struct doctor *d) {
@@ -255,6 +285,7 @@ static const struct {
     {"master key fits", restore_master, true},
     {"journal fits", restore_journal, true},
     {"sequences", restore_sequences, true},
+    {"webhooks", check_webhooks, true},
     {"plugins", check_plugins, false},
     {"journal", check_journal, false},
     {"payments", check_payments, false},

@@ -39,7 +39,7 @@ static const char *range_parse(struct str text, struct net_range *ret) {
   unsigned before = v4 ? V4_BITS : 0, most = 128 - before;
   if (!cut)
     bits = most;
-  else if (!str_to_u32(rest, &bits) || bits > most)
+  else if (rest.len > 3 || !str_to_u32(rest, &bits) || bits > most)
     return "has a length that is not one";
   ret->bits = before + bits;
   for (unsigned bit = ret->bits; bit < 128; bit++)
@@ -52,11 +52,11 @@ bool net_ranges_parse(struct str text, struct net_ranges *ret, struct buf *ret_e
   struct str one;
   for (bool more = text.len > 0; more;) {
     more = memchr(text.ptr, ',', text.len) != NULL;
-    if (!str_split(&text, ',', &one)) one = (struct str){0};
+    if (!str_split(&text, ',', &one)) one = STR("");
     one = str_trim(one);
     const char *wrong = found.count == NET_RANGES_MAX ? "is one too many" : range_parse(one, &found.at[found.count]);
     if (wrong) {
-      buf_printf(ret_error, "\"%.*s\" %s", (int)(one.len < 60 ? one.len : 60), one.len ? one.ptr : "", wrong);
+      buf_printf(ret_error, "\"%.*s\" %s", (int)(one.len < 60 ? one.len : 60), one.ptr, wrong);
       return false;
     }
     found.count++;

@@ -39,13 +39,13 @@ bool retry_schedule_parse(struct str text, struct retry_schedule *ret, struct bu
   struct str one;
   for (bool more = true; more;) {
     more = text.len > 0 && memchr(text.ptr, ',', text.len);
-    if (!str_split(&text, ',', &one)) one = (struct str){0};
+    if (!str_split(&text, ',', &one)) one = STR("");
     one = str_trim(one);
     const char *wrong = s.count == RETRY_STEPS_MAX              ? "is one too many"
                         : !step_parse(one, &s.ms[s.count]) ? "is not a time from 1ms to 7d, such as 30s, 5m or 2h"
                                                            : NULL;
     if (wrong) {
-      buf_printf(ret_error, "\"%.*s\" %s", (int)(one.len < 40 ? one.len : 40), one.len ? one.ptr : "", wrong);
+      buf_printf(ret_error, "\"%.*s\" %s", (int)(one.len < 40 ? one.len : 40), one.ptr, wrong);
       return false;
     }
     s.count++;
@@ -175,14 +175,20 @@ static bool date_parse(struct str value, int64_t now_s, int64_t *ret_s) {
   return false;
 }
 
+static bool seconds_parse(struct str value, int64_t *ret_s) {
+  int64_t s = 0;
+  for (size_t i = 0; i < value.len; i++) {
+    if (!is_digit(value.ptr[i])) return false;
+    if (s < ASKED_MAX_S) s = s * 10 + (value.ptr[i] - '0');
+  }
+  *ret_s = s;
+  return value.len > 0;
+}
+
 bool retry_after_parse(struct str value, int64_t now_s, int64_t *ret_ms) {
   int64_t s = 0;
-  size_t digits = 0;
   value = str_trim(value);
-  while (digits < value.len && is_digit(value.ptr[digits])) digits++;
-  if (digits > 0 && digits == value.len) {
-    if (digits > 12 || !str_to_i64(value, &s)) s = ASKED_MAX_S;
-  } else {
+  if (!seconds_parse(value, &s)) {
     if (value.len == 0 || !date_parse(value, now_s, &s)) return false;
     s -= now_s;
   }

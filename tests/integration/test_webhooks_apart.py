@@ -1,5 +1,6 @@
 """Webhooks where it matters how an installation stands: addresses that are not opened, several instances, instances that die."""
 import collections
+import json
 import threading
 import time
 
@@ -35,7 +36,7 @@ def numbers(sink):
 
 @pytest.fixture(scope="module")
 def shut(cluster):
-    w = World(cluster, TOLLGATE_WEBHOOK_SCHEDULE="100ms", TOLLGATE_WEBHOOK_TIMEOUT_MS="1000")
+    w = World(cluster, TOLLGATE_WEBHOOK_SCHEDULE="100ms", TOLLGATE_WEBHOOK_TIMEOUT_MS="1000", STRIPE_SECRET_KEY="sk_test_nothing")
     yield w
     w.stop()
 
@@ -50,6 +51,7 @@ def test_private_addresses_are_refused_also_behind_a_name(shut):
         event = shut.admin.post(f"/api/v1/webhook-endpoints/{e['id']}/test", {}).json["id"]
         path = f"/api/v1/webhook-endpoints/{e['id']}/deliveries/{event}"
         d = wait_for(lambda: (x := shut.admin.get(path).json)["state"] == "failed" and x, 20, "the end")
+        assert json.loads(d["body"])["livemode"] is False  # with a test key of Stripe's no real money moves
         assert [(a["result"], a["status"], a["reason"]) for a in d["attempts"]] == [("refused", None, "the address is not allowed")] * 2
         assert not sink.got()
         refused = [line for line in shut.admin.get("/metrics").body.decode().splitlines() if 'result="refused"' in line]

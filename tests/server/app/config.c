@@ -166,6 +166,21 @@ static void what_stripe_gives_out_is_taken_and_never_shown(void **state) {
   assert_string_equal(shown(l, SETTING_STRIPE_VERSION), "2020-08-27");
 }
 
+static void ranges_and_schedules_are_lists(void **state) {
+  struct loaded *l = *state;
+  refused(l, "TOLLGATE_WEBHOOK_ALLOW=10.0.0.0/8,localhost", "TOLLGATE_WEBHOOK_ALLOW is not a list of address ranges: \"localhost\" is not an IP address");
+  refused(l, "TOLLGATE_WEBHOOK_ALLOW=10.0.0.1/8", "Example: TOLLGATE_WEBHOOK_ALLOW=127.0.0.0/8,10.0.0.0/8");
+  refused(l, "TOLLGATE_WEBHOOK_SCHEDULE=5s,soon", "TOLLGATE_WEBHOOK_SCHEDULE is not a list of times: \"soon\"");
+  refused(l, "TOLLGATE_WEBHOOK_SCHEDULE=5", "Example: TOLLGATE_WEBHOOK_SCHEDULE=5s,5m");
+  assert_true(load(l, NULL, "TOLLGATE_WEBHOOK_ALLOW=10.0.0.0/8", "TOLLGATE_WEBHOOK_SCHEDULE=1s"));
+  assert_string_equal(shown(l, SETTING_WEBHOOK_ALLOW), "10.0.0.0/8");
+  assert_string_equal(shown(l, SETTING_WEBHOOK_SCHEDULE), "1s");
+  config_finish(&l->config);
+  assert_true(load(l, NULL, NULL, NULL));
+  assert_string_equal(shown(l, SETTING_WEBHOOK_ALLOW), "");
+  assert_string_equal(shown(l, SETTING_WEBHOOK_SCHEDULE), "5s,5m,30m,2h,5h,10h,14h,20h,24h");
+}
+
 static void all_wrong_values_are_told_at_once(void **state) {
   struct loaded *l = *state;
   assert_false(load(l, NULL, "PORT=x", "TOLLGATE_LEASE_MS=1"));
@@ -278,6 +293,7 @@ int main(void) {
       TEST(an_empty_variable_counts_as_not_given),
       TEST(a_wrong_value_is_refused_with_its_name_the_problem_and_an_example),
       TEST(what_stripe_could_not_have_given_out_is_refused),
+      TEST(ranges_and_schedules_are_lists),
       TEST(what_stripe_gives_out_is_taken_and_never_shown),
       TEST(all_wrong_values_are_told_at_once),
       TEST(a_refused_secret_is_not_repeated),

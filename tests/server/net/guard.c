@@ -212,7 +212,7 @@ static void what_is_no_range_is_refused(void **state) {
   (void)state;
   static const char *const bad[] = {",",           "10.0.0.0/8,",   ",10.0.0.0/8",  "10.0.0.0/",   "10.0.0.0/33", "::/129",     "10.0.0.0/-1",
                                     "10.0.0.0/8/9", "10.0.0.1/8",    "fd00::1/8",    "localhost",   "10.0.0",      "10.0.0.0 /8", "[::1]",
-                                    "10.0.0.0/8 10.0.0.0/8", "0x7f000001"};
+                                    "10.0.0.0/8 10.0.0.0/8", "10.0.0.0/0008", "0x7f000001"};
   struct net_ranges r;
   for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
     CLEANUP(buf_finish) struct buf error;
