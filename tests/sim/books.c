@@ -223,6 +223,7 @@ static void check_places(const struct backend *b, struct row_customer *c) {
     if (w->customer != c) continue;
     if (w->kind == CHANGE_TRANSFER) {
       legs_add(c, &w->transfer);
+      SAME(c, "the balance that a transfer left", w->transfer.balance, c->balance);
       if (w->transfer.kind == 1) consumed += w->transfer.amount;
       if (w->transfer.kind == 5) reversed += w->transfer.amount;
     }

@@ -250,12 +250,12 @@ static bool insert_transfers(struct backend *b, const struct db_params *p, struc
   struct str *grants, *amounts;
   size_t grant_count = legs(p, 3, &grants), amount_count = legs(p, 4, &amounts);
   struct walk of = walk_begin(p, 5), ordinal = walk_begin(p, 6), kind = walk_begin(p, 7), moved = walk_begin(p, 8),
-              first = walk_begin(p, 9), last = walk_begin(p, 10);
+              first = walk_begin(p, 9), last = walk_begin(p, 10), balance = walk_begin(p, 12);
   while (walk_more(&of)) {
     struct change *w = backend_change(b, CHANGE_TRANSFER, store_customer(walk_uuid(&of)));
     struct row_transfer *t = &w->transfer;
     *t = (struct row_transfer){.writer = (int32_t)arg_i64(p, 1), .seq = arg_i64(p, 2), .ordinal = (int)walk_i64(&ordinal),
-                               .kind = (int)walk_i64(&kind), .amount = walk_i64(&moved)};
+                               .kind = (int)walk_i64(&kind), .amount = walk_i64(&moved), .balance = walk_i64(&balance)};
     int64_t from = walk_i64(&first), to = walk_i64(&last);
     t->leg_count = slice(grants, grant_count, from, to, &t->legs[0]);
     constraint(is_new_transfer(b, w), "one transfer of an ordinal");

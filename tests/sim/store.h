@@ -57,7 +57,7 @@ struct row_transfer {
   int32_t writer;
   int64_t seq;
   int ordinal, kind;
-  int64_t amount;
+  int64_t amount, balance; // balance: after its commit
   struct str *legs[2]; // grants, amounts: as they travel
   size_t leg_count;
 };

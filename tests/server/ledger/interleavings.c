@@ -98,7 +98,8 @@ static void fixtures_make(void) {
     const struct fixture *f = &fixtures[i];
     ops[n++] = (struct ledger_op){.kind = LEDGER_GRANT, .customer = f->customer, .id = f->good, .grant = {.source = 1, .priority = 100, .amount = 100}};
     ops[n++] = (struct ledger_op){.kind = LEDGER_GRANT, .customer = f->customer, .id = f->over,
-                                  .grant = {.source = 2, .priority = 100, .amount = 50, .expires_at = clock_wall_us() - 1000000}};
+                                  .grant = {.source = 2, .priority = 100, .amount = 50, .expires_at = clock_wall_us() - 1000000,
+                                            .origin = STR("paid")}};
   }
   setup_run(ops, n);
   n = 0;
@@ -136,6 +137,9 @@ enum verb {
   GRANT,   // 60 more
   EXPIRE,  // the grant whose time has run out: 20 are left of it
   VOID,    // the settled call is undone
+  BOUGHT,  // 60 more, for a payment
+  REVERSE, // the payment of the grant whose time has run out is refunded: 20 are left of it, 30 are spent
+  REFUND,  // the payment that BOUGHT is for is refunded by half
   REVOKE,  // the key
   SUSPEND, // the customer
   LIMIT,   // the budget becomes 500
@@ -145,7 +149,7 @@ enum verb {
   NOBODY,
 };
 static const char *const verb_names[] = {"ADMIT", "ONCE", "AGAIN", "TWIN", "EXTEND", "SETTLE", "RELEASE", "LATE", "SWEEP", "GRANT",
-                                         "EXPIRE", "VOID", "REVOKE", "SUSPEND", "LIMIT", "CREDIT", "FENCE", "TAKE"};
+                                         "EXPIRE", "VOID", "BOUGHT", "REVERSE", "REFUND", "REVOKE", "SUSPEND", "LIMIT", "CREDIT", "FENCE", "TAKE"};
 
 // Beside enum ledger_answer
 enum { FENCED = 100, SWEPT = 101, NOTHING = 102, BAD = 103 };
@@ -179,6 +183,9 @@ static struct ledger_op op_of(const struct actor *a) {
   case GRANT: op.kind = LEDGER_GRANT, op.id = a->fresh, op.grant.source = 1, op.grant.priority = 100, op.grant.amount = 60; return op;
   case EXPIRE: op.kind = LEDGER_EXPIRE, op.id = f->over; return op;
   case VOID: op.kind = LEDGER_VOID, op.id = f->settled; return op;
+  case BOUGHT: op.kind = LEDGER_GRANT, op.id = a->fresh, op.grant.source = 1, op.grant.amount = 60, op.grant.origin = STR("bought"); return op;
+  case REVERSE: op.kind = LEDGER_REVERSE, op.grant.origin = STR("paid"), op.reverse.refunded = 50; return op;
+  case REFUND: op.kind = LEDGER_REVERSE, op.grant.origin = STR("bought"), op.reverse.refunded = 30; return op;
   case SWEEP:
   case FENCE:
   case REVOKE:
@@ -328,6 +335,19 @@ static const struct pair pairs[] = {
     {EXPIRE, VOID, {DONE, DONE}, {DONE, DONE}},
     {EXPIRE, CREDIT, {DONE, DONE}, {DONE, DONE}},
     {VOID, VOID, {DONE, DUPLICATE}, {DUPLICATE, DONE}},
+    {BOUGHT, BOUGHT, {DONE, DUPLICATE}, {DUPLICATE, DONE}},
+    {BOUGHT, REFUND, {DONE, DONE}, {DONE, UNKNOWN}},
+    {REFUND, REFUND, {UNKNOWN, UNKNOWN}, {UNKNOWN, UNKNOWN}},
+    {REVERSE, ADMIT, {DONE, SHORT}, {DONE, DONE}},
+    {REVERSE, EXTEND, {DONE, SHORT}, {DONE, DONE}},
+    {REVERSE, SETTLE, {DONE, DONE}, {DONE, DONE}},
+    {REVERSE, LATE, {DONE, DONE}, {DONE, DONE}},
+    {REVERSE, SWEEP, {DONE, DONE}, {DONE, DONE}},
+    {REVERSE, GRANT, {DONE, DONE}, {DONE, DONE}},
+    {REVERSE, EXPIRE, {DONE, UNKNOWN}, {DONE, DONE}}, // of what had expired nothing is owed
+    {REVERSE, VOID, {DONE, DONE}, {DONE, DONE}}, // what was recalled comes back as a grant of its own
+    {REVERSE, REVERSE, {DONE, DONE}, {DONE, DONE}},
+    {REVERSE, CREDIT, {DONE, DONE}, {DONE, DONE}},
     {VOID, LIMIT, {DONE, DONE}, {DONE, DONE}},
     {VOID, REVOKE, {DONE, DONE}, {DONE, DONE}},
     // The first of these is the one whose lease has run out: who has its row first is alive, or is dead.
@@ -349,6 +369,8 @@ static const struct triple triples[] = {
      {{DONE, SHORT, DONE}, {DONE, SHORT, DONE}, {SHORT, DONE, DONE}, {SHORT, DONE, DONE}, {DONE, SHORT, DONE}, {SHORT, DONE, DONE}}},
     {{SETTLE, SWEEP, SETTLE},
      {{DONE, GONE, DUPLICATE}, {DONE, GONE, DUPLICATE}, {DONE, DONE, DUPLICATE}, {DUPLICATE, DONE, DONE}, {DUPLICATE, GONE, DONE}, {DUPLICATE, GONE, DONE}}},
+    {{REVERSE, EXPIRE, VOID},
+     {{DONE, UNKNOWN, DONE}, {DONE, UNKNOWN, DONE}, {DONE, DONE, DONE}, {DONE, DONE, DONE}, {DONE, UNKNOWN, DONE}, {DONE, DONE, DONE}}},
     {{ADMIT, EXTEND, EXPIRE},
      {{DONE, SHORT, DONE}, {DONE, SHORT, DONE}, {SHORT, DONE, DONE}, {SHORT, DONE, DONE}, {SHORT, DONE, DONE}, {SHORT, DONE, DONE}}},
 };
@@ -415,7 +437,7 @@ static void order_run(const enum verb *verbs, size_t count) {
 static char *rows_of(struct uuid customer) {
   static const char sql[] =
       "SELECT format('%s %s %s v%s s%s', balance, held, debt, config_version, status)"
-      " || (SELECT string_agg(format(' grant %s %s %s %s', granted, left_over, consumed, expired), '' ORDER BY granted, left_over, expired) FROM grants WHERE customer_id = c.id)"
+      " || (SELECT string_agg(format(' grant %s %s %s %s %s %s', granted, left_over, consumed, expired, refunded, frozen), '' ORDER BY granted, left_over, expired, origin) FROM grants WHERE customer_id = c.id)"
       " || coalesce((SELECT string_agg(format(' hold %s %s %s', amount, metered, about), '' ORDER BY amount, metered) FROM holds WHERE customer_id = c.id), '')"
       " || (SELECT string_agg(format(' call %s %s %s %s %s', charge, state, flags, revision, usage), '' ORDER BY charge, state, flags, revision) FROM calls WHERE customer_id = c.id)"
       " || (SELECT string_agg(format(' evidence %s %s', revision, admission), '' ORDER BY revision, admission::text) FROM call_evidence WHERE customer_id = c.id)"
@@ -506,7 +528,7 @@ static bool is_listed(enum verb a, enum verb b) {
 }
 
 static void each_operation_meets_each(void **state) {
-  static const enum verb operations[] = {ADMIT, EXTEND, SETTLE, LATE, SWEEP, GRANT, EXPIRE, VOID};
+  static const enum verb operations[] = {ADMIT, EXTEND, SETTLE, LATE, SWEEP, GRANT, EXPIRE, VOID, REVERSE};
   (void)state;
   for (size_t i = 0; i < ARRAY_LEN(operations); i++)
     for (size_t k = 0; k <= i; k++) {
