@@ -38,7 +38,7 @@
 // Ledger
 #define LIMIT_LEDGER_QUEUE 16384
 #define LIMIT_LEDGER_BATCH 512
-#define LIMIT_LEDGER_WAIT_MS 5000            // an operation not begun by then is answered with 503
+#define LIMIT_LEDGER_WAIT_MS 5000            // an operation not begun by then is answered with 503; a stream waits no longer for its hold
 #define LIMIT_DRAWS 16                       // buckets one call may draw from, beside the credits
 
 // Journal: of settlements that the database could not take. Preallocated; each running call owns room for one entry

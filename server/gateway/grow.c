@@ -1,7 +1,8 @@
 // A hold that grows with its stream. It begins with what such calls usually produce and is extended by slices that
 // double, one ahead of the output, through the same writer; while an extension is awaited the stream goes on inside what
-// is held, and upstream is paused where that is used up. Where no more can be held the stream gets a last, well-formed
-// event that says why. A call that cannot be stopped, or whose output is not seen, is held at its upper bound instead.
+// is held, and upstream is paused where that is used up. Where no more can be held, or the ledger's answer is as far away
+// as the database, the stream gets a last, well-formed event that says why. A call that cannot be stopped, or whose output
+// is not seen, is held at its upper bound instead.
 #include "base/clock.h"
 #include "gateway/call.h"
 
@@ -14,7 +15,9 @@ struct grow {
   struct buf usage; // lent to op
   struct slices slices, wanted;
   bool asking;         // op is under way
-  bool waiting;        // a fault: it is asked again in a moment
+  int64_t asked_at;    // monotonic microseconds
+  bool waiting;        // a fault: it is asked again when it is looked at again
+  bool timed;          // which is in a moment
   int trimmed;         // what is asked for is all that was left, by this answer
   bool last;           // no more can be had
   const char *ending;  // why, for the evidence
@@ -140,6 +143,7 @@ static void ask(struct gateway_call *c, const struct tollgate_usage *usage) {
                              .arg = c};
   metered_note(c, &g->op, usage);
   g->asking = true;
+  g->asked_at = clock_mono_us();
   call_ref(c);
   int fault = ledger_submit(c->gateway->ledger, &g->op);
   if (fault == 0) return;
@@ -203,11 +207,28 @@ static void granted(struct gateway_call *c) {
   if (g->trimmed) no_more_of(g, g->trimmed);
 }
 
-static void on_retry(void *call) {
-  struct gateway_call *c = call;
-  c->grow->waiting = false;
-  grow_seen(c);
-  call_unref(c);
+static void no_more_away(struct grow *g) {
+  no_more(g, "storage_unavailable", PROBLEM_STORAGE_UNAVAILABLE,
+          "The answer ends here: the database cannot be reached to hold credits for more of it. What was generated is charged.");
+}
+
+// One timer a lane, while any of its calls is to be looked at again. It holds none of them: one that has ended is not there.
+static void grow_tick(void *arg) {
+  struct gateway_lane *lane = arg;
+  struct gateway_call *next;
+  lane->looking = false;
+  for (struct gateway_call *c = lane->calls; c; c = next) {
+    next = c->next;
+    if (!c->grow || !c->grow->timed) continue;
+    c->grow->timed = c->grow->waiting = false;
+    grow_seen(c);
+  }
+}
+
+static void look_again(struct gateway_call *c) {
+  c->grow->timed = true;
+  if (!c->lane->looking) net_after(c->lane->loop, RETRY_MS, grow_tick, c->lane);
+  c->lane->looking = true;
 }
 
 // The next event might not be within what is held any more.
@@ -218,11 +239,8 @@ static bool is_used_up(const struct grow *g) {
 static void failed(struct gateway_call *c) {
   struct grow *g = c->grow;
   g->waiting = true;
-  if (is_used_up(g))
-    no_more(g, "storage_unavailable", PROBLEM_STORAGE_UNAVAILABLE,
-            "The answer ends here: the database cannot be reached to hold credits for more of it. What was generated is charged.");
-  call_ref(c);
-  net_after(c->lane->loop, RETRY_MS, on_retry, c);
+  if (is_used_up(g)) no_more_away(g);
+  look_again(c);
 }
 
 static void on_answer(void *call) {
@@ -256,23 +274,44 @@ static void stop(struct gateway_call *c) {
   call_go(c, STEP_SETTLE);
 }
 
-static void look(struct gateway_call *c) {
+// False: the plugin cannot tell.
+static bool output_see(struct gateway_call *c, struct tollgate_usage *ret) {
   struct grow *g = c->grow;
   const struct candidate *one = call_candidate(c);
-  struct tollgate_usage usage = {.size = sizeof usage};
-  if (!c->begun || one->plugin->totals(c->state, &usage) != TOLLGATE_OK || usage.count > TOLLGATE_COUNTS_MAX) return;
   int64_t before = g->output;
-  g->output = output_of(one->plugin, usage.counts, usage.count) / choices_of(one);
+  *ret = (struct tollgate_usage){.size = sizeof *ret};
+  if (!c->begun || one->plugin->totals(c->state, ret) != TOLLGATE_OK || ret->count > TOLLGATE_COUNTS_MAX) return false;
+  g->output = output_of(one->plugin, ret->counts, ret->count) / choices_of(one);
   if (g->output > g->most) g->most = g->output;
   if (g->by_line && g->output - before > g->stride) g->stride = g->output - before;
   if (g->output > 0 && g->output_since == 0) g->output_since = clock_mono_us();
-  if (is_used_up(g) && g->last) {
+  return true;
+}
+
+// The ledger's answer may be as far away as the database: whether a COMMIT that was lost has landed is told by the database
+// alone, and what is queued behind waits for that too.
+static bool is_overdue(const struct grow *g) {
+  return g->asking && clock_mono_us() - g->asked_at >= LIMIT_LEDGER_WAIT_MS * INT64_C(1000);
+}
+
+// Who is paused here is looked at again by the time as well, so that no stream waits for an answer alone.
+static void look(struct gateway_call *c) {
+  struct grow *g = c->grow;
+  struct tollgate_usage usage;
+  if (!output_see(c, &usage)) {
+    relay_pause(c, PAUSED_HOLD, false);
+    return;
+  }
+  bool used_up = is_used_up(g);
+  if (used_up && is_overdue(g)) no_more_away(g);
+  if (used_up && g->last) {
     stop(c);
     return;
   }
-  relay_pause(c, PAUSED_HOLD, is_used_up(g));
+  relay_pause(c, PAUSED_HOLD, used_up);
+  if (used_up) look_again(c);
   if (g->asking || g->waiting || g->last) return;
-  if (!slices_due(&g->slices, g->output) && !is_used_up(g)) return;
+  if (!used_up && !slices_due(&g->slices, g->output)) return;
   if (!g->trimmed) g->wanted = slices_next(&g->slices, g->output, rate_of(c, g->output));
   ask(c, &usage);
 }

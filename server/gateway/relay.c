@@ -136,6 +136,8 @@ void relay_enter(struct gateway_call *c) {
 
 // ---- the body
 
+// Upstream is paused while there is a reason. For each of them somebody is bound to come back: the client's connection by
+// `drained` or `gone` (http/watch.c), the hold by its timer (grow.c).
 void relay_pause(struct gateway_call *c, enum call_paused why, bool on) {
   unsigned before = c->paused;
   c->paused = on ? before | why : before & ~(unsigned)why;
