@@ -120,7 +120,7 @@ def test_a_stream_that_outgrows_its_hold_meanwhile_ends_and_says_why(own):
     stream.close()
     assert b"storage_unavailable" in body
     own.cluster.start()
-    ended = settled(own, stream.call)
+    ended = settled(own, stream.call, when=lambda flags: "swept" not in flags)  # the other instance may be the first to end it
     assert "partial" in ended["flags"] and 0 < ended["usage"]["output_tokens"] < 100000
     assert balance_of(own, customer) == 1000000 - Decimal(ended["charge"])
 
