@@ -75,7 +75,7 @@ struct gateway_lane {
   struct gateway_call *calls;
   struct tollgate_out scratch; // where plugins write
   struct usual *usual;         // what its calls usually produced
-  bool ticking;
+  bool ticking, looking; // settle.c, grow.c: its timer is set
 };
 
 struct gateway_call {

@@ -212,18 +212,23 @@ static void no_more_away(struct grow *g) {
           "The answer ends here: the database cannot be reached to hold credits for more of it. What was generated is charged.");
 }
 
-static void on_time(void *call) {
-  struct gateway_call *c = call;
-  c->grow->timed = c->grow->waiting = false;
-  grow_seen(c);
-  call_unref(c);
+// One timer a lane, while any of its calls is to be looked at again. It holds none of them: one that has ended is not there.
+static void grow_tick(void *arg) {
+  struct gateway_lane *lane = arg;
+  struct gateway_call *next;
+  lane->looking = false;
+  for (struct gateway_call *c = lane->calls; c; c = next) {
+    next = c->next;
+    if (!c->grow || !c->grow->timed) continue;
+    c->grow->timed = c->grow->waiting = false;
+    grow_seen(c);
+  }
 }
 
 static void look_again(struct gateway_call *c) {
-  if (c->grow->timed) return;
   c->grow->timed = true;
-  call_ref(c);
-  net_after(c->lane->loop, RETRY_MS, on_time, c);
+  if (!c->lane->looking) net_after(c->lane->loop, RETRY_MS, grow_tick, c->lane);
+  c->lane->looking = true;
 }
 
 // The next event might not be within what is held any more.

@@ -113,6 +113,7 @@ static struct principal *principal;
 static struct candidate candidate;
 static struct heard heard;
 static struct gateway_call *call;
+static int refs_at_the_end;
 
 static size_t on_data(void *arg, struct str bytes) {
   return relay_data(arg, bytes);
@@ -160,6 +161,7 @@ static void call_make(void *arg) {
 
 static void call_drop(void *arg) {
   (void)arg;
+  refs_at_the_end = call->refs;
   call->principal = NULL; // the test's
   call_unref(call);
   call = NULL;
@@ -229,6 +231,7 @@ static void finish(void) {
   loop_flush(loop);
   wire_stop(&wire);
   usual_destroy(lane.usual);
+  assert_int_equal(refs_at_the_end, 1); // the test's: what else held it, a loop that ends would leave behind
 }
 
 static struct {
