@@ -1,6 +1,7 @@
 // PaymentIntents of ours: those that carry an order in their metadata. The ones of invoices carry none and grant nothing.
 #include "base/fault.h"
 #include "base/log.h"
+#include "payment/billing.h"
 #include "payment/bought.h"
 #include "payment/fact.h"
 #include "payment/top_up.h"
@@ -27,6 +28,16 @@ static int needs_session(struct fact *f, const struct order *o) {
   return r;
 }
 
+// A card that the buyer let us keep is the one to charge from then on.
+static int card_kept(struct fact *f, const struct order *o) {
+  struct str method = fact_id(f->object, "payment_method");
+  struct billing b;
+  if (method.len == 0 || !str_eq(fact_text(f->object, "setup_future_usage"), STR("off_session"))) return FACT_DONE;
+  if (billing_read(f->db, f->arena, o->customer_id, &b) < 0) return FAULT_DB;
+  if (b.payment_method.ptr && str_eq(b.payment_method, method)) return FACT_DONE;
+  return bought_card(f, o->customer_id, json_get(f->object, "payment_method"), method);
+}
+
 int fact_intent_succeeded(struct fact *f) {
   struct order o;
   int r = order_of(f, &o);
@@ -35,6 +46,7 @@ int fact_intent_succeeded(struct fact *f) {
   int64_t received = fact_minor(f->object, "amount_received");
   if (charge.len && (r = payment_charge_put(f->db, charge, id, 0)) < 0) return r;
   if (o.kind != ORDER_PURCHASE && o.kind != ORDER_TOP_UP) return fact_park(f, "was paid for an order that is no purchase");
+  if ((r = card_kept(f, &o)) != FACT_DONE) return r;
   if (received != o.price) return needs_session(f, &o);
   return bought_order(f, &o, id, (struct bought){.intent = id, .paid = received, .net = received});
 }
