@@ -32,6 +32,8 @@ void rest_reply(struct rest_request *r, int status, struct buf *body) {
 }
 
 static void refuse(struct rest_request *r, enum problem p, const char *param, struct str details, const char *format,
+                   va_list args) __attribute__((format(printf, 5, 0)));
+static void refuse(struct rest_request *r, enum problem p, const char *param, struct str details, const char *format,
                    va_list args) {
   char message[1024];
   struct problem_more more = {
