@@ -37,6 +37,8 @@ static void refuse(struct rest_request *r, enum problem p, struct problem_more m
   http_problem(r->http, p, &more, "%s", message);
 }
 
+static void refuse_as(struct rest_request *r, enum problem p, const char *param, struct str details, const char *format, va_list args)
+    __attribute__((format(printf, 5, 0)));
 static void refuse_as(struct rest_request *r, enum problem p, const char *param, struct str details, const char *format, va_list args) {
   char message[1024];
   (void)vsnprintf(message, sizeof message, format, args);

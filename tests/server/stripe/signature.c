@@ -271,7 +271,7 @@ static void cases_are_judged(struct json *root, struct str body, bool with_previ
 static int header_check(void *arg, const char *name, struct json *value) {
   struct signature_secrets *s = arg;
   CLEANUP(buf_finish) struct buf body;
-  struct str header;
+  struct str header = {0};
   buf_init(&body, 1 << 20);
   assert_true(file_read(name, &body) && json_text(value, &header));
   if (signature_check(header, buf_str(&body), s, 1793700000, 300) != SIGNATURE_SOUND) fail_msg("%s", name);
