@@ -57,7 +57,8 @@
 #define LIMIT_WEBHOOK_ENDPOINTS 256
 #define LIMIT_WEBHOOK_RUNNING 1024           // attempts at once of one instance; each endpoint has its share
 #define LIMIT_WEBHOOK_RUNNING_EACH 64        // of one endpoint where they are few; LIMIT_WEBHOOK_RUNNING / endpoints where many
-#define LIMIT_WEBHOOK_HAND 1024              // deliveries of one endpoint that an instance has taken and not yet ended
+#define LIMIT_WEBHOOK_HAND 8192              // deliveries that an instance has taken and not yet ended, likewise shared
+#define LIMIT_WEBHOOK_HAND_EACH 1024         // of one endpoint
 #define LIMIT_WEBHOOK_BYTES (64 * 1024 * 1024) // of their events, all endpoints; each has its share, and at least one event
 #define LIMIT_WEBHOOK_FAN_OUT 1000           // events handed to endpoints in one commit
 #define LIMIT_WEBHOOK_ANSWER (64 * 1024)     // bytes of an endpoint's answer that are read

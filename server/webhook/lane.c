@@ -15,26 +15,30 @@
 
 // ---- shares
 
+static size_t share(const struct webhook_sender *s, size_t all, size_t most) {
+  size_t each = all / (s->lanes.count ? s->lanes.count : 1);
+  return each < most ? each : most;
+}
+
 static size_t share_running(const struct webhook_sender *s) {
-  size_t share = LIMIT_WEBHOOK_RUNNING / (s->lanes.count ? s->lanes.count : 1);
-  return share < LIMIT_WEBHOOK_RUNNING_EACH ? share : LIMIT_WEBHOOK_RUNNING_EACH;
+  return share(s, LIMIT_WEBHOOK_RUNNING, LIMIT_WEBHOOK_RUNNING_EACH);
 }
 
 static int64_t share_bytes(const struct webhook_sender *s) {
-  int64_t share = LIMIT_WEBHOOK_BYTES / (int64_t)(s->lanes.count ? s->lanes.count : 1);
-  return share > BYTES_LEAST ? share : BYTES_LEAST;
+  int64_t each = (int64_t)share(s, LIMIT_WEBHOOK_BYTES, LIMIT_WEBHOOK_BYTES);
+  return each > BYTES_LEAST ? each : BYTES_LEAST;
 }
 
 static size_t width_of(const struct webhook_sender *s, const struct lane *lane) {
-  size_t share = share_running(s);
-  return lane->width < share ? lane->width : share;
+  size_t most = share_running(s);
+  return lane->width < most ? lane->width : most;
 }
 
 // As many as may run, and twice as many as it lately took in a turn: those are ended by the time of the next.
 static size_t wanted(const struct webhook_sender *s, struct lane *lane, int64_t now) {
   if (lane->streak >= STREAK) return now < lane->next_us ? 0 : 1;
-  size_t count = width_of(s, lane) + 2 * lane->rate;
-  return count < LIMIT_WEBHOOK_HAND ? count : LIMIT_WEBHOOK_HAND;
+  size_t count = width_of(s, lane) + 2 * lane->rate, most = share(s, LIMIT_WEBHOOK_HAND, LIMIT_WEBHOOK_HAND_EACH);
+  return count < most ? count : most;
 }
 
 void lanes_room(struct webhook_sender *s, struct turn *t) {

@@ -70,7 +70,6 @@ static void fault_tell(struct webhook_sender *s, int fault) {
 static void turn_end(void *arg) {
   struct webhook_sender *s = arg;
   struct turn *t = &s->turn;
-  s->turning = false;
   t->apart = t->fault != 0;
   fault_tell(s, t->fault);
   if (t->targets) lanes_aim(s, t->targets);
@@ -78,6 +77,7 @@ static void turn_end(void *arg) {
   results_take_back(s); // what a turn has written, it has cleared
   jobs_take(s, t);
   metric_set(METRIC_WEBHOOK_RUNNING, (int64_t)s->running);
+  s->turning = false; // what was given back until now goes with the next
   bool brought = t->job_count > 0 || t->told > 0 || s->results.count > 0 || s->again;
   s->quiet_ms = brought ? POLL_FIRST_MS : 2 * s->quiet_ms < POLL_LAST_MS ? 2 * s->quiet_ms : POLL_LAST_MS;
   if (t->fault != 0)
@@ -187,7 +187,7 @@ void webhook_sender_stop(struct webhook_sender *s, int bound_ms) {
 
 void webhook_sender_destroy(struct webhook_sender *s) {
   if (!s) return;
-  if (!s->stopped) webhook_sender_stop(s, 0);
+  if (!stopped_within(s, 0)) webhook_sender_stop(s, 0);
   db_pool_destroy(s->pool); // a turn that runs ends, and posts its end
   net_loop_destroy(s->loop);
   for (size_t i = 0; i < s->results.count; i++) mem_free(s->results.at[i].attempt);

@@ -24,7 +24,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifndef WIRE_CONNECTIONS
 #define WIRE_CONNECTIONS 64
+#endif
 #define UNUSED __attribute__((unused))
 
 struct wire;
