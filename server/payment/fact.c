@@ -88,6 +88,7 @@ int fact_kept(struct fact *f) {
 
 // ---- answers
 
+static struct str said(struct fact *f, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 static struct str said(struct fact *f, const char *format, va_list args) {
   CLEANUP(buf_finish) struct buf text;
   buf_init(&text, 1024);
