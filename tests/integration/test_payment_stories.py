@@ -55,7 +55,7 @@ def orders_of(count, seeds=6):
         yield f"seed {seed}", shuffled
 
 
-@pytest.mark.parametrize("scenario", recorded(), ids=lambda s: s["name"])
+@pytest.mark.parametrize("scenario", recorded(), ids=[s["name"] for s in recorded()])
 def test_a_story_in_order_has_the_balance_it_says_after_each_delivery(world, plan, scenario):
     story = Story(world, bodies(scenario), SECRET, plan=plan)
     for i, delivery in enumerate(scenario["deliveries"]):
@@ -64,7 +64,7 @@ def test_a_story_in_order_has_the_balance_it_says_after_each_delivery(world, pla
         assert story.balance == delivery["balance_after"], (delivery["file"], story.events())
 
 
-@pytest.mark.parametrize("scenario", recorded(), ids=lambda s: s["name"])
+@pytest.mark.parametrize("scenario", recorded(), ids=[s["name"] for s in recorded()])
 def test_a_story_in_any_order_and_with_duplicates_ends_the_same(world, plan, scenario):
     told = []
     for name, order in orders_of(len(scenario["deliveries"])):
