@@ -249,6 +249,15 @@ def test_one_request_sent_many_times_at_once_has_one_order_and_one_page(shop):
     assert len(sessions_of(shop, answers[0].json["id"])) == 1 and sum("idempotency-replayed" in a.headers for a in answers) == 7
 
 
+def test_an_order_that_has_its_page_is_told_again_without_stripe(shop):
+    customer, pack, key = shop.customer("0")[0], product(shop)["id"], uuid.uuid4().hex
+    first = ask(shop, key, customer=customer, product=pack)
+    break_stripe(shop, "reset")
+    again = ask(shop, key, customer=customer, product=pack)
+    assert again.status == 201 and again.json == first.json and again.headers["idempotency-replayed"] == "true"
+    assert len(shop.stripe.requests(method="POST", path=SESSIONS, key=f"cs:{first.json['id']}:1")) == 1
+
+
 def test_the_same_key_with_another_request_is_refused(shop):
     customer, pack, key = shop.customer("0")[0], product(shop)["id"], uuid.uuid4().hex
     assert ask(shop, key, customer=customer, product=pack).status == 201
