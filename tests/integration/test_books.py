@@ -2,10 +2,15 @@
 (That each day is what the ledger kept, in credits and in money, is tested in tests/server/report/books.c.)"""
 import csv
 import io
+import json
 import re
 from decimal import Decimal
 
 import pytest
+
+from conftest import Cluster, ROOT, World
+from tests.harness.story import CREDIT, Story
+from tests.stripe.fake import FakeStripe
 
 FLOWS = ("granted", "returned", "consumed", "expired", "refunded", "frozen", "won", "lost", "incurred", "repaid")
 
@@ -98,3 +103,39 @@ def test_the_command_prints_tables_that_stand_in_line(world, traded):
     assert world.tool("report", "books", "--json", json_out=True)["totals"] == books(world)["totals"]
     assert world.tool("report", "books", "--csv").splitlines()[0].startswith("day,class,currency,opening,granted")
     assert "nothing moved" in world.tool("report", "books", "--from", "2001-01-01", "--until", "2001-02-01")
+
+
+# ---- payments
+
+STORIES = ROOT.parent / "shared" / "fixtures" / "stripe"
+
+
+@pytest.mark.skipif(not STORIES.is_dir(), reason="the recordings are not here")
+def test_after_every_recorded_story_of_payments_the_books_say_what_was_paid_and_what_became_of_it():
+    secret, cluster = "whsec_books_0123456789abcdef0123456789abcdef", Cluster(settings=["fsync=off"])
+    with FakeStripe() as stripe:
+        world = World(cluster, STRIPE_SECRET_KEY=stripe.key, STRIPE_WEBHOOK_SECRET=secret, STRIPE_API_BASE=stripe.url)
+        plan = "00000000-0000-7000-8000-0000000000aa"
+        cluster.sql("INSERT INTO products (id, kind, name, currency, price, credits, period, stripe_price) VALUES "
+                    "(%s, 2, 'Pro', 'usd', 5000, %s, 1, 'price_1Fx0000000000000000PRO')", plan, 5000 * CREDIT)
+        for scenario in json.loads((STORIES / "scenarios.json").read_text())["scenarios"]:
+            story = Story(world, [json.loads((STORIES / d["file"]).read_text()) for d in scenario["deliveries"]], secret, plan=plan)
+            for i in range(len(story.bodies)):
+                story.deliver(i)
+            story.quiet()
+        totals = books(world)["totals"]
+        kept = cluster.sql("SELECT currency, sum(paid)::bigint, sum(granted), sum(left_over), sum(consumed), sum(expired), sum(refunded), sum(frozen) "
+                           "FROM grants WHERE paid IS NOT NULL GROUP BY 1 ORDER BY 1")
+        paid = sorted((row for row in totals if row["class"] == "paid"), key=lambda row: row["currency"])
+        assert len(kept) == len(paid) > 0
+        for row, (currency, price, granted, left, consumed, expired, refunded, frozen) in zip(paid, kept):
+            c, m = {k: Decimal(v) * CREDIT for k, v in row["credits"].items()}, row["money"]
+            assert (row["currency"], m["granted"]) == (currency, price) and adds_up(row, row["credits"]) and adds_up(row, m)
+            assert (c["granted"], c["closing"], c["consumed"], c["expired"], c["refunded"] + c["lost"], c["frozen_closing"]) == \
+                (granted, left, consumed, expired, refunded, frozen)
+            assert m["closing"] + m["consumed"] + m["expired"] + m["refunded"] + m["lost"] + m["frozen_closing"] == price
+        closing = sum(Decimal(row["credits"]["closing"]) * (-1 if row["class"] == "debt" else 1) for row in totals)
+        assert closing == Decimal(cluster.sql("SELECT sum(balance) FROM customers")[0][0]) / CREDIT
+        world.audit()
+        world.stop()
+    cluster.remove()
