@@ -18,12 +18,14 @@ struct column {
   bool right;
 };
 
-// A command that is one request to the API: options become query parameters (GET, DELETE) or members of the body.
+// A command that is one request to the API: options become query parameters (GET, DELETE, what is bare) or members of
+// the body.
 struct endpoint {
   const char *method, *path; // each "{}" takes the next of the command's words
   const struct column *columns; // of a list; NULL: one object
   size_t column_count;
   const char *asks; // a question to be agreed to first, where it cannot be undone: "Revoke"; NULL: none
+  bool bare;        // of a POST: it takes no body, so that options become query parameters
 };
 
 struct command {

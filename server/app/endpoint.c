@@ -140,6 +140,10 @@ static bool body_write(const struct invocation *in, struct buf *out) {
   return !out->full;
 }
 
+static bool takes_body(const struct endpoint *e) {
+  return !e->bare && (strcmp(e->method, "POST") == 0 || strcmp(e->method, "PATCH") == 0);
+}
+
 static void path_write(const struct invocation *in, const char *cursor, struct buf *out) {
   const struct endpoint *e = in->command->endpoint;
   const char *rest = e->path;
@@ -151,8 +155,7 @@ static void path_write(const struct invocation *in, const char *cursor, struct b
   }
   buf_puts(out, rest);
   char sign = '?';
-  bool query = strcmp(e->method, "GET") == 0 || strcmp(e->method, "DELETE") == 0;
-  for (size_t i = 0; query && i < in->args.value_count; i++) {
+  for (size_t i = 0; !takes_body(e) && i < in->args.value_count; i++) {
     const struct option *o = in->args.values[i].option;
     if (!o->field || (cursor && strcmp(o->field, "cursor") == 0)) continue;
     buf_printf(out, "%c%s=", sign, o->field);
@@ -268,19 +271,11 @@ static bool agreed(const struct invocation *in) {
   return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-// What has no members to give takes no body.
-static bool takes_body(const struct command *c) {
-  if (strcmp(c->endpoint->method, "POST") != 0 && strcmp(c->endpoint->method, "PATCH") != 0) return false;
-  for (size_t i = 0; i < c->option_count; i++)
-    if (c->options[i].field) return true;
-  return false;
-}
-
 int endpoint_run(struct invocation *in) {
   const struct endpoint *e = in->command->endpoint;
   CLEANUP(buf_finish) struct buf body;
   buf_init(&body, BODY_MAX);
-  if (takes_body(in->command) && !body_write(in, &body)) return EXIT_USAGE;
+  if (takes_body(e) && !body_write(in, &body)) return EXIT_USAGE;
   if (args_flag(&in->args, "dry-run")) {
     CLEANUP(buf_finish) struct buf path;
     buf_init(&path, PATH_MAX_BYTES);

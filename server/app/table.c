@@ -5,9 +5,10 @@
 
 #define OPTIONS(...) (const struct option[]){__VA_ARGS__}, sizeof((const struct option[]){__VA_ARGS__}) / sizeof(struct option)
 #define NO_OPTIONS NULL, 0
-#define ONE(method, path) &(const struct endpoint){method, path, NULL, 0, NULL}
-#define ASKED(method, path, asks) &(const struct endpoint){method, path, NULL, 0, asks}
-#define LIST(path, columns) &(const struct endpoint){"GET", path, columns, ARRAY_LEN(columns), NULL}
+#define ONE(method, path) &(const struct endpoint){method, path, NULL, 0, NULL, false}
+#define BARE(path) &(const struct endpoint){"POST", path, NULL, 0, NULL, true}
+#define ASKED(method, path, asks) &(const struct endpoint){method, path, NULL, 0, asks, false}
+#define LIST(path, columns) &(const struct endpoint){"GET", path, columns, ARRAY_LEN(columns), NULL, false}
 #define API(name, words, summary, example, options, endpoint) {name, words, summary, example, options, endpoint_run, endpoint, NULL}
 #define OWN(name, words, summary, example, options, run) {name, words, summary, example, options, run, NULL, NULL}
 
@@ -25,6 +26,7 @@
       {"external-id", OPTION_TEXT, "ID", "external_id", false, "your app's own id; ext:ID stands for it everywhere"},  \
       {"time-zone", OPTION_TEXT, "ZONE", "time_zone", false, "of days and months in limits and reports: Europe/Berlin"}, \
       {"credit-limit", OPTION_TEXT, "AMOUNT", "credit_limit", false, "how far below zero the balance may go"},         \
+      {"low-balance", OPTION_TEXT, "AMOUNT", "low_balance", false, "at or below it balance.low is told"},              \
       {"short-policy", OPTION_TEXT, "POLICY", "short_policy", false,                                                   \
        "where credits do not cover a call's bound: refuse, lower_cap or allow_debt"},                                  \
       {"short-debt", OPTION_TEXT, "AMOUNT", "short_debt", false, "the most debt of one call under allow_debt"},        \
@@ -85,6 +87,13 @@ static const struct column product_columns[] = {
 static const struct column order_columns[] = {
     {"id", "ID", false},           {"created_at", "CREATED", false}, {"kind", "KIND", false},  {"price_text", "PRICE", true},
     {"credits", "CREDITS", true},  {"state", "STATE", false},        {"paid_at", "PAID", false}, {"problem", "PROBLEM", false}};
+static const struct column payment_columns[] = {
+    {"id", "ID", false},          {"created_at", "CREATED", false}, {"customer", "CUSTOMER", false}, {"kind", "KIND", false},
+    {"currency", "IN", false},    {"paid", "PAID", true},           {"refunded", "REFUNDED", true},  {"disputed", "DISPUTED", false},
+    {"credits", "CREDITS", true}, {"problem", "PROBLEM", false}};
+static const struct column subscription_columns[] = {
+    {"id", "ID", false},        {"created_at", "CREATED", false}, {"product", "PRODUCT", false}, {"status", "STATUS", false},
+    {"quantity", "TIMES", true}, {"current_period_end", "PERIOD ENDS", false}, {"cancel_at", "ENDS", false}};
 static const struct column stripe_event_columns[] = {
     {"id", "ID", false},       {"received_at", "RECEIVED", false}, {"type", "TYPE", false}, {"object_id", "ABOUT", false},
     {"state", "STATE", false}, {"reason", "REASON", false}};
@@ -178,7 +187,7 @@ const struct command command_table[] = {
     API("codes batch", "", "Make up to 1000 codes at once; their texts are shown once",
         "  tollgate codes batch --count 200 --amount 5 --prefix GIFT --expires 2027-12-31\n",
         OPTIONS({"count", OPTION_INT, "N", "count", true, "how many"}, CODE, DRY),
-        (&(const struct endpoint){"POST", "/api/v1/codes/batch", batch_columns, ARRAY_LEN(batch_columns), NULL})),
+        (&(const struct endpoint){"POST", "/api/v1/codes/batch", batch_columns, ARRAY_LEN(batch_columns), NULL, false})),
     API("codes list", "", "List codes", "  tollgate codes list --batch bat_...\n",
         OPTIONS({"batch", OPTION_TEXT, "BATCH", "batch", false, "only those made in this one"}, PAGES), LIST("/api/v1/codes", code_columns)),
     API("codes show", "CODE", "Show a code", NULL, NO_OPTIONS, ONE("GET", "/api/v1/codes/{}")),
@@ -300,7 +309,7 @@ const struct command command_table[] = {
                 {"credits", OPTION_TEXT, "AMOUNT", "credits", false, "what it brings"}, PRODUCT,
                 {"on-sale", OPTION_FLAG, NULL, "enabled", false, "put it on sale again"}, DRY),
         ONE("PATCH", "/api/v1/products/{}")),
-    API("products archive", "PRODUCT", "Take a product off sale", NULL, OPTIONS(DRY), ONE("POST", "/api/v1/products/{}/archive")),
+    API("products archive", "PRODUCT", "Take a product off sale", NULL, OPTIONS(DRY), BARE("/api/v1/products/{}/archive")),
     API("checkout create", "", "Order a product, or the saving of a card, and print the page where it is paid",
         "  tollgate checkout create --customer ext:u1 --product prd_... --success-url https://example.com/paid\n"
         "  tollgate checkout create --customer ext:u1 --mode setup --success-url https://example.com/saved\n",
@@ -323,13 +332,42 @@ const struct command command_table[] = {
     API("orders show", "ORDER", "Show an order", NULL, OPTIONS(CUSTOMER), ONE("GET", "/api/v1/orders/{}")),
     API("billing", "", "Show what is known of how a customer pays", "  tollgate billing --customer ext:u1\n", OPTIONS(CUSTOMER),
         ONE("GET", "/api/v1/billing")),
+    API("payments list", "", "List what was paid for a customer's credits", "  tollgate payments list --customer ext:u1\n", OPTIONS(CUSTOMER, PAGES),
+        LIST("/api/v1/payments", payment_columns)),
+    API("payments problems", "", "List the payments of all customers that somebody has to look at", "  tollgate payments problems\n", OPTIONS(PAGES),
+        LIST("/api/v1/payments/problems", payment_columns)),
+    API("payments show", "PAYMENT", "Show a payment with its refunds and disputes", "  tollgate payments show pay_... --customer ext:u1\n", OPTIONS(CUSTOMER),
+        ONE("GET", "/api/v1/payments/{}")),
+    API("payments seen", "PAYMENT", "Say that a payment's problem was looked at", "  tollgate payments seen pay_... --customer ext:u1\n", OPTIONS(CUSTOMER, DRY),
+        BARE("/api/v1/payments/{}/seen")),
+    API("subscriptions list", "", "List a customer's subscriptions as Stripe has them", "  tollgate subscriptions list --customer ext:u1\n", OPTIONS(CUSTOMER),
+        LIST("/api/v1/subscriptions", subscription_columns)),
+    API("top-ups set", "", "Have credits bought for a customer whenever they run low",
+        "  tollgate top-ups set --customer ext:u1 --product prd_... --threshold 5 --daily-count 3 --monthly-cap 20000 \\\n"
+        "    --return-url https://example.com/account --consent-text \"terms of 2026-11\"\n",
+        OPTIONS(CUSTOMER, {"product", OPTION_TEXT, "PRODUCT", "product", true, "prd_...: the pack that is bought"},
+                {"threshold", OPTION_TEXT, "AMOUNT", "threshold", true, "what is available at or below it makes it buy"},
+                {"target", OPTION_TEXT, "AMOUNT", "target", false, "as many packs as bring it there; default: one"},
+                {"packs-at-once", OPTION_INT, "N", "packs_at_once", false, "the most for one payment"},
+                {"daily-count", OPTION_INT, "N", "daily_count", true, "payments of a day, failed ones too"},
+                {"monthly-cap", OPTION_INT, "N", "monthly_cap", true, "of a calendar month, in minor units: 20000 is 200.00 USD"},
+                {"return-url", OPTION_TEXT, "URL", "return_url", true, "where the customer goes from a page of Stripe's"},
+                {"consent-text", OPTION_TEXT, "TEXT", "consent_text", true, "the version of the text that the customer agreed to"},
+                {"enabled", OPTION_BOOL, "TRUTH", "enabled", false, "true (default) or false"}, DRY),
+        ONE("POST", "/api/v1/top-ups")),
+    API("top-ups show", "", "Show a customer's top-up, what was agreed to, and how it does", "  tollgate top-ups show --customer ext:u1\n", OPTIONS(CUSTOMER),
+        ONE("GET", "/api/v1/top-ups")),
+    API("top-ups release", "", "Let a top-up that is suspended, or waits for its customer, try again",
+        "  tollgate top-ups release --customer ext:u1\n", OPTIONS(CUSTOMER, DRY), BARE("/api/v1/top-ups/release")),
+    API("top-ups delete", "", "Have nothing bought for a customer any more", "  tollgate top-ups delete --customer ext:u1\n", OPTIONS(CUSTOMER, DRY),
+        ONE("DELETE", "/api/v1/top-ups")),
     API("stripe-events list", "", "List what Stripe has sent", "  tollgate stripe-events list --state parked\n",
         OPTIONS({"state", OPTION_TEXT, "STATE", "state", false, "received, done, ignored or parked"},
                 {"type", OPTION_TEXT, "TYPE", "type", false, "as Stripe names it: charge.refunded"}, PAGES),
         LIST("/api/v1/stripe-events", stripe_event_columns)),
     API("stripe-events show", "EVENT", "Show what became of an event of Stripe's, and why", NULL, NO_OPTIONS,
         ONE("GET", "/api/v1/stripe-events/{}")),
-    API("stripe-events retry", "EVENT", "Act anew on an event that is parked", NULL, OPTIONS(DRY), ONE("POST", "/api/v1/stripe-events/{}/retry")),
+    API("stripe-events retry", "EVENT", "Act anew on an event that is parked", NULL, OPTIONS(DRY), BARE("/api/v1/stripe-events/{}/retry")),
 
     OWN("report usage", "", "What a customer used, by day, model and key",
         "  tollgate report usage --customer ext:u1 --from 2026-11-01 --to 2026-12-01 --group-by day,model\n",

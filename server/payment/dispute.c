@@ -73,6 +73,23 @@ static int moved(struct fact *f, const struct dispute *d, int before, bool was_o
   return r;
 }
 
+// An appeal of what was won moves no state: where its money is only a person can see.
+static int unmoved(struct fact *f, const struct dispute *d, int before) {
+  const char *problem = before == REINSTATED ? problem_of(d, before, before) : "";
+  return *problem ? payment_touch(f->db, d->payment, str_from(problem)) : 0;
+}
+
+int fact_disputes_known(struct fact *f, struct str payment_intent) {
+  struct dispute *list = NULL;
+  size_t count = 0;
+  int r = payment_dispute_list(f->db, f->arena, payment_intent, &list, &count);
+  for (size_t i = 0; r == 0 && i < count; i++) {
+    const char *problem = problem_of(&list[i], 0, list[i].state);
+    if (*problem) r = payment_touch(f->db, payment_intent, str_from(problem));
+  }
+  return r;
+}
+
 int fact_dispute(struct fact *f) {
   struct str charge = fact_id(f->object, "charge");
   struct dispute d = {.id = fact_text(f->object, "id"), .payment = fact_id(f->object, "payment_intent"),
@@ -90,7 +107,7 @@ int fact_dispute(struct fact *f) {
   int before = 0;
   bool was_open = false;
   int r = payment_dispute_put(f->db, &d, &before, &was_open);
-  return r > 0 ? moved(f, &d, before, was_open) : r;
+  return r > 0 ? moved(f, &d, before, was_open) : r == 0 ? unmoved(f, &d, before) : r;
 }
 
 // A bank that suspects fraud and has not disputed yet.

@@ -16,7 +16,15 @@ static int order_of(struct fact *f, struct order *ret) {
   return fact_order(f, fact_text(f->object, "id"), ret);
 }
 
-// Tax and discounts are told by the Session only: where the amount is not the order's, its Session decides.
+// Tax and discounts are told by the Session only: with them the amount is the order's by chance at most, and what of it the
+// credits cost is not known here.
+static bool is_plain(const struct order *o, int64_t received) {
+  struct str form = o->request, field;
+  while (str_split(&form, '&', &field))
+    if (str_starts(field, STR("automatic_tax[")) || str_starts(field, STR("allow_promotion_codes="))) return false;
+  return received == o->price;
+}
+
 static int needs_session(struct fact *f, const struct order *o) {
   if (!f->fetched) return fact_want(f, "/v1/checkout/sessions?payment_intent=%.*s", STR_ARG(fact_text(f->object, "id")));
   struct json *session = json_at(json_get(f->fetched, "data"), 0), *intent = f->object;
@@ -47,7 +55,7 @@ int fact_intent_succeeded(struct fact *f) {
   if (charge.len && (r = payment_charge_put(f->db, charge, id, 0)) < 0) return r;
   if (o.kind != ORDER_PURCHASE && o.kind != ORDER_TOP_UP) return fact_park(f, "was paid for an order that is no purchase");
   if ((r = card_kept(f, &o)) != FACT_DONE) return r;
-  if (received != o.price) return needs_session(f, &o);
+  if (!is_plain(&o, received)) return needs_session(f, &o);
   return bought_order(f, &o, id, (struct bought){.intent = id, .paid = received, .net = received});
 }
 

@@ -2,6 +2,7 @@
 #include "payment/payment.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "db/db.h"
 #include "payment/billing.h"
 
@@ -62,6 +63,10 @@ int payment_invoice_intent(struct db *db, struct arena *arena, struct str invoic
 
 int payment_touch(struct db *db, struct str payment_intent, struct str problem) {
   int r = two_texts(db, STATEMENT_PAYMENT_TOUCH, payment_intent, problem);
+  if (r > 0 && problem.len > 0) {
+    log_error("payment.problem", "%.*s: %.*s", STR_ARG(payment_intent), STR_ARG(problem));
+    metric_add(METRIC_PAYMENT_PROBLEMS, 1);
+  }
   return r < 0 ? r : 0;
 }
 

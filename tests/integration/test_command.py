@@ -15,6 +15,8 @@ import pytest
 from tests.harness import process
 from tests.harness.process import BINARY, BUILD, wait_for
 from tests.harness.server import Client, Server
+from tests.harness.subject import Subject
+from tests.harness.typeid import parse_id
 
 
 def run(*argv, code=0, **env):
@@ -119,6 +121,31 @@ def test_an_operator_sells_credits_from_the_shell(world):
     assert made("limits", "delete", limit["id"], "--customer", ext, "--yes")["deleted"]
     assert made("keys", "revoke", key["id"], "--yes")["revoked_at"]
     assert made("balance", "--customer", ext)["balance"] == "12.5"
+
+
+def test_an_operator_follows_payments_and_top_ups_from_the_shell(world):
+    def told(*argv):
+        return world.tool(*argv, "--json", json_out=True)
+    s = Subject(world, low_balance="3")
+    whose = ("--customer", s["cus"])
+    assert told("customers", "update", s["cus"], "--low-balance", "2")["low_balance"] == "2"
+    s["pay"]
+    listed = rows(world.tool("payments", "list", *whose))
+    assert [(row["ID"], row["PAID"], row["CREDITS"], row["PROBLEM"]) for row in listed] == [(s["pay"], "2000", "20", "test")]
+    assert s["pay"] in world.tool("payments", "problems", "--all") and told("payments", "show", s["pay"], *whose)["refunds"] == []
+    assert "seen?customer=" in world.tool("payments", "seen", s["pay"], *whose, "--dry-run")
+    assert told("payments", "seen", s["pay"], *whose)["problem"] is None and s["pay"] not in world.tool("payments", "problems", "--all")
+
+    world.cluster.sql("INSERT INTO subscriptions (customer_id, id, status) VALUES (%s, %s, 'active')", str(parse_id(s["cus"])), f"sub_{uuid.uuid4().hex}")
+    assert rows(world.tool("subscriptions", "list", *whose))[0]["STATUS"] == "active"
+
+    made = told("top-ups", "set", *whose, "--product", s["prd"], "--threshold", "5", "--target", "60", "--daily-count", "3", "--monthly-cap", "20000",
+                "--return-url", "https://example.com/account", "--consent-text", "terms of 2026-11", "--enabled", "false")
+    assert (made["threshold"], made["target"], made["enabled"]) == ("5", "60", False) and told("top-ups", "show", *whose) == made
+    assert made["consent"]["terms"] == {"threshold": "5", "product": s["prd"], "target": "60", "packs_at_once": 1000, "daily_count": 3, "monthly_cap": 20000}
+    assert told("top-ups", "release", *whose) == made  # nothing held it
+    assert told("top-ups", "delete", *whose)["deleted"]
+    world.tool("top-ups", "show", *whose, code=3)  # not found
 
 
 def test_an_operator_sets_up_a_webhook_from_the_shell(world):
