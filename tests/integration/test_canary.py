@@ -26,7 +26,7 @@ KEYED = [op for op in schema.OPERATIONS if not op.is_signed]
 COMES_BACK = {
     "customer": ["external_id", "name", "time_zone", "metadata"], "key": ["name"], "grant": ["reason"], "report": ["time_zone"],
     "provider": ["name", "base_url", "settings", "models"], "price": ["model", "provider_name"], "model": ["id", "owned_by"],
-    "product": ["name", "description", "stripe_price"], "order": ["problem"], "code": ["name"],
+    "product": ["name", "description", "stripe_price"], "order": ["problem"], "code": ["name"], "webhook_endpoint": ["url", "description"], "top_up": ["return_url", "consent"],
     "call": ["model", "provider", "hold", "price", "corrections"],  # a hold has the caller's own X-Request-Id, a correction its reason
 }
 NEVER_BACK = ("secret", "prompt", "credential")
@@ -146,6 +146,8 @@ def told():
 def plant(w, op):
     subject, out = Subject(w), []
     subject["grt"], subject["key"]
+    if op.path.startswith("/api/v1/top-ups"):
+        subject["top"]  # there is one for whatever asks for it
     own = subject.caller if "gateway" in op.tags else w.servers[0].client(w.admin_key)
     for case in requests(w.garden, op):
         target, body = subject.filled(case.target().replace("%3A", ":")), subject.filled(case.content())
@@ -176,7 +178,8 @@ def calls(w, subject):
 def test_the_words_were_planted_and_some_were_taken(told):
     """Else the tests below would mean nothing."""
     per_op = {op.id: [answer.status for case, _, answer in told.answers if case and case.op.id == op.id] for op in KEYED}
-    assert all(any(s < 300 for s in statuses) and (any(s >= 400 for s in statuses)) for statuses in per_op.values()), per_op
+    onesided = {op: statuses for op, statuses in per_op.items() if not (any(s < 300 for s in statuses) and any(s >= 400 for s in statuses))}
+    assert onesided == {}
     assert len(told.garden.planted) > 2000 and len(told.garden.of_kind("secret")) > 10 and len(told.garden.of_kind("prompt")) > 50
     shown = set().union(*(canary.words(answer.body) for case, _, answer in told.answers))
     assert len(shown) > 100
