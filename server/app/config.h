@@ -44,6 +44,8 @@
     "how long a provider may be silent inside an answer")                                                              \
   X(UPSTREAM_TOTAL_MS, "TOLLGATE_UPSTREAM_TOTAL_MS", NUMBER, "900000", 1, 86400000, "900000",                          \
     "how long a provider's whole answer may take")                                                                     \
+  X(WEBHOOKS, "TOLLGATE_WEBHOOKS", CHOICE, "on", 0, 0, "on|off",                                                       \
+    "whether this instance sends webhooks; off: others do, and until then they wait")                                  \
   X(WEBHOOK_ALLOW, "TOLLGATE_WEBHOOK_ALLOW", RANGES, "", 0, 0, "127.0.0.0/8,10.0.0.0/8",                               \
     "private address ranges that webhook endpoints may have, also by http; default: public addresses by https only")     \
   X(WEBHOOK_SCHEDULE, "TOLLGATE_WEBHOOK_SCHEDULE", SCHEDULE, "5s,5m,30m,2h,5h,10h,14h,20h,24h", 0, 0,                   \

@@ -214,7 +214,7 @@ static void webhooks_create(struct service *s) {
                                   .timeout_ms = (int)config_number(c, SETTING_WEBHOOK_TIMEOUT_MS),
                                   .disable_hours = (int)config_number(c, SETTING_WEBHOOK_DISABLE_HOURS),
                                   .livemode = is_live(c)};
-  s->webhooks = webhook_sender_create(&config);
+  if (config_is(c, SETTING_WEBHOOKS, "on")) s->webhooks = webhook_sender_create(&config);
 }
 
 // A service runs only on a database of its own shape (database_prepare).
@@ -377,20 +377,22 @@ static void http_drain(struct service *s, int bound_ms) {
   if (cut > 0) log_warn("server.cut", "%d requests were cut off at the end of TOLLGATE_DRAIN_MS", cut);
 }
 
-// What is told until the last request has ended is sent, as far as it can be within the bounds of an attempt and the drain.
-static void webhooks_drain(struct service *s, int bound_ms) {
-  int attempt_ms = (int)config_number(s->config, SETTING_WEBHOOK_TIMEOUT_MS);
-  webhook_sender_stop(s->webhooks, attempt_ms < bound_ms ? attempt_ms : bound_ms);
+// What is told until the last request has ended is sent, as far as the drain's bound and that of an attempt allow.
+static void webhooks_drain(struct service *s, int64_t until_us) {
+  int64_t attempt_ms = config_number(s->config, SETTING_WEBHOOK_TIMEOUT_MS), left_ms = (until_us - clock_mono_us()) / 1000;
+  int64_t bound_ms = left_ms < 0 ? 0 : left_ms < attempt_ms ? left_ms : attempt_ms;
+  webhook_sender_stop(s->webhooks, (int)bound_ms);
 }
 
 int service_drain(struct service *s) {
   int bound_ms = (int)config_number(s->config, SETTING_DRAIN_MS);
+  int64_t until_us = clock_mono_us() + INT64_C(1000) * bound_ms;
   http_drain(s, bound_ms);
   gateway_stop(&s->gateway);
-  webhooks_drain(s, bound_ms);
   const struct timespec pause = {0, 2000000};
   for (int64_t until = clock_mono_us() + LEAVE_MS * 1000; gateway_running(&s->gateway) > 0 && clock_mono_us() < until;)
     (void)nanosleep(&pause, NULL);
+  webhooks_drain(s, until_us);
   return gateway_running(&s->gateway);
 }
 

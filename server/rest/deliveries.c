@@ -135,10 +135,8 @@ static bool may_send(struct rest_request *r, const struct webhook_endpoint *e) {
 static void resend_post(struct rest_request *r, struct db *db) {
   struct webhook_endpoint e;
   struct webhook_delivery d;
-  struct replay nothing;
   struct uuid event;
-  if (!event_path(r, &event) || !webhook_path(r, db, &e) || !rest_body(r, NULL, 0, &nothing, sizeof nothing) ||
-      !found(r, delivery_read(db, r->arena, e.id, event, &d)) || !may_send(r, &e))
+  if (!event_path(r, &event) || !webhook_path(r, db, &e) || !found(r, delivery_read(db, r->arena, e.id, event, &d)) || !may_send(r, &e))
     return;
   struct uuid object = event;
   if (!rest_write_begin(r, UUID_NIL, &object)) return;
@@ -194,9 +192,9 @@ static void replay_post(struct rest_request *r, struct db *db) {
 }
 
 const struct rest_endpoint rest_deliveries[] = {
-    {"GET", "/api/v1/webhook-endpoints/{id}/deliveries", REST_OPERATOR, false, "state|limit|cursor", delivery_list_get},
-    {"GET", "/api/v1/webhook-endpoints/{id}/deliveries/{event}", REST_OPERATOR, false, NULL, delivery_get},
-    {"POST", "/api/v1/webhook-endpoints/{id}/deliveries/{event}/resend", REST_OPERATOR, false, NULL, resend_post},
-    {"POST", "/api/v1/webhook-endpoints/{id}/replay", REST_OPERATOR, false, NULL, replay_post},
+    {"GET", "/api/v1/webhook-endpoints/{id}/deliveries", REST_OPERATOR, REST_PRIMARY, "state|limit|cursor", delivery_list_get},
+    {"GET", "/api/v1/webhook-endpoints/{id}/deliveries/{event}", REST_OPERATOR, REST_PRIMARY, NULL, delivery_get},
+    {"POST", "/api/v1/webhook-endpoints/{id}/deliveries/{event}/resend", REST_OPERATOR_BARE, REST_PRIMARY, NULL, resend_post},
+    {"POST", "/api/v1/webhook-endpoints/{id}/replay", REST_OPERATOR, REST_PRIMARY, NULL, replay_post},
     {0},
 };

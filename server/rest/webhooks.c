@@ -287,8 +287,7 @@ static void secret_post(struct rest_request *r, struct db *db) {
 
 static void test_post(struct rest_request *r, struct db *db) {
   struct webhook_endpoint e;
-  struct rotation nothing;
-  if (!webhook_path(r, db, &e) || !rest_body(r, NULL, 0, &nothing, sizeof nothing)) return;
+  if (!webhook_path(r, db, &e)) return;
   if (e.off != ENDPOINT_ON) {
     rest_refuse(r, PROBLEM_CONFLICT, "id", "This endpoint is disabled: enable it first.");
     return;
@@ -312,12 +311,12 @@ static void test_post(struct rest_request *r, struct db *db) {
 }
 
 const struct rest_endpoint rest_webhooks[] = {
-    {"POST", "/api/v1/webhook-endpoints", REST_OPERATOR, false, NULL, endpoint_post},
-    {"GET", "/api/v1/webhook-endpoints", REST_OPERATOR, false, "limit|cursor", endpoint_list_get},
-    {"GET", "/api/v1/webhook-endpoints/{id}", REST_OPERATOR, false, NULL, endpoint_get},
-    {"PATCH", "/api/v1/webhook-endpoints/{id}", REST_OPERATOR, false, NULL, endpoint_patch},
-    {"DELETE", "/api/v1/webhook-endpoints/{id}", REST_OPERATOR, false, NULL, endpoint_delete_one},
-    {"POST", "/api/v1/webhook-endpoints/{id}/rotate-secret", REST_OPERATOR, false, NULL, secret_post},
-    {"POST", "/api/v1/webhook-endpoints/{id}/test", REST_OPERATOR, false, NULL, test_post},
+    {"POST", "/api/v1/webhook-endpoints", REST_OPERATOR, REST_PRIMARY, NULL, endpoint_post},
+    {"GET", "/api/v1/webhook-endpoints", REST_OPERATOR, REST_PRIMARY, "limit|cursor", endpoint_list_get},
+    {"GET", "/api/v1/webhook-endpoints/{id}", REST_OPERATOR, REST_PRIMARY, NULL, endpoint_get},
+    {"PATCH", "/api/v1/webhook-endpoints/{id}", REST_OPERATOR, REST_PRIMARY, NULL, endpoint_patch},
+    {"DELETE", "/api/v1/webhook-endpoints/{id}", REST_OPERATOR, REST_PRIMARY, NULL, endpoint_delete_one},
+    {"POST", "/api/v1/webhook-endpoints/{id}/rotate-secret", REST_OPERATOR, REST_PRIMARY, NULL, secret_post},
+    {"POST", "/api/v1/webhook-endpoints/{id}/test", REST_OPERATOR_BARE, REST_PRIMARY, NULL, test_post},
     {0},
 };

@@ -79,7 +79,7 @@ class Subject:
 
     def _make_evt(self):
         """An event that was told to the endpoint: what it is asked for by in its log."""
-        return self._post(f"webhook-endpoints/{self['we']}/test", {})["id"], None
+        return self._post(f"webhook-endpoints/{self['we']}/test", None)["id"], None
 
     def leave(self):
         """Takes away what there may be only some of."""

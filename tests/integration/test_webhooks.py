@@ -52,7 +52,7 @@ def log(world, e, query=""):
 
 
 def send_test(world, e):
-    sent = world.admin.post(f"/api/v1/webhook-endpoints/{e['id']}/test", {})
+    sent = world.admin.post(f"/api/v1/webhook-endpoints/{e['id']}/test", None)
     assert sent.status == 201, sent
     return sent.json["id"]
 
@@ -238,7 +238,7 @@ def test_at_the_schedules_end_it_has_failed_and_can_be_sent_again(hooks, sinks):
     assert [x["id"] for x in log(hooks, e, "&state=failed")] == [event] and log(hooks, e, "&state=delivered") == log(hooks, e, "&state=waiting") == []
     assert shown(hooks, e)["failing_since"] and shown(hooks, e)["failures"] == 5
     taking.append(True)
-    again = hooks.admin.post(f"/api/v1/webhook-endpoints/{e['id']}/deliveries/{event}/resend", {})
+    again = hooks.admin.post(f"/api/v1/webhook-endpoints/{e['id']}/deliveries/{event}/resend", None)
     assert again.status == 200 and again.json["id"] == event
     d = wait_for(lambda: (x := delivery(hooks, e, event))["state"] == "delivered" and x, 20, "the delivery")
     assert [a["result"] for a in d["attempts"]] == ["status"] * 5 + ["delivered"]
@@ -251,7 +251,7 @@ def test_what_was_delivered_can_be_sent_again_too(hooks, sinks):
     e = endpoint(hooks, sink.url)
     event = send_test(hooks, e)
     assert ended(hooks, e, event)["state"] == "delivered"
-    assert hooks.admin.post(f"/api/v1/webhook-endpoints/{e['id']}/deliveries/{event}/resend", {}).status == 200
+    assert hooks.admin.post(f"/api/v1/webhook-endpoints/{e['id']}/deliveries/{event}/resend", None).status == 200
     wait_for(lambda: len(sink.got()) == 2, 20, "the second time")
     d = wait_for(lambda: (x := delivery(hooks, e, event))["state"] == "delivered" and len(x["attempts"]) == 2 and x, 20, "both in the log")
     assert {a.id for a in sink.got()} == {event} == {d["id"]}
@@ -312,7 +312,7 @@ def test_410_disables_at_once_and_the_others_are_told(hooks, sinks):
     assert told["data"]["object"]["id"] == gone["id"] and told["data"]["object"]["disabled_reason"] == "gone"
     assert delivery(hooks, gone, event)["state"] == "failed" and len(sink.got("/gone")) == 1
     for path in ("test", f"deliveries/{event}/resend", "replay"):
-        body = {"from": "2026-01-01"} if path == "replay" else {}
+        body = {"from": "2026-01-01"} if path == "replay" else None
         assert hooks.admin.post(f"/api/v1/webhook-endpoints/{gone['id']}/{path}", body).status == 409
     hooks.key(hooks.customer("0")[0])
     time.sleep(0.5)
@@ -391,7 +391,7 @@ def test_what_stripe_sent_goes_on_byte_for_byte_under_a_signature_of_ours(hooks,
     assert delivery(hooks, takes, d["id"])["body"].encode() == body
     assert not sink.got("/other") and log(hooks, other) == []
     hooks.cluster.sql("DELETE FROM stripe_events")
-    hooks.admin.post(f"/api/v1/webhook-endpoints/{takes['id']}/deliveries/{d['id']}/resend", {})
+    hooks.admin.post(f"/api/v1/webhook-endpoints/{takes['id']}/deliveries/{d['id']}/resend", None)
     d = wait_for(lambda: (x := delivery(hooks, takes, d["id"]))["state"] == "failed" and x, 20, "what is no longer there")
     assert d["body"] is None and "not kept" in d["attempts"][-1]["reason"] and shown(hooks, takes)["failures"] == 0
 

@@ -36,7 +36,7 @@ def numbers(sink):
 
 @pytest.fixture(scope="module")
 def shut(cluster):
-    w = World(cluster, TOLLGATE_WEBHOOK_SCHEDULE="100ms", TOLLGATE_WEBHOOK_TIMEOUT_MS="1000", STRIPE_SECRET_KEY="sk_test_nothing")
+    w = World(cluster, TOLLGATE_WEBHOOK_SCHEDULE="100ms", TOLLGATE_WEBHOOK_TIMEOUT_MS="1000", STRIPE_SECRET_KEY="sk_test_nothing", STRIPE_WEBHOOK_SECRET="whsec_nothing")
     yield w
     w.stop()
 
@@ -48,7 +48,7 @@ def test_private_addresses_are_refused_also_behind_a_name(shut):
         for url in (f"http://localhost:{sink.port}/", f"https://127.0.0.1:{sink.port}/", f"https://0x7f000001:{sink.port}/", f"https://[::ffff:127.0.0.1]:{sink.port}/"):
             assert shut.admin.post("/api/v1/webhook-endpoints", {"url": url}).status == 400, url
         e = endpoint(shut, f"https://localhost:{sink.port}/")
-        event = shut.admin.post(f"/api/v1/webhook-endpoints/{e['id']}/test", {}).json["id"]
+        event = shut.admin.post(f"/api/v1/webhook-endpoints/{e['id']}/test", None).json["id"]
         path = f"/api/v1/webhook-endpoints/{e['id']}/deliveries/{event}"
         d = wait_for(lambda: (x := shut.admin.get(path).json)["state"] == "failed" and x, 20, "the end")
         assert json.loads(d["body"])["livemode"] is False  # with a test key of Stripe's no real money moves
@@ -66,7 +66,7 @@ def test_a_range_is_opened_and_no_other():
     sink = Sink()
     try:
         e = endpoint(w, f"http://localhost:{sink.port}/")
-        event = w.admin.post(f"/api/v1/webhook-endpoints/{e['id']}/test", {}).json["id"]
+        event = w.admin.post(f"/api/v1/webhook-endpoints/{e['id']}/test", None).json["id"]
         d = wait_for(lambda: (x := w.admin.get(f"/api/v1/webhook-endpoints/{e['id']}/deliveries/{event}").json)["state"] == "failed" and x, 20, "the end")
         assert {a["result"] for a in d["attempts"]} == {"refused"} and not sink.got()
     finally:

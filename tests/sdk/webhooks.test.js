@@ -85,14 +85,14 @@ test("Stripe's library constructs the event, and Standard Webhooks takes it too"
 test('while a secret is rolled, both are good; afterwards the new one alone', async () => {
   const made = await endpoint('/rolled', { scheme: 'stripe' });
   const rolled = await operator('POST', `/api/v1/webhook-endpoints/${made.id}/rotate-secret`, {});
-  await operator('POST', `/api/v1/webhook-endpoints/${made.id}/test`, {});
+  await operator('POST', `/api/v1/webhook-endpoints/${made.id}/test`);
   const [both] = await arrived('/rolled');
   for (const secret of [made.secret, rolled.secret]) {
     assert.equal(new Webhook(secret).verify(both.body.toString(), headers(both)).type, 'endpoint.test');
     assert.equal(stripe.webhooks.constructEvent(both.body, both.headers['stripe-signature'], secret).type, 'endpoint.test');
   }
   const last = await operator('POST', `/api/v1/webhook-endpoints/${made.id}/rotate-secret`, { overlap_hours: 0 });
-  await operator('POST', `/api/v1/webhook-endpoints/${made.id}/test`, {});
+  await operator('POST', `/api/v1/webhook-endpoints/${made.id}/test`);
   const [, alone] = await arrived('/rolled', 2);
   assert.ok(stripe.webhooks.constructEvent(alone.body, alone.headers['stripe-signature'], last.secret));
   assert.throws(() => stripe.webhooks.constructEvent(alone.body, alone.headers['stripe-signature'], rolled.secret));

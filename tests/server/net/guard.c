@@ -99,6 +99,7 @@ static const struct {
     {"fec0::1", true, false},
     {"ff02::1", false, false},
     {"100::1", true, false},
+    {"5f00::1", true, false},
 
     {"::ffff:8.8.8.8", true, true},
     {"::ffff:127.0.0.1", true, false},
@@ -112,6 +113,8 @@ static const struct {
     {"64:ff9b::10.0.0.1", true, false},
     {"64:ff9b::169.254.169.254", false, false},
     {"64:ff9b:1::8.8.8.8", true, false},
+    {"64:ff9b:1::127.0.0.1", true, false},
+    {"2001::7f00:1", true, false}, // Teredo
     {"2002:808:808::1", true, false},
     {"2002:a00:1::1", true, false},
     {"2002:a9fe:a9fe::1", false, false},
