@@ -267,7 +267,8 @@ static bool agreed(const struct invocation *in) {
     return false;
   }
   char answer[16] = "";
-  (void)fprintf(stderr, "%s %s? [y/N] ", asks, in->args.words[0]);
+  bool named = in->args.word_count > 0;
+  (void)fprintf(stderr, "%s%s%s? [y/N] ", asks, named ? " " : "", named ? in->args.words[0] : "");
   return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 

@@ -144,7 +144,7 @@ def test_an_operator_follows_payments_and_top_ups_from_the_shell(world):
     assert (made["threshold"], made["target"], made["enabled"]) == ("5", "60", False) and told("top-ups", "show", *whose) == made
     assert made["consent"]["terms"] == {"threshold": "5", "product": s["prd"], "target": "60", "packs_at_once": 1000, "daily_count": 3, "monthly_cap": 20000}
     assert told("top-ups", "release", *whose) == made  # nothing held it
-    assert told("top-ups", "delete", *whose)["deleted"]
+    assert told("top-ups", "delete", *whose, "--yes")["deleted"]
     world.tool("top-ups", "show", *whose, code=3)  # not found
 
 
