@@ -81,7 +81,8 @@ CREATE INDEX charges_payment ON charges (payment);
 -- Whatever is said of a PaymentIntent, or of an invoice, locks its row first: then of two that come at once the second sees
 -- what the first wrote.
 CREATE TABLE intents (
-  id text PRIMARY KEY
+  id       text PRIMARY KEY,
+  problem  text NOT NULL DEFAULT '' -- said of it before anybody knew what it paid for
 );
 CREATE TABLE invoice_payments (
   invoice         text PRIMARY KEY,

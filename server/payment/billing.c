@@ -89,18 +89,26 @@ int billing_email_put(struct db *db, struct uuid customer, struct str email) {
   return run(db, STATEMENT_BILLING_EMAIL_PUT, &p);
 }
 
-static int flag_put(struct db *db, enum statement_id statement, struct uuid customer, bool flag) {
+static int run_of(struct db *db, enum statement_id statement, struct uuid customer) {
   CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
   db_param_uuid(&p, customer);
-  db_param_bool(&p, flag);
   return run(db, statement, &p);
 }
 
-int billing_past_due_put(struct db *db, struct uuid customer, bool past_due) {
-  return flag_put(db, STATEMENT_BILLING_PAST_DUE_PUT, customer, past_due);
+int billing_lock(struct db *db, struct uuid customer) {
+  return run_of(db, STATEMENT_BILLING_LOCK, customer);
+}
+
+int billing_past_due_note(struct db *db, struct uuid customer) {
+  int r = billing_lock(db, customer);
+  return r == 0 ? run_of(db, STATEMENT_BILLING_PAST_DUE_NOTE, customer) : r;
 }
 
 int billing_disputed_put(struct db *db, struct uuid customer, bool disputed) {
-  return flag_put(db, STATEMENT_BILLING_DISPUTED_PUT, customer, disputed);
+  CLEANUP(db_params_finish) struct db_params p;
+  db_params_init(&p);
+  db_param_uuid(&p, customer);
+  db_param_bool(&p, disputed);
+  return run(db, STATEMENT_BILLING_DISPUTED_PUT, &p);
 }

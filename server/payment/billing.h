@@ -26,5 +26,6 @@ int billing_customer_drop(struct db *db, struct uuid customer); // deleted at St
 // payment_method ptr NULL: no card any more.
 int billing_card_put(struct db *db, const struct billing *card); // payment_method, brand, last4, exp_*, fingerprint
 int billing_email_put(struct db *db, struct uuid customer, struct str email);
-int billing_past_due_put(struct db *db, struct uuid customer, bool past_due);
+int billing_lock(struct db *db, struct uuid customer); // in a transaction, before what is summed up in it is read
+int billing_past_due_note(struct db *db, struct uuid customer); // by its subscriptions
 int billing_disputed_put(struct db *db, struct uuid customer, bool disputed);

@@ -26,9 +26,14 @@ ON CONFLICT (customer_id) DO UPDATE SET payment_method = excluded.payment_method
 INSERT INTO billing (customer_id, email) VALUES ($1::uuid, $2::text)
 ON CONFLICT (customer_id) DO UPDATE SET email = excluded.email, updated_at = now()
 
--- name: billing_past_due_put
-INSERT INTO billing (customer_id, past_due) VALUES ($1::uuid, $2::boolean)
-ON CONFLICT (customer_id) DO UPDATE SET past_due = excluded.past_due, updated_at = now()
+-- Before what is summed up in it is read: then of two that come at once the second sees what the first wrote.
+-- name: billing_lock
+INSERT INTO billing (customer_id) VALUES ($1::uuid) ON CONFLICT (customer_id) DO UPDATE SET customer_id = excluded.customer_id
+
+-- It owes while a subscription of its says so.
+-- name: billing_past_due_note
+UPDATE billing SET past_due = EXISTS (SELECT FROM subscriptions WHERE customer_id = $1::uuid AND status IN ('past_due', 'unpaid')), updated_at = now()
+WHERE customer_id = $1::uuid
 
 -- name: billing_disputed_put
 INSERT INTO billing (customer_id, disputed) VALUES ($1::uuid, $2::boolean)

@@ -33,20 +33,13 @@ static int payment_tell(struct fact *f, const struct payment *p, enum event_type
   return event_add(f->db, p->customer_id, type, buf_str(&out));
 }
 
-// Whatever came before it.
-static int said_before(struct fact *f, const struct payment *p) {
-  int r = payment_disputes_note(f->db, p->customer_id);
-  if (r == 0) r = fact_refunds_known(f, p->payment_intent);
-  return r == 0 ? fact_disputes_known(f, p->payment_intent) : r;
-}
-
 static int put(struct fact *f, struct payment *p) {
   p->id = uuid_v7(clock_wall_us());
   if (p->payment_intent.len && payment_lock(f->db, p->payment_intent) < 0) return FAULT_DB;
   int fresh = payment_put(f->db, p);
   if (fresh < 0) return fresh;
   int r = p->payment_intent.len ? payment_object_put(f->db, p->payment_intent, p->customer_id, p->order_id) : 0;
-  if (r == 0 && fresh && p->payment_intent.len) r = said_before(f, p);
+  if (r == 0 && fresh && p->payment_intent.len) r = payment_disputes_note(f->db, p->customer_id);
   return r == 0 && fresh ? payment_tell(f, p, EVENT_PAYMENT_SUCCEEDED) : r;
 }
 

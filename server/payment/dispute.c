@@ -79,17 +79,6 @@ static int unmoved(struct fact *f, const struct dispute *d, int before) {
   return *problem ? payment_touch(f->db, d->payment, str_from(problem)) : 0;
 }
 
-int fact_disputes_known(struct fact *f, struct str payment_intent) {
-  struct dispute *list = NULL;
-  size_t count = 0;
-  int r = payment_dispute_list(f->db, f->arena, payment_intent, &list, &count);
-  for (size_t i = 0; r == 0 && i < count; i++) {
-    const char *problem = problem_of(&list[i], 0, list[i].state);
-    if (*problem) r = payment_touch(f->db, payment_intent, str_from(problem));
-  }
-  return r;
-}
-
 int fact_dispute(struct fact *f) {
   struct str charge = fact_id(f->object, "charge");
   struct dispute d = {.id = fact_text(f->object, "id"), .payment = fact_id(f->object, "payment_intent"),

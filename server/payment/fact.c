@@ -45,8 +45,8 @@ static const struct {
     {"review.closed", fact_kept},
     {"invoice.paid", fact_invoice_paid},
     {"invoice.payment_succeeded", fact_invoice_paid},
-    {"invoice.payment_failed", fact_invoice_failed},
-    {"invoice.payment_action_required", fact_invoice_failed},
+    {"invoice.payment_failed", fact_kept}, // that it is owed is told by its subscription
+    {"invoice.payment_action_required", fact_kept},
     {"invoice.voided", fact_kept},
     {"invoice.marked_uncollectible", fact_kept},
     {"invoice_payment.paid", fact_invoice_payment},

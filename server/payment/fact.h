@@ -54,10 +54,6 @@ int fact_order(struct fact *f, struct str object_id, struct order *ret);
 // The customer of a Stripe customer's id, or of the metadata. Nil: not ours.
 int fact_customer(struct fact *f, struct str stripe_customer, struct uuid *ret);
 
-// What was said against a payment before anybody knew of it, and somebody has to look at. 0 or FAULT_DB.
-int fact_refunds_known(struct fact *f, struct str payment_intent);
-int fact_disputes_known(struct fact *f, struct str payment_intent);
-
 // ---- by object; each FACT_… or a fault
 int fact_session_completed(struct fact *f);
 int fact_session_failed(struct fact *f);
@@ -73,7 +69,6 @@ int fact_charge(struct fact *f);
 int fact_dispute(struct fact *f);
 int fact_warning(struct fact *f);
 int fact_invoice_paid(struct fact *f);
-int fact_invoice_failed(struct fact *f);
 int fact_invoice_payment(struct fact *f);
 int fact_subscription(struct fact *f);
 int fact_customer_updated(struct fact *f);

@@ -52,6 +52,7 @@ int fact_intent_succeeded(struct fact *f) {
   if (r != FACT_DONE) return r;
   struct str id = fact_text(f->object, "id"), charge = fact_id(f->object, "latest_charge");
   int64_t received = fact_minor(f->object, "amount_received");
+  if (payment_lock(f->db, id) < 0) return FAULT_DB; // before whatever is its customer's
   if (charge.len && (r = payment_charge_put(f->db, charge, id, 0)) < 0) return r;
   if (o.kind != ORDER_PURCHASE && o.kind != ORDER_TOP_UP) return fact_park(f, "was paid for an order that is no purchase");
   if ((r = card_kept(f, &o)) != FACT_DONE) return r;

@@ -100,22 +100,14 @@ int fact_invoice_paid(struct fact *f) {
   int found = 0, r = customer_of(f, &customer);
   for (size_t i = 0; r == FACT_DONE && i < json_count(lines); i++) r = line_take(f, json_at(lines, i), customer, &found);
   if (r != FACT_DONE) return r;
-  if (found == 0) return fact_ignore(f, "no line of it is a plan of this service");
-  return uuid_is_nil(customer) ? FACT_DONE : billing_past_due_put(f->db, customer, false);
-}
-
-int fact_invoice_failed(struct fact *f) {
-  struct uuid customer;
-  int r = customer_of(f, &customer);
-  if (r < 0 || uuid_is_nil(customer)) return r < 0 ? r : fact_ignore(f, "not of a customer of this service");
-  return str_eq(f->type, STR("invoice.payment_failed")) ? billing_past_due_put(f->db, customer, true) : FACT_DONE;
+  return found ? FACT_DONE : fact_ignore(f, "no line of it is a plan of this service");
 }
 
 // Since 2025 only this says which PaymentIntent paid an invoice.
 int fact_invoice_payment(struct fact *f) {
   struct str invoice = fact_id(f->object, "invoice"), intent = fact_id(f->object, "payment.payment_intent");
   if (invoice.len == 0 || intent.len == 0) return fact_ignore(f, "an invoice paid without a PaymentIntent");
-  struct str known;
-  if (payment_lock(f->db, intent) < 0) return FAULT_DB;
-  return payment_invoice_intent(f->db, f->arena, invoice, intent, &known);
+  // The invoice first, as where its lines are read.
+  int r = payment_invoice_intent(f->db, f->arena, invoice, intent, &intent);
+  return r == 0 ? payment_lock(f->db, intent) : r;
 }

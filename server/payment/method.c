@@ -62,11 +62,19 @@ int fact_method(struct fact *f) {
   return other_brand ? top_up_off(f->db, customer, "the card's brand has changed: consent is needed again") : top_up_release(f->db, customer);
 }
 
+// Whose it was stands in what was there before; of a thin event it is known by the card.
+static int former_owner(struct fact *f, struct uuid *ret) {
+  struct uuid order;
+  struct str former = fact_id(f->previous, "customer");
+  if (former.len) return ours(f, former, ret);
+  int r = payment_object_find(f->db, fact_text(f->object, "id"), ret, &order);
+  return r < 0 ? r : r == ORDER_DONE ? FACT_DONE : fact_ignore(f, NOT_OURS);
+}
+
 int fact_method_detached(struct fact *f) {
   struct uuid customer;
   struct billing b;
-  struct str former = fact_id(f->previous, "customer");
-  int r = ours(f, former.len ? former : fact_id(f->object, "customer"), &customer);
+  int r = former_owner(f, &customer);
   if (r != FACT_DONE) return r;
   if (billing_read(f->db, f->arena, customer, &b) < 0) return FAULT_DB;
   if (!b.payment_method.ptr || !str_eq(b.payment_method, fact_text(f->object, "id"))) return FACT_DONE;

@@ -13,7 +13,15 @@ static int affected(struct db *db, enum statement_id s, const struct db_params *
   return db_affected(r) > 0;
 }
 
+// What somebody has to look at.
+static void problem_tell(struct str reference, struct str problem) {
+  if (problem.len == 0) return;
+  log_error("payment.problem", "%.*s: %.*s", STR_ARG(reference), STR_ARG(problem));
+  metric_add(METRIC_PAYMENT_PROBLEMS, 1);
+}
+
 int payment_put(struct db *db, const struct payment *pay) {
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
   CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
   db_param_text(&p, pay->reference);
@@ -32,7 +40,10 @@ int payment_put(struct db *db, const struct payment *pay) {
   db_param_text(&p, pay->payment_intent);
   db_param_text(&p, pay->invoice);
   db_param_text(&p, pay->problem);
-  return affected(db, STATEMENT_PAYMENT_INSERT, &p);
+  if (db_run(db, STATEMENT_PAYMENT_INSERT, &p, &r) != 0) return FAULT_DB;
+  if (db_rows(r) == 0) return 0;
+  problem_tell(pay->reference, db_text(r, 0, 0));
+  return 1;
 }
 
 static int two_texts(struct db *db, enum statement_id s, struct str a, struct str b) {
@@ -50,6 +61,18 @@ int payment_lock(struct db *db, struct str payment_intent) {
   return db_run(db, STATEMENT_PAYMENT_LOCK, &p, NULL) == 0 ? 0 : FAULT_DB;
 }
 
+// The payments of an invoice learn what paid it.
+static int intent_put(struct db *db, struct str invoice, struct str payment_intent) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  db_params_init(&p);
+  db_param_text(&p, invoice);
+  db_param_text(&p, payment_intent);
+  if (db_run(db, STATEMENT_PAYMENT_INTENT_PUT, &p, &r) != 0) return FAULT_DB;
+  for (size_t i = 0; i < db_rows(r); i++) problem_tell(payment_intent, db_text(r, i, 0));
+  return 0;
+}
+
 int payment_invoice_intent(struct db *db, struct arena *arena, struct str invoice, struct str payment_intent, struct str *ret) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
@@ -58,15 +81,13 @@ int payment_invoice_intent(struct db *db, struct arena *arena, struct str invoic
   db_param_text(&p, payment_intent);
   if (db_run(db, STATEMENT_PAYMENT_INVOICE_LOCK, &p, &r) != 0) return FAULT_DB;
   *ret = arena_str(arena, db_text(r, 0, 0));
-  return ret->len && two_texts(db, STATEMENT_PAYMENT_INTENT_PUT, invoice, *ret) < 0 ? FAULT_DB : 0;
+  return ret->len ? intent_put(db, invoice, *ret) : 0;
 }
 
 int payment_touch(struct db *db, struct str payment_intent, struct str problem) {
   int r = two_texts(db, STATEMENT_PAYMENT_TOUCH, payment_intent, problem);
-  if (r > 0 && problem.len > 0) {
-    log_error("payment.problem", "%.*s: %.*s", STR_ARG(payment_intent), STR_ARG(problem));
-    metric_add(METRIC_PAYMENT_PROBLEMS, 1);
-  }
+  if (r > 0) problem_tell(payment_intent, problem);
+  if (r == 0 && problem.len > 0) r = two_texts(db, STATEMENT_PAYMENT_REMEMBER, payment_intent, problem);
   return r < 0 ? r : 0;
 }
 
@@ -248,6 +269,7 @@ int payment_disputes_note(struct db *db, struct uuid customer) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   db_params_init(&p);
   db_param_uuid(&p, customer);
+  if (billing_lock(db, customer) != 0) return FAULT_DB;
   if (db_run(db, STATEMENT_PAYMENT_OPEN_DISPUTES, &p, &r) != 0) return FAULT_DB;
   return billing_disputed_put(db, customer, db_bool(r, 0, 0));
 }

@@ -33,7 +33,8 @@ int payment_put(struct db *db, const struct payment *p);
 // Which PaymentIntent paid an invoice, told by either of two events: locks the invoice, remembers what is known ("" asks
 // only), and tells what is, in the arena. Its payments learn of it.
 int payment_invoice_intent(struct db *db, struct arena *arena, struct str invoice, struct str payment_intent, struct str *ret);
-// The payments of a PaymentIntent are to be told to the ledger anew; problem "" leaves what stands. 0 or FAULT_DB.
+// The payments of a PaymentIntent are to be told to the ledger anew; problem "" leaves what stands. Where nobody knows yet
+// what it paid for, the problem is kept until then. 0 or FAULT_DB.
 int payment_touch(struct db *db, struct str payment_intent, struct str problem);
 // Newest first, ids below `before` (nil: from the newest). customer nil: of everybody, those with a problem. *ret in the arena.
 int payment_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max, struct payment **ret,

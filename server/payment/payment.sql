@@ -9,14 +9,20 @@ RETURNING payment_intent
 -- name: payment_insert
 INSERT INTO payments (reference, customer_id, id, order_id, product_id, kind, paid, net, currency, credits, bonus, expires_at, bonus_expires_at, payment_intent, invoice, problem)
 VALUES ($1::text, $2::uuid, $3::uuid, $4::uuid, $5::uuid, $6::smallint, $7::bigint, $8::bigint, $9::text, $10::bigint, $11::bigint, $12::timestamptz,
-        $13::timestamptz, $14::text, $15::text, $16::text)
+        $13::timestamptz, $14::text, $15::text, coalesce(nullif($16::text, ''), (SELECT problem FROM intents WHERE id = $14::text), ''))
 ON CONFLICT (reference) DO NOTHING
+RETURNING problem
 
 -- name: payment_intent_put
-UPDATE payments SET payment_intent = $2::text, pending = true WHERE invoice = $1::text AND payment_intent = ''
+UPDATE payments SET payment_intent = $2::text, pending = true,
+  problem = CASE WHEN problem = '' THEN coalesce((SELECT problem FROM intents WHERE id = $2::text), '') ELSE problem END
+WHERE invoice = $1::text AND payment_intent = '' RETURNING problem
 
 -- name: payment_touch
 UPDATE payments SET pending = true, problem = CASE WHEN $2::text = '' THEN problem ELSE $2::text END WHERE payment_intent = $1::text
+
+-- name: payment_remember
+INSERT INTO intents (id, problem) VALUES ($1::text, $2::text) ON CONFLICT (id) DO UPDATE SET problem = excluded.problem
 
 -- name: payment_list
 SELECT reference, customer_id, id, order_id, product_id, kind, paid, net, currency, credits, bonus, expires_at, bonus_expires_at, payment_intent, invoice, problem,

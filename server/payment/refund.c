@@ -8,8 +8,6 @@
 #include "payment/fact.h"
 #include "payment/payment.h"
 
-#define CAME_BACK "a refund came back: the customer still expects money"
-
 static bool is_back(struct str status) {
   return str_eq(status, STR("failed")) || str_eq(status, STR("canceled"));
 }
@@ -52,18 +50,9 @@ static int refund_take(struct fact *f, struct json *object) {
   r.back = is_back(r.status);
   int moved = payment_refund_put(f->db, &r);
   if (moved <= 0) return moved;
-  const char *problem = r.back ? CAME_BACK : "";
+  const char *problem = r.back ? "a refund came back: the customer still expects money" : "";
   int fault = payment_touch(f->db, r.payment, str_from(problem));
   return fault < 0 ? fault : tell(f, &r, r.back ? EVENT_REFUND_FAILED : EVENT_PAYMENT_REFUNDED);
-}
-
-int fact_refunds_known(struct fact *f, struct str payment_intent) {
-  struct refund *list = NULL;
-  size_t count = 0;
-  bool back = false;
-  int r = payment_refund_list(f->db, f->arena, payment_intent, &list, &count);
-  for (size_t i = 0; r == 0 && i < count; i++) back |= list[i].back;
-  return back ? payment_touch(f->db, payment_intent, STR(CAME_BACK)) : r;
 }
 
 // Once one has come back, what its charge says is no bound any more: the whole list is read.

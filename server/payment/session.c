@@ -48,9 +48,9 @@ int fact_session_completed(struct fact *f) {
   struct order o;
   int r = fact_order(f, fact_text(f->object, "id"), &o);
   if (r != FACT_DONE) return r;
-  struct str mode = fact_text(f->object, "mode"), status = fact_text(f->object, "payment_status");
-  r = link(f, &o);
-  if (r < 0) return r;
+  struct str mode = fact_text(f->object, "mode"), status = fact_text(f->object, "payment_status"), intent = fact_id(f->object, "payment_intent");
+  if (intent.len && payment_lock(f->db, intent) < 0) return FAULT_DB; // before whatever is its customer's
+  if ((r = link(f, &o)) < 0) return r;
   if (str_eq(mode, STR("setup"))) return o.kind == ORDER_SETUP ? setup_completed(f, &o) : fact_park(f, "saves a card, its order does not");
   if (str_eq(mode, STR("subscription")))
     return o.kind == ORDER_SUBSCRIPTION ? raise(f, &o, ORDER_PAID, "") : fact_park(f, "is a subscription, its order is not");

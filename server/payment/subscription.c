@@ -62,22 +62,50 @@ static int tell(struct fact *f, struct uuid customer, struct uuid product) {
   return event_add(f->db, customer, EVENT_SUBSCRIPTION_UPDATED, buf_str(&out));
 }
 
-static bool owes(struct str status) {
-  return str_eq(status, STR("past_due")) || str_eq(status, STR("unpaid"));
+// The order that began it: named by its Session, or by its own metadata, which may be heard of first.
+static int order_of(struct fact *f, struct uuid *ret_customer, struct uuid *ret_order) {
+  int r = payment_object_find(f->db, fact_text(f->object, "id"), ret_customer, ret_order);
+  if (r < 0 || (r == ORDER_DONE && !uuid_is_nil(*ret_order))) return r < 0 ? r : 0;
+  bool named = id_parse("ord", fact_text(f->object, "metadata.order_id"), ret_order) && id_parse("cus", fact_text(f->object, "metadata.customer_id"), ret_customer);
+  if (!named) *ret_order = UUID_NIL;
+  return 0;
 }
 
-int fact_subscription(struct fact *f) {
-  struct uuid customer, order_customer = UUID_NIL, order = UUID_NIL, product;
-  struct str id = fact_text(f->object, "id"), status = fact_text(f->object, "status");
-  int r = fact_customer(f, fact_id(f->object, "customer"), &customer);
-  if (r < 0) return r;
-  if (uuid_is_nil(customer) || id.len == 0) return fact_ignore(f, "not of a customer of this service");
-  r = payment_object_find(f->db, id, &order_customer, &order);
+// 1: another event of the same second has said something else, and which was the last cannot be told from them; 0; FAULT_DB.
+static int is_doubtful(struct fact *f, struct uuid customer) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  db_params_init(&p);
+  db_param_uuid(&p, customer);
+  db_param_text(&p, fact_text(f->object, "id"));
+  if (db_run(f->db, STATEMENT_SUBSCRIPTION_SEEN, &p, &r) != 0) return FAULT_DB;
+  return db_rows(r) == 1 && db_i64(r, 0, 0) == f->created && !str_eq(db_text(r, 0, 1), fact_text(f->object, "status"));
+}
+
+static int mirror(struct fact *f, struct uuid customer) {
+  struct uuid order_customer = UUID_NIL, order = UUID_NIL, product;
+  int r = order_of(f, &order_customer, &order);
   if (r >= 0) r = product_of(f, order_customer, order, &product);
   if (r >= 0) r = put(f, customer, product);
   if (r <= 0) return r;
-  if (payment_object_put(f->db, id, customer, order) < 0 || billing_past_due_put(f->db, customer, owes(status)) < 0) return FAULT_DB;
+  if (payment_object_put(f->db, fact_text(f->object, "id"), customer, order) < 0 || billing_past_due_note(f->db, customer) < 0) return FAULT_DB;
   return tell(f, customer, product);
+}
+
+int fact_subscription(struct fact *f) {
+  struct uuid customer;
+  struct str id = fact_text(f->object, "id");
+  int r = fact_customer(f, fact_id(f->object, "customer"), &customer);
+  if (r < 0) return r;
+  if (uuid_is_nil(customer) || id.len == 0) return fact_ignore(f, "not of a customer of this service");
+  r = is_doubtful(f, customer);
+  if (r < 0) return r;
+  if (r == 1 && !f->fetched) return fact_want(f, "/v1/subscriptions/%.*s", STR_ARG(id));
+  struct json *object = f->object;
+  if (r == 1 && str_eq(fact_text(f->fetched, "id"), id)) f->object = f->fetched;
+  r = mirror(f, customer);
+  f->object = object;
+  return r;
 }
 
 int subscription_list(struct db *db, struct arena *arena, struct uuid customer, struct subscription **ret, size_t *ret_count) {

@@ -7,6 +7,9 @@ ON CONFLICT (customer_id, id) DO UPDATE SET product_id = coalesce(excluded.produ
   stripe_created = excluded.stripe_created, updated_at = now()
 WHERE s.stripe_created <= excluded.stripe_created AND s.status <> 'canceled'
 
+-- name: subscription_seen
+SELECT stripe_created, status FROM subscriptions WHERE customer_id = $1::uuid AND id = $2::text FOR UPDATE
+
 -- name: subscription_list
 SELECT id, product_id, status, quantity, cancel_at, current_period_end, created_at, updated_at FROM subscriptions WHERE customer_id = $1::uuid
 ORDER BY created_at DESC LIMIT 100

@@ -90,8 +90,8 @@ int top_up_off(struct db *db, struct uuid customer, const char *problem) {
   db_params_init(&p);
   db_param_uuid(&p, customer);
   db_param_text(&p, str_from(problem));
-  if (db_run(db, STATEMENT_TOP_UP_OFF, &p, NULL) != 0) return FAULT_DB;
-  return mark(db, customer, -1);
+  if (mark(db, customer, -1) != 0) return FAULT_DB; // the customer's row first, as whoever buys has it
+  return db_run(db, STATEMENT_TOP_UP_OFF, &p, NULL) == 0 ? 0 : FAULT_DB;
 }
 
 int top_up_link(struct db *db, struct uuid customer, struct str link) {

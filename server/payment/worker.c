@@ -11,6 +11,12 @@
 #define ARENA_MAX (8 * 1024 * 1024)
 
 enum { STATE_DONE = 2, STATE_IGNORED = 3, STATE_PARKED = 4 };
+enum { MORE = 1 }; // of a thin event whose object was read: something else is needed beside it
+
+// What Stripe has answered. Of a thin event first comes its object.
+struct answers {
+  struct json *first, *second;
+};
 
 struct taken {
   struct str id, type, body;
@@ -64,7 +70,7 @@ static int twin_came(struct db *db, struct str id) {
 }
 
 // Of a thin event only what it is about is told; its object is read from Stripe. Its twin, where that came too, says it all.
-static int thin_read(struct fact *f, struct json *root) {
+static int thin_read(struct fact *f, struct json *root, const struct answers *read) {
   struct str twin = fact_text(root, "snapshot_event"), url = fact_text(root, "related_object.url");
   if (str_starts(f->type, STR("v1."))) f->type = (struct str){f->type.ptr + 3, f->type.len - 3};
   if (!fact_known(f->type)) return fact_ignore(f, "nothing is done for this type of event");
@@ -73,21 +79,19 @@ static int thin_read(struct fact *f, struct json *root) {
     if (came != 0) return came < 0 ? came : fact_ignore(f, "its snapshot event came too");
   }
   if (!str_starts(url, STR("/v1/"))) return fact_park(f, "is about an object without an address");
-  if (!f->fetched) return fact_want(f, "%.*s", STR_ARG(url));
-  f->object = f->fetched;
+  if (!read->first) return fact_want(f, "%.*s", STR_ARG(url));
+  f->object = read->first;
+  f->fetched = read->second;
   return FACT_DONE;
 }
 
-static int say(struct fact *f, struct json *root, bool thin) {
+static int say(struct fact *f, struct json *root, bool thin, const struct answers *read) {
   f->object = json_path(root, "data.object");
   f->previous = json_path(root, "data.previous_attributes");
-  int r = thin ? thin_read(f, root) : FACT_DONE;
+  f->fetched = read->first;
+  int r = thin ? thin_read(f, root, read) : FACT_DONE;
   if (r != FACT_DONE) return r;
-  if (!f->object) return fact_park(f, "has no object");
-  // What a thin event's object needs beside itself is left to the next look at it.
-  if (thin) f->fetched = NULL;
-  r = fact_apply(f);
-  return thin && r == FACT_FETCH ? fact_park(f, "is a thin event about something that needs more than its object") : r;
+  return f->object ? fact_apply(f) : fact_park(f, "has no object");
 }
 
 static int finish(struct fact *f, int answer) {
@@ -109,16 +113,18 @@ static int finish(struct fact *f, int answer) {
 }
 
 // With the transaction open and the event's row locked. What is parked or ignored writes nothing else: the rest of what it
-// has written is taken back.
-static int work(struct db *db, struct arena *arena, const struct taken *t, struct json *fetched) {
+// has written is taken back. 0, a fault, or MORE with the path.
+static int work(struct db *db, struct arena *arena, const struct taken *t, const struct answers *read, struct str *ret_more) {
   CLEANUP(json_finishp) struct json *root = NULL;
   struct json_error error;
-  struct fact f = {.db = db, .arena = arena, .event_id = t->id, .type = t->type, .created = t->created, .livemode = t->livemode, .fetched = fetched};
+  struct fact f = {.db = db, .arena = arena, .event_id = t->id, .type = t->type, .created = t->created, .livemode = t->livemode};
   if (db_run(db, STATEMENT_WORKER_SAVE, NULL, NULL) != 0) return FAULT_DB;
-  int answer = json_parse(t->body, &root, &error) == 0 ? say(&f, root, t->thin) : fact_park(&f, "cannot be read: %s", error.message);
+  int answer = json_parse(t->body, &root, &error) == 0 ? say(&f, root, t->thin, read) : fact_park(&f, "cannot be read: %s", error.message);
   if (answer < 0) return answer;
   if (answer != FACT_DONE && db_run(db, STATEMENT_WORKER_BACK, NULL, NULL) != 0) return FAULT_DB;
-  return finish(&f, answer);
+  if (answer != FACT_FETCH || !t->thin || !read->first) return finish(&f, answer);
+  *ret_more = f.want;
+  return MORE;
 }
 
 // 1 one, 0 none, or a fault.
@@ -131,7 +137,8 @@ static int event_one(struct db *db, struct arena *arena) {
     db_rollback(db);
     return 0;
   }
-  if (work(db, arena, &t, NULL) == 0 && db_commit(db) == 0) return 1;
+  struct str more;
+  if (work(db, arena, &t, &(struct answers){0}, &more) == 0 && db_commit(db) == 0) return 1;
   return again(db, t.id, STR("the database refused it")) == 0 ? 1 : FAULT_DB;
 }
 
@@ -150,7 +157,8 @@ int worker_run(struct db *db, size_t max) {
 
 // ---- with Stripe's answer
 
-static int answered(struct db *db, struct arena *arena, struct str id, struct json *fetched) {
+// 0, a fault, or MORE with the path.
+static int answered(struct db *db, struct arena *arena, struct str id, const struct answers *read, struct str *ret_more) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   struct taken t = {0};
@@ -162,19 +170,27 @@ static int answered(struct db *db, struct arena *arena, struct str id, struct js
     db_rollback(db);
     return 0;
   }
-  if (work(db, arena, &t, fetched) == 0 && db_commit(db) == 0) return 0;
+  int done = work(db, arena, &t, read, ret_more);
+  if (done == MORE) db_rollback(db);
+  if (done == MORE || (done == 0 && db_commit(db) == 0)) return done;
   return again(db, id, STR("the database refused it"));
 }
 
-static int ask(struct db *db, struct stripe *stripe, struct arena *arena, struct str id, struct str path) {
-  struct stripe_answer a;
+static int get(struct stripe *stripe, struct arena *arena, struct str path, struct stripe_answer *ret) {
   struct str query = path, bare;
   (void)str_split(&query, '?', &bare);
-  int r = stripe_call(stripe, "GET", arena_strdup(arena, bare), query, NULL, &a);
-  if (r < 0) return 0; // it stops: another instance, or the next start, asks again
-  // What is not there at Stripe is an answer too.
-  if (stripe_done(&a) || stripe_refused(&a)) r = answered(db, arena, id, a.body);
-  else r = again(db, id, a.message);
+  return stripe_call(stripe, "GET", arena_strdup(arena, bare), query, NULL, ret);
+}
+
+// What is not there at Stripe is an answer too. object: of a thin event, read before; NULL: nothing was.
+static int ask(struct db *db, struct stripe *stripe, struct arena *arena, struct str id, struct str path, struct json *object) {
+  struct stripe_answer a;
+  if (get(stripe, arena, path, &a) < 0) return 0; // it stops: another instance, or the next start, asks again
+  struct answers read = {object ? object : a.body, object ? a.body : NULL};
+  struct str more = STR("");
+  bool said = a.body && (stripe_done(&a) || stripe_refused(&a));
+  int r = said ? answered(db, arena, id, &read, &more) : again(db, id, a.message);
+  if (r == MORE) r = object ? again(db, id, STR("asks for more and more")) : ask(db, stripe, arena, id, more, a.body);
   stripe_answer_finish(&a);
   return r;
 }
@@ -184,7 +200,7 @@ static int ask_one(struct db *db, struct stripe *stripe, struct arena *arena) {
   if (db_run(db, STATEMENT_WORKER_LEASE, NULL, &r) != 0) return FAULT_DB;
   if (db_rows(r) == 0) return 0;
   struct str id = arena_str(arena, db_text(r, 0, 0)), path = arena_str(arena, db_text(r, 0, 1));
-  return ask(db, stripe, arena, id, path) == 0 ? 1 : FAULT_DB;
+  return ask(db, stripe, arena, id, path, NULL) == 0 ? 1 : FAULT_DB;
 }
 
 int worker_ask(struct db *db, struct stripe *stripe, size_t max) {

@@ -52,13 +52,31 @@ static void a_card_comes_and_goes(void **state) {
   assert_true(!b.stripe_customer.ptr && !b.payment_method.ptr && b.last4.len == 0 && b.exp_month == 0);
 }
 
+// A subscription of its is said to be so.
+static void subscribe(struct uuid customer, const char *id, const char *status) {
+  CLEANUP(db_params_finish) struct db_params p;
+  db_params_init(&p);
+  db_param_uuid(&p, customer);
+  db_param_text(&p, str_from(id));
+  db_param_null(&p);
+  db_param_text(&p, str_from(status));
+  db_param_i64(&p, 1);
+  db_param_null(&p);
+  db_param_null(&p);
+  db_param_i64(&p, 1);
+  assert_int_equal(db_run(db, STATEMENT_SUBSCRIPTION_PUT, &p, NULL), 0);
+  assert_int_equal(billing_past_due_note(db, customer), 0);
+}
+
 static void owing_and_disputing_are_told_apart(void **state) {
   (void)state;
   struct uuid customer = new_id();
-  assert_int_equal(billing_past_due_put(db, customer, true), 0);
+  subscribe(customer, "sub_1", "past_due");
   assert_true(now_of(customer).past_due && !now_of(customer).disputed);
   assert_int_equal(billing_disputed_put(db, customer, true), 0);
-  assert_int_equal(billing_past_due_put(db, customer, false), 0);
+  subscribe(customer, "sub_2", "active");
+  assert_true(now_of(customer).past_due); // the other one owes
+  subscribe(customer, "sub_1", "active");
   assert_true(!now_of(customer).past_due && now_of(customer).disputed);
 }
 

@@ -15,11 +15,13 @@ static struct checkout_wish wish;
 static struct order order;
 static struct buf form;
 
+#define BOUGHT(of, quantity) IDS(of) "&" of "[kind]=credit_purchase&" of "[product_id]=prd_00000000000000000000000003&" of "[quantity]=" quantity
 #define IDS(of) of "[order_id]=ord_00000000000000000000000002&" of "[customer_id]=cus_00000000000000000000000001"
 
 static int setup(void **state) {
   (void)state;
-  pack = (struct product){.kind = PRODUCT_PACK,
+  pack = (struct product){.id = {{[15] = 3}},
+                          .kind = PRODUCT_PACK,
                           .name = STR("20 & more"),
                           .description = STR(""),
                           .currency = STR("usd"),
@@ -62,10 +64,7 @@ static void a_pack(void **state) {
           "2F%3Fs%3D%7BCHECKOUT_SESSION_ID%7D&"
           "expires_at=1700000000&line_items[0][quantity]=1&line_items[0][price_data][currency]=usd&line_items[0][price_"
           "data][unit_amount]=2000&"
-          "line_items[0][price_data][product_data][name]=20%20%26%20more&" IDS(
-              "metadata") "&metadata[kind]=credit_purchase&" IDS("payment_intent_data[metadata]") "&payment_intent_"
-                                                                                                  "data[metadata][kind]"
-                                                                                                  "=credit_purchase");
+          "line_items[0][price_data][product_data][name]=20%20%26%20more&" BOUGHT("metadata", "1") "&" BOUGHT("payment_intent_data[metadata]", "1"));
 }
 
 static void all_that_can_be_wished_for(void **state) {
@@ -84,10 +83,7 @@ static void all_that_can_be_wished_for(void **state) {
       "line_items[0][price_data][product_data][description]=d&line_items[0][price_data][product_data][tax_code]=txcd_"
       "10000000&"
       "line_items[0][price_data][tax_behavior]=exclusive&allow_promotion_codes=true&automatic_tax[enabled]=true&"
-      "billing_address_collection=required&customer_update[address]=auto&" IDS(
-          "metadata") "&metadata[kind]=credit_purchase&" IDS("payment_intent_data[metadata]") "&payment_intent_data["
-                                                                                              "metadata][kind]=credit_"
-                                                                                              "purchase&payment_intent_"
+      "billing_address_collection=required&customer_update[address]=auto&" BOUGHT("metadata", "100") "&" BOUGHT("payment_intent_data[metadata]", "100") "&payment_intent_"
                                                                                               "data[setup_future_usage]"
                                                                                               "=off_session");
 }

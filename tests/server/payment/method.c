@@ -71,6 +71,16 @@ static void the_card_that_is_taken_away_ends_the_top_up_and_another_does_not(voi
   assert_true(!agreed(customer).enabled && says(agreed(customer).problem, "removed") && !billed(customer).payment_method.ptr);
 }
 
+static void of_a_thin_event_the_card_itself_says_whose_it_was(void **state) {
+  (void)state;
+  struct uuid customer = known("cus_thin");
+  assert_int_equal(told("payment_method.attached", card("pm_thin", "cus_thin", "visa", "f1")), FACT_DONE);
+  agree(customer);
+  assert_int_equal(told("payment_method.detached", card("pm_thin", NULL, "visa", "f1")), FACT_DONE);
+  assert_true(!agreed(customer).enabled && !billed(customer).payment_method.ptr);
+  assert_int_equal(told("payment_method.detached", card("pm_of_nobody", NULL, "visa", "f1")), FACT_IGNORED);
+}
+
 static void a_customer_that_is_gone_ends_the_top_up(void **state) {
   (void)state;
   struct uuid customer = known("cus_gone");
@@ -166,6 +176,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_first_card_is_the_one_that_is_charged),
       cmocka_unit_test(the_card_that_is_taken_away_ends_the_top_up_and_another_does_not),
+      cmocka_unit_test(of_a_thin_event_the_card_itself_says_whose_it_was),
       cmocka_unit_test(a_customer_that_is_gone_ends_the_top_up),
       cmocka_unit_test(a_mandate_that_ends_ends_the_top_up),
       cmocka_unit_test(a_card_that_was_renewed_may_be_tried_again_and_one_of_another_brand_needs_consent),

@@ -220,12 +220,17 @@ static void what_cannot_be_put_against_anything_is_for_somebody_to_look_at(void 
   assert_int_equal(told("charge.dispute.created", "{'id':'du_1','amount':5,'status':'needs_response'}"), FACT_PARKED);
 }
 
-static void an_early_warning_is_told(void **state) {
+static void an_early_warning_is_told_also_where_it_comes_first(void **state) {
   (void)state;
   struct order o = payment_begin();
   struct event made = bought(&o);
   tell(&made);
   assert_int_equal(told("radar.early_fraud_warning.created", arena_printf(&arena, "{'id':'issfr_1','charge':'%s','payment_intent':'%s'}", charge, intent)), FACT_DONE);
+  assert_true(says(the_payment(o.customer_id).problem, "early fraud warning"));
+  o = payment_begin();
+  made = bought(&o);
+  assert_int_equal(told("radar.early_fraud_warning.created", arena_printf(&arena, "{'id':'issfr_2','charge':'%s','payment_intent':'%s'}", charge, intent)), FACT_DONE);
+  tell(&made);
   assert_true(says(the_payment(o.customer_id).problem, "early fraud warning"));
 }
 
@@ -241,7 +246,7 @@ int main(void) {
       cmocka_unit_test(a_refund_that_is_edited_changes_nothing),
       cmocka_unit_test(once_one_came_back_all_are_read),
       cmocka_unit_test(what_cannot_be_put_against_anything_is_for_somebody_to_look_at),
-      cmocka_unit_test(an_early_warning_is_told),
+      cmocka_unit_test(an_early_warning_is_told_also_where_it_comes_first),
   };
   log_open(LOG_ERROR + 1, false);
   return cmocka_run_group_tests(tests, rows_open, rows_close);
