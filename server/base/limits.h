@@ -52,6 +52,7 @@
 #define LIMIT_JOB_QUEUE 1024
 #define LIMIT_STRIPE_THREADS 2               // of requests that wait for Stripe
 #define LIMIT_STRIPE_QUEUE 64
+#define LIMIT_OPEN_ORDERS 100                // of a customer: whose pages are still open
 
 // Webhooks
 #define LIMIT_WEBHOOK_ENDPOINTS 256

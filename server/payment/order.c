@@ -80,6 +80,18 @@ int payment_order_list(struct db *db, struct arena *arena, struct uuid customer,
   return 0;
 }
 
+int payment_order_open_count(struct db *db, struct uuid customer, int64_t since_us, size_t max, size_t *ret) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  db_params_init(&p);
+  db_param_uuid(&p, customer);
+  db_param_uuid(&p, uuid_floor(since_us));
+  db_param_i64(&p, (int64_t)max);
+  if (db_run(db, STATEMENT_ORDER_OPEN_COUNT, &p, &r) != 0 || db_rows(r) != 1) return FAULT_DB;
+  *ret = (size_t)db_i64(r, 0, 0);
+  return 0;
+}
+
 // ---- changing
 
 static int exists(struct db *db, struct uuid customer, struct uuid id) {

@@ -50,6 +50,8 @@ int payment_order_read(struct db *db, struct arena *arena, struct uuid customer,
 // Newest first, ids below `before` (nil: from the newest).
 int payment_order_list(struct db *db, struct arena *arena, struct uuid customer, struct uuid before, size_t max,
                        struct order **ret, size_t *ret_count);
+// How many of its orders since then are open, at most `max`. 0 or FAULT_DB.
+int payment_order_open_count(struct db *db, struct uuid customer, int64_t since_us, size_t max, size_t *ret);
 // Raises the state, in one statement; paid_at is kept from the first time. ORDER_DONE, ORDER_STAYS, ORDER_UNKNOWN.
 int payment_order_raise(struct db *db, struct uuid customer, struct uuid id, enum order_state to, struct str problem);
 // Freezes the form of this attempt; where one is frozen already, that one is handed back instead. *ret lives in the arena.

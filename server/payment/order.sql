@@ -14,6 +14,11 @@ SELECT customer_id, id, kind, state, product_id, currency, price, credits, bonus
 FROM orders WHERE customer_id = $1::uuid AND id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
 ORDER BY id DESC LIMIT $3::bigint
 
+-- Ids begin with their time.
+-- name: order_open_count
+SELECT count(*) FROM (
+  SELECT 1 FROM orders WHERE customer_id = $1::uuid AND id >= $2::uuid AND state = 1 LIMIT $3::bigint) open_orders
+
 -- Rank: open, awaiting_payment, then what ended without payment, then paid.
 -- name: order_raise
 UPDATE orders SET state = $3::smallint, problem = $4::text, updated_at = now(),

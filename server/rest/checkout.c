@@ -131,6 +131,19 @@ static bool wish_read(struct rest_request *r, struct db *db, struct uuid *ret_cu
 
 // ---- checkout
 
+// Behind the customer's lock, so that it is exact.
+static bool room_check(struct rest_request *r, struct db *db, struct uuid customer) {
+  int64_t since = ledger_now(r->context->ledger) - INT64_C(1000000) * CHECKOUT_OPEN_S;
+  size_t open = 0;
+  int fault = payment_order_open_count(db, customer, since, LIMIT_OPEN_ORDERS, &open);
+  if (fault != 0)
+    rest_fault(r, fault);
+  else if (open >= LIMIT_OPEN_ORDERS)
+    rest_refuse(r, PROBLEM_CONFLICT, NULL, "This customer has %d orders whose pages are still open.",
+                LIMIT_OPEN_ORDERS);
+  return fault == 0 && open < LIMIT_OPEN_ORDERS;
+}
+
 // False: answered. order->id is what an earlier request with this Idempotency-Key made, or new.
 static bool order_begin(struct rest_request *r, struct db *db, const struct checkout_wish *wish, struct order *order) {
   if (!rest_write_begin(r, order->customer_id, &order->id)) return false;
@@ -139,6 +152,7 @@ static bool order_begin(struct rest_request *r, struct db *db, const struct chec
     rest_refuse(r, PROBLEM_CONFLICT, "product", "This product is archived: it is not sold any more.");
     return false;
   }
+  if (!room_check(r, db, order->customer_id)) return false;
   int fault = payment_order_create(db, order);
   if (fault != 0) rest_fault(r, fault);
   return fault == 0 && rest_write_end(r, UUID_NIL);

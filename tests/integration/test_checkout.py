@@ -375,6 +375,20 @@ def test_a_customer_buys_for_itself_and_for_nobody_else(shop):
     assert len(own.get("/api/v1/orders").json["data"]) == 1 and own.get("/api/v1/billing").json["stripe_customer"]
 
 
+def test_a_customer_has_no_more_than_a_hundred_open_pages(shop):
+    customer, pack, key = shop.customer("0")[0], product(shop)["id"], uuid.uuid4().hex
+    first = buy(shop, customer, key=key, product=pack)[0]
+    columns = "customer_id, kind, state, product_id, currency, price, credits, livemode"
+    shop.cluster.sql(f"""INSERT INTO orders ({columns}, id) SELECT {columns}, overlay(id::text placing lpad(to_hex(n), 12, '0') from 25)::uuid
+                         FROM orders, generate_series(1, 99) n WHERE stripe_id = %s""", first["stripe_id"])
+    answer = ask(shop, customer=customer, product=pack)
+    assert (answer.status, answer.code) == (409, "conflict") and "100 orders" in answer.json["detail"]
+    assert ask(shop, key, customer=customer, product=pack).json["id"] == first["id"], "what was begun goes on"
+    shop.cluster.sql("UPDATE orders SET state = 4 WHERE id = (SELECT id FROM orders WHERE customer_id = (SELECT customer_id FROM stripe_objects WHERE id = %s) LIMIT 1)", first["stripe_id"])
+    assert ask(shop, customer=customer, product=pack).status == 201
+    assert ask(shop, customer=customer, product=pack).status == 409
+
+
 # ---- the portal
 
 def test_the_portal_is_the_customers_own_page(shop):

@@ -127,6 +127,27 @@ static void a_customers_orders_are_listed_newest_first_in_pages(void **state) {
   assert_true(uuid_eq(page[1].id, made[0].id));
 }
 
+static void open_orders_are_counted_from_a_time_on(void **state) {
+  (void)state;
+  struct uuid customer = new_id();
+  int64_t before = clock_wall_us() - 3600 * INT64_C(1000000);
+  size_t count;
+  for (int i = 0; i < 4; i++) {
+    struct order o = {.customer_id = customer,
+                      .id = i == 0 ? uuid_floor(before - 1000000) : new_id(),
+                      .kind = ORDER_SETUP,
+                      .currency = STR("eur")};
+    assert_int_equal(payment_order_create(db, &o), 0);
+    if (i == 3) assert_int_equal(payment_order_raise(db, customer, o.id, ORDER_EXPIRED, STR("")), ORDER_DONE);
+  }
+  assert_int_equal(payment_order_open_count(db, customer, before, 10, &count), 0);
+  assert_int_equal(count, 2);
+  assert_int_equal(payment_order_open_count(db, customer, before - 2000000, 10, &count), 0);
+  assert_int_equal(count, 3);
+  assert_int_equal(payment_order_open_count(db, customer, 0, 1, &count), 0);
+  assert_int_equal(count, 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_order_is_read_as_it_was_made),
@@ -136,6 +157,7 @@ int main(void) {
       cmocka_unit_test(a_form_is_frozen_once),
       cmocka_unit_test(what_stripe_made_of_it_is_found_again),
       cmocka_unit_test(the_first_to_say_whose_it_is_is_right),
+      cmocka_unit_test(open_orders_are_counted_from_a_time_on),
       cmocka_unit_test(a_customers_orders_are_listed_newest_first_in_pages),
   };
   return cmocka_run_group_tests(tests, rows_open, rows_close);
