@@ -169,9 +169,12 @@ static int facts_read(struct db *db, struct payment *pay, struct target_facts *r
   return 0;
 }
 
-int payment_take(struct db *db, struct arena *arena, struct payment *ret, struct target_facts *ret_facts) {
+int payment_take(struct db *db, struct arena *arena, int64_t after, struct payment *ret, struct target_facts *ret_facts) {
+  CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  if (db_run(db, STATEMENT_PAYMENT_TAKE, NULL, &r) != 0) return FAULT_DB;
+  db_params_init(&p);
+  db_param_time(&p, after);
+  if (db_run(db, STATEMENT_PAYMENT_TAKE, &p, &r) != 0) return FAULT_DB;
   if (db_rows(r) == 0) return 0;
   *ret = row_read(r, 0, arena);
   *ret_facts = (struct target_facts){.paid = ret->paid};

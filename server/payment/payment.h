@@ -42,8 +42,9 @@ int payment_list(struct db *db, struct arena *arena, struct uuid customer, struc
 // 0; 1: unknown; FAULT_DB. Texts live in the arena.
 int payment_read(struct db *db, struct arena *arena, struct uuid customer, struct uuid id, struct payment *ret);
 int payment_seen(struct db *db, struct uuid customer, struct uuid id); // its problem was looked at: likewise
-// One that is pending, locked until the transaction ends, with its facts: 1 one, 0 none, or FAULT_DB. Others skip it.
-int payment_take(struct db *db, struct arena *arena, struct payment *ret, struct target_facts *ret_facts);
+// The oldest that is pending and younger than `after` (0: than nothing), locked until the transaction ends, with its facts:
+// 1 one, 0 none, or FAULT_DB. Others skip it.
+int payment_take(struct db *db, struct arena *arena, int64_t after, struct payment *ret, struct target_facts *ret_facts);
 int payment_told(struct db *db, struct str reference, int64_t refunded, bool disputed, struct str problem);
 
 // ---- charges, refunds, disputes; each in a transaction; 1 where something moved, 0 where not, or FAULT_DB

@@ -54,7 +54,7 @@ UPDATE payments SET problem = '' WHERE customer_id = $1::uuid AND id = $2::uuid
 -- name: payment_take
 SELECT reference, customer_id, id, order_id, product_id, kind, paid, net, currency, credits, bonus, expires_at, bonus_expires_at, payment_intent, invoice, problem,
   refunded, pending, disputed, created_at
-FROM payments WHERE pending ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
+FROM payments WHERE pending AND created_at > $1::timestamptz ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 
 -- After the lock: what was written by whoever held it before is seen.
 -- name: payment_facts

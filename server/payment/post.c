@@ -1,4 +1,5 @@
-// One payment at a time, under its row's lock, so that two instances never tell the ledger different things of one.
+// One payment at a time, under its row's lock, so that two instances never tell the ledger different things of one. One that
+// the ledger cannot take now, because somebody keeps its customer's row, is left for the next round and holds up no other.
 #include "payment/post.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -79,27 +80,35 @@ static int tell(struct db *db, struct arena *arena, struct ledger *ledger, const
   return payment_told(db, p->reference, target_refunded(facts), facts->disputed > 0, str_from(problem));
 }
 
-static int post_one(struct db *db, struct ledger *ledger) {
+enum { NONE = 0, TOLD = 1, LATER = 2 }; // LATER: not now, and *after is moved behind it
+
+static int post_one(struct db *db, struct ledger *ledger, int64_t *after, int *ret_fault) {
   struct arena arena;
   struct payment p;
   struct target_facts facts;
   if (db_begin(db) != 0) return FAULT_DB;
   arena_init(&arena, ARENA_MAX);
-  int r = payment_take(db, &arena, &p, &facts);
-  int fault = r == 1 ? tell(db, &arena, ledger, &p, &facts) : r;
-  arena_finish(&arena);
-  if (fault < 0 || r == 0) {
-    db_rollback(db);
-    return fault;
+  int r = payment_take(db, &arena, *after, &p, &facts);
+  int fault = r == 1 ? tell(db, &arena, ledger, &p, &facts) : 0;
+  if (fault < 0) {
+    *after = p.created_at;
+    *ret_fault = fault;
+    r = LATER;
   }
-  return db_commit(db) == 0 ? 1 : FAULT_DB;
+  arena_finish(&arena);
+  if (r == TOLD) return db_commit(db) == 0 ? TOLD : FAULT_DB;
+  db_rollback(db);
+  return r;
 }
 
 int payment_post(struct db *db, struct ledger *ledger, size_t max) {
-  size_t told = 0;
-  for (int r = 1; told < max && r == 1; told += r == 1) {
-    r = post_one(db, ledger);
+  int64_t after = 0;
+  int told = 0, fault = 0, r = TOLD;
+  for (size_t i = 0; i < max && r != NONE; i++) {
+    r = post_one(db, ledger, &after, &fault);
     if (r < 0) return r;
+    if (r == LATER && !ledger_up(ledger)) break;
+    if (r == TOLD) told++;
   }
-  return (int)told;
+  return fault < 0 ? fault : told;
 }

@@ -82,3 +82,25 @@ def test_a_purchase_waits_for_its_payment_before_it_touches_its_customer(shop, t
     body = next(b for b in buyer.bodies if json.loads(b)["type"] == type)
     waits_without(shop, body, f"INSERT INTO intents (id) VALUES ('{session['payment_intent']}')",
                   f"INSERT INTO billing (customer_id) VALUES ('{buyer.uuid}') ON CONFLICT (customer_id) DO UPDATE SET updated_at = now()")
+
+
+def test_a_customer_whose_row_is_kept_keeps_nobody_elses_credits_from_them(shop):
+    """An operator's session that was left open, say: its customer waits, others do not."""
+    buyer, *others = (Buyer(shop) for _ in range(4))
+    for b in (buyer, *others):
+        with b:
+            b.buy()
+    connection = psycopg2.connect(shop.cluster.url())
+    try:
+        connection.cursor().execute("SELECT FROM customers WHERE id = %s FOR UPDATE", (buyer.uuid,))
+        buyer.tell()
+        wait_for(lambda: shop.cluster.sql("SELECT count(*) FROM payments WHERE customer_id = %s AND pending", buyer.uuid)[0][0] == 1, 20, "its payment waiting")
+        for b in others:
+            b.tell()
+        wait_for(lambda: all(b.balance == 2000 for b in others), 30, "the others' credits")
+        assert buyer.balance == 0
+    finally:
+        connection.rollback()
+        connection.close()
+    shop.told()
+    assert buyer.balance == 2000
