@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"
+#include "payment/checkout.h"
 #include "payment/fact.h"
 #include "payment/inbox.h"
 #include "stripe/client.h"
@@ -128,11 +129,7 @@ static int order_ask(struct db *db, struct stripe *stripe, struct str session) {
   db_param_text(&p, session);
   if (db_run(db, STATEMENT_RECONCILE_ORDER_ASKED, &p, NULL) != 0) return FAULT_DB;
   arena_init(&arena, ARENA_MAX);
-  CLEANUP(buf_finish) struct buf path;
-  buf_init(&path, 1024);
-  buf_puts(&path, "/v1/checkout/sessions/");
-  form_encode(&path, session);
-  int r = stripe_call(stripe, "GET", buf_cstr(&path), STR(""), NULL, &a);
+  int r = payment_session_fetch(stripe, session, &a);
   if (r == 0) {
     r = stripe_done(&a) ? session_said(db, &arena, a.body, stripe_is_live(stripe)) : 0;
     stripe_answer_finish(&a);
