@@ -114,6 +114,7 @@ struct webhook_sender {
   pthread_mutex_t lock; // guards what follows
   pthread_cond_t idle;
   bool stopped; // nothing runs, and all that has ended is written
+  bool ended;   // no turn begins any more: its pool may go
 };
 
 // ---- clerk.c

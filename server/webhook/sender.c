@@ -96,6 +96,7 @@ static void on_clerk(struct db *db, void *arg) {
 }
 
 static void turn_begin(struct webhook_sender *s) {
+  if (s->ended) return; // written on this thread only
   struct turn *t = &s->turn;
   int64_t now = clock_mono_us();
   s->turning = true;
@@ -166,6 +167,22 @@ static void on_cut(void *arg) {
   stop_check(s);
 }
 
+// A timer may still be set: what it would begin is not begun.
+static void on_end(void *arg) {
+  struct webhook_sender *s = arg;
+  pthread_mutex_lock(&s->lock);
+  s->ended = true;
+  pthread_cond_signal(&s->idle);
+  pthread_mutex_unlock(&s->lock);
+}
+
+static void end(struct webhook_sender *s) {
+  net_post(s->loop, on_end, s);
+  pthread_mutex_lock(&s->lock);
+  while (!s->ended) pthread_cond_wait(&s->idle, &s->lock);
+  pthread_mutex_unlock(&s->lock);
+}
+
 static bool stopped_within(struct webhook_sender *s, int64_t ms) {
   int64_t at = clock_mono_us() + 1000 * ms;
   struct timespec until = {at / 1000000, at % 1000000 * 1000};
@@ -188,6 +205,7 @@ void webhook_sender_stop(struct webhook_sender *s, int bound_ms) {
 void webhook_sender_destroy(struct webhook_sender *s) {
   if (!s) return;
   if (!stopped_within(s, 0)) webhook_sender_stop(s, 0);
+  end(s);
   db_pool_destroy(s->pool); // a turn that runs ends, and posts its end
   net_loop_destroy(s->loop);
   for (size_t i = 0; i < s->results.count; i++) mem_free(s->results.at[i].attempt);
