@@ -71,7 +71,7 @@ def test_a_pack_is_an_order_and_a_page_at_stripe(shop):
     assert (order["price"], order["price_text"], order["currency"], order["livemode"]) == (2000, "20.00 USD", "usd", False)
     assert (order["credits"], order["bonus"], order["expires_after_days"], order["bonus_expires_after_days"]) == ("20", "2.5", 365, None)
     assert order["url"] == session["url"] and order["stripe_id"] == session["id"] and order["url_expires_at"] and not order["paid_at"]
-    ours = {"order_id": order["id"], "customer_id": customer, "kind": "credit_purchase"}
+    ours = {"order_id": order["id"], "customer_id": customer, "kind": "credit_purchase", "product_id": pack["id"], "quantity": "1"}
     given = made["params"]
     assert 22.9 * 3600 < int(given.pop("expires_at")) - time.time() < 23.1 * 3600
     assert given == {
