@@ -139,57 +139,71 @@ static int begin(struct db *db) {
   return r == 0 ? db_run(db, STATEMENT_WEBHOOK_PLANS, NULL, NULL) : r;
 }
 
-static int together(struct webhook_sender *s, struct turn *t, struct db *db, bool told) {
-  int r = begin(db);
-  if (r == 0 && t->results.count > 0) r = results_write(s, t, db);
-  if (r == 0 && told) r = fan_out(t, db);
-  if (r == 0) r = claim(s, t, db);
+// Commits where all went well before; else what was begun is undone.
+static int end(struct db *db, int r) {
   if (r == 0) r = db_commit(db);
   if (r != 0) db_rollback(db);
+  return r;
+}
+
+static int together(struct webhook_sender *s, struct turn *t, struct db *db) {
+  struct look seen = {0};
+  int r = begin(db);
+  if (r == 0) r = look(s, t, db, &seen);
+  if (r == 0 && t->results.count > 0) r = results_write(s, t, db);
+  if (r == 0 && seen.told) r = fan_out(t, db);
+  if (r == 0) r = claim(s, t, db);
+  r = end(db, r);
   if (r == 0)
     results_clear(t);
   else
     jobs_drop(t);
-  return r == 0 ? 0 : FAULT_DB;
+  return r;
+}
+
+static int look_alone(struct webhook_sender *s, struct turn *t, struct db *db, struct look *ret) {
+  int r = begin(db);
+  if (r == 0) r = look(s, t, db, ret);
+  return end(db, r);
 }
 
 static int results_alone(struct webhook_sender *s, struct turn *t, struct db *db) {
   if (t->results.count == 0) return 0;
   int r = begin(db);
   if (r == 0) r = results_write(s, t, db);
-  if (r == 0) r = db_commit(db);
   bool hopeless = r > 0 && db_alive(db) && !db_is_transient(db);
   if (hopeless) log_error("webhook.unwritten", "%zu results of deliveries cannot be written: %s", t->results.count, db_error(db));
-  if (r != 0) db_rollback(db);
+  r = end(db, r);
   if (r == 0 || hopeless) results_clear(t);
-  return r == 0 ? 0 : FAULT_DB;
+  return r;
 }
 
 static int fan_out_alone(struct turn *t, struct db *db) {
   int r = begin(db);
   if (r == 0) r = fan_out(t, db);
-  if (r == 0) r = db_commit(db);
-  if (r != 0) db_rollback(db);
-  return r;
+  return end(db, r);
 }
 
 static int claim_alone(struct webhook_sender *s, struct turn *t, struct db *db) {
   int r = begin(db);
   if (r == 0) r = claim(s, t, db);
-  if (r == 0) r = db_commit(db);
-  if (r == 0) return 0;
-  db_rollback(db);
-  jobs_drop(t);
+  r = end(db, r);
+  if (r != 0) jobs_drop(t);
   return r;
 }
 
-static int one_by_one(struct webhook_sender *s, struct turn *t, struct db *db, bool told) {
-  int first = results_alone(s, t, db), second = told ? fan_out_alone(t, db) : 0, third = claim_alone(s, t, db);
-  return first == 0 && second == 0 && third == 0 ? 0 : FAULT_DB;
+static int one_by_one(struct webhook_sender *s, struct turn *t, struct db *db) {
+  struct look seen = {0};
+  int first = look_alone(s, t, db, &seen), second = results_alone(s, t, db);
+  int third = seen.told ? fan_out_alone(t, db) : 0, fourth = claim_alone(s, t, db);
+  return first == 0 && second == 0 && third == 0 && fourth == 0 ? 0 : FAULT_DB;
 }
 
 void clerk_run(struct webhook_sender *s, struct turn *t, struct db *db) {
-  struct look seen;
-  t->fault = db ? look(s, t, db, &seen) : FAULT_DB;
-  if (t->fault == 0) t->fault = t->apart ? one_by_one(s, t, db, seen.told) : together(s, t, db, seen.told);
+  if (!db)
+    t->fault = FAULT_DB;
+  else if (t->apart)
+    t->fault = one_by_one(s, t, db);
+  else
+    t->fault = together(s, t, db) == 0 ? 0 : FAULT_DB;
 }
