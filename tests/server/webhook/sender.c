@@ -6,6 +6,7 @@
 #include "../cluster.h"
 #include "crypto/crypto.h"
 #include "db/db.h"
+#include "db/pool.h"
 #include "webhook/delivery.h"
 #include "webhook/endpoint.h"
 #include "webhook/sender.h"
@@ -136,6 +137,33 @@ static void what_is_cut_off_or_not_begun_at_the_end_is_as_it_was(void **state) {
   wire_stop(&w);
 }
 
+// What still runs of a sender has time to touch its connections behind their end.
+void __real_db_pool_destroy(struct db_pool *pool);
+void __wrap_db_pool_destroy(struct db_pool *pool);
+void __wrap_db_pool_destroy(struct db_pool *pool) {
+  __real_db_pool_destroy(pool);
+  usleep(20000);
+}
+
+// Also while it looks for something to do every few milliseconds.
+static void one_may_end_at_any_moment(void **state) {
+  (void)state;
+  struct wire w;
+  wire_start(&w, take);
+  endpoint_at(w.port);
+  for (int i = 0; i < 30; i++) {
+    struct webhook_sender *s = sender(1000);
+    if (i % 3 == 0) tell(1);
+    if (i % 2 == 0) webhook_sender_hint(s);
+    usleep((unsigned)(i % 12) * 2000);
+    webhook_sender_destroy(s);
+  }
+  struct webhook_sender *last = sender(1000);
+  wait_for("SELECT count(*) FROM webhook_deliveries WHERE state = 2", 10);
+  webhook_sender_destroy(last);
+  wire_stop(&w);
+}
+
 static void result_params(struct db_params *p, struct uuid endpoint, struct uuid event, int32_t claim) {
   db_params_clear(p);
   db_array_begin(p, DB_UUID), db_array_uuid(p, endpoint), db_array_end(p);
@@ -217,6 +245,7 @@ int main(void) {
       cmocka_unit_test_setup(two_senders_share_what_there_is, nothing_is_there),
       cmocka_unit_test_setup(sessions_that_are_ended_and_a_server_that_falls_lose_nothing, nothing_is_there),
       cmocka_unit_test_setup(what_is_cut_off_or_not_begun_at_the_end_is_as_it_was, nothing_is_there),
+      cmocka_unit_test_setup(one_may_end_at_any_moment, nothing_is_there),
       cmocka_unit_test_setup(a_result_counts_once_and_only_of_who_has_the_delivery, nothing_is_there),
   };
   return cmocka_run_group_tests(tests, open_all, close_all);
