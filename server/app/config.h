@@ -72,7 +72,7 @@
   X(STRIPE_METERS, "STRIPE_METERS", STRIPE_METERS, "", 0, 0, "output_tokens=tokens_out,charge=credits",                \
     "settled usage to report to Stripe's billing meters: our meter=their event name, ...; empty: none")                \
   X(STRIPE_METERS_S, "STRIPE_METERS_SECONDS", NUMBER, "60", 1, 3600, "60", "how often that is summed and sent")          \
-  X(STRIPE_READ_S, "STRIPE_EVENTS_SECONDS", NUMBER, "900", 1, 86400, "900",                                             \
+  X(STRIPE_READ_S, "STRIPE_EVENTS_SECONDS", NUMBER, "900", 1, 1800, "900",                                              \
     "how often Stripe's own list of events is read for what never arrived")                                            \
   X(STRIPE_TOLERANCE, "STRIPE_WEBHOOK_TOLERANCE", NUMBER, "300", 1, 3600, "300",                                       \
     "seconds between Stripe's clock and this one at which its events are still believed")

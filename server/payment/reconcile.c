@@ -21,11 +21,18 @@
 #define FRESH_US (INT64_C(3600) * 1000000)
 #define PAGES_MAX 3000
 
-static _Atomic int64_t read_at; // monotonic microseconds; 0: not yet
+// The last reading to the end: when (monotonic microseconds; 0: not yet; by the database's clock), and the mark it left.
+static _Atomic int64_t read_at, read_at_db, read_mark;
 
-bool reconcile_fresh(void) {
+bool reconcile_caught_up(struct db *db) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
   int64_t at = atomic_load(&read_at);
-  return at > 0 && clock_mono_us() - at < FRESH_US;
+  db_params_init(&p);
+  if (at == 0 || clock_mono_us() - at >= FRESH_US) return false;
+  db_param_time(&p, atomic_load(&read_at_db));
+  db_param_i64(&p, atomic_load(&read_mark));
+  return db_run(db, STATEMENT_RECONCILE_CAUGHT_UP, &p, &r) == 0 && db_bool(r, 0, 0);
 }
 
 static int mark_read(struct db *db, int64_t *ret) {
@@ -37,9 +44,14 @@ static int mark_read(struct db *db, int64_t *ret) {
 
 static int mark_write(struct db *db, int64_t to) {
   CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
   db_params_init(&p);
   db_param_i64(&p, to);
-  return db_run(db, STATEMENT_RECONCILE_TO, &p, NULL) == 0 ? 0 : FAULT_DB;
+  if (db_run(db, STATEMENT_RECONCILE_TO, &p, &r) != 0) return FAULT_DB;
+  atomic_store(&read_at_db, db_time(r, 0, 0));
+  atomic_store(&read_mark, to);
+  atomic_store(&read_at, clock_mono_us());
+  return 0;
 }
 
 // ---- a page
@@ -101,9 +113,7 @@ static int events_read(struct db *db, struct stripe *stripe) {
     if (r != 0) return r;
   }
   if (at.found > 0) log_warn("reconcile.found", "%zu events of Stripe had not arrived", at.found);
-  if (mark_write(db, now) != 0) return FAULT_DB;
-  atomic_store(&read_at, clock_mono_us());
-  return 0;
+  return mark_write(db, now);
 }
 
 // ---- orders that wait

@@ -10,5 +10,6 @@ struct stripe;
 
 // Blocks for as long as stripe_call does. 0; 1: Stripe could not be asked, nothing is lost and it is tried again; FAULT_DB.
 int reconcile_run(struct db *db, struct stripe *stripe);
-// Whether this process has read the list to its end within the last hour.
-bool reconcile_fresh(void);
+// Whether this process has read the list to its end within the last hour, what the list brought has been acted on, and the
+// database is the one that it was read into: one that was restored since does not know of it.
+bool reconcile_caught_up(struct db *db);

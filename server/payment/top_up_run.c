@@ -23,11 +23,6 @@
 
 // ---- the claim
 
-static bool caught_up(struct db *db) {
-  CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  return reconcile_fresh() && db_run(db, STATEMENT_WORKER_IDLE, NULL, &r) == 0 && db_bool(r, 0, 0);
-}
-
 static int facts_read(struct db *db, struct uuid customer, struct top_up_facts *ret) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
@@ -35,7 +30,7 @@ static int facts_read(struct db *db, struct uuid customer, struct top_up_facts *
   db_param_uuid(&p, customer);
   if (db_run(db, STATEMENT_TOP_UP_FACTS, &p, &r) != 0) return FAULT_DB;
   if (db_rows(r) == 0) return TOP_UP_UNKNOWN;
-  *ret = (struct top_up_facts){.caught_up = caught_up(db),
+  *ret = (struct top_up_facts){.caught_up = reconcile_caught_up(db),
                                .available = db_i64(r, 0, 0),
                                .in_flight = db_bool(r, 0, 1),
                                .has_card = db_bool(r, 0, 2),

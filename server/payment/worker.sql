@@ -31,6 +31,3 @@ SAVEPOINT said
 
 -- name: worker_back
 ROLLBACK TO SAVEPOINT said
-
--- name: worker_idle
-SELECT NOT EXISTS (SELECT FROM stripe_events WHERE state = 1 AND attempts = 0 AND received_at < now() - interval '1 second')

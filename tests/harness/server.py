@@ -291,6 +291,7 @@ class World:
 
     def stop(self):
         for server in self.servers:
+            assert "ERROR: AddressSanitizer" not in server.log() and "runtime error: " not in server.log(), server.log()[-6000:]
             if server.process.poll() is None:
                 server.process.send_signal(signal.SIGCONT)
                 assert server.stop() == 0, server.log()[-3000:]
