@@ -20,7 +20,7 @@ FROM top_ups WHERE customer_id = $1::uuid
 
 -- name: top_up_release
 UPDATE top_ups SET state = 1, problem = '', link = NULL, failures = 0, retry_at = NULL, updated_at = now()
-WHERE customer_id = $1::uuid AND (state <> 1 OR failures > 0)
+WHERE customer_id = $1::uuid AND (state <> 1 OR failures > 0 OR retry_at IS NOT NULL)
 
 -- name: top_up_off
 UPDATE top_ups SET enabled = false, problem = $2::text, updated_at = now() WHERE customer_id = $1::uuid AND enabled
@@ -45,7 +45,7 @@ SELECT c.balance - c.held,
   EXISTS (SELECT FROM orders o WHERE o.customer_id = c.id AND o.kind = 2 AND o.state IN (1, 2)) OR
   EXISTS (SELECT FROM payments y WHERE y.customer_id = c.id AND y.pending),
   b.payment_method IS NOT NULL AND b.stripe_customer IS NOT NULL, coalesce(b.disputed, false), coalesce(b.past_due, false),
-  coalesce(p.enabled AND p.kind = 1, false), coalesce(p.price, 0), coalesce(p.credits + p.bonus, 0),
+  coalesce(p.enabled AND p.kind = 1, false), coalesce(p.price, 0), coalesce(least(p.credits::numeric + p.bonus, 9223372036854775807), 0)::bigint,
   (SELECT count(*) FROM orders o WHERE o.customer_id = c.id AND o.kind = 2 AND o.created_at >= date_trunc('day', now(), 'UTC')),
   (SELECT coalesce(sum(price), 0) FROM orders o WHERE o.customer_id = c.id AND o.kind = 2 AND o.state IN (1, 2, 6) AND o.created_at >= date_trunc('month', now(), 'UTC'))::bigint,
   (SELECT count(*) FROM orders o WHERE o.customer_id = c.id AND o.kind = 2 AND o.created_at >= now() - interval '10 minutes'),
@@ -55,6 +55,10 @@ WHERE c.id = $1::uuid
 
 -- name: top_up_enough
 UPDATE customers SET top_up_due = false WHERE id = $1::uuid
+
+-- Nor does it wait for anything then, but after a failure.
+-- name: top_up_calm
+UPDATE top_ups SET problem = '', retry_at = NULL, updated_at = now() WHERE customer_id = $1::uuid AND state = 1 AND failures = 0 AND problem <> ''
 
 -- name: top_up_later
 UPDATE top_ups SET retry_at = $2::timestamptz, problem = $3::text, updated_at = now() WHERE customer_id = $1::uuid

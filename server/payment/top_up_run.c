@@ -19,6 +19,7 @@
 #define ARENA_MAX (4 * 1024 * 1024)
 #define FORM_MAX (16 * 1024)
 #define ANSWER_US INT64_C(60000000)           // after that nobody else is asking for it
+#define DAY_US INT64_C(86400000000)
 #define KEY_LIVES_US (INT64_C(23) * 3600000000) // at Stripe a day
 
 // ---- the claim
@@ -51,7 +52,8 @@ static int enough(struct db *db, struct uuid customer) {
   CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
   db_param_uuid(&p, customer);
-  return db_run(db, STATEMENT_TOP_UP_ENOUGH, &p, NULL) == 0 ? 0 : FAULT_DB;
+  if (db_run(db, STATEMENT_TOP_UP_ENOUGH, &p, NULL) != 0) return FAULT_DB;
+  return db_run(db, STATEMENT_TOP_UP_CALM, &p, NULL) == 0 ? 0 : FAULT_DB;
 }
 
 static int later(struct db *db, struct uuid customer, const struct top_up_decision *d, int64_t now) {
@@ -81,7 +83,8 @@ static struct str form_of(struct arena *arena, const struct order *o, int64_t pa
   return arena_str(arena, buf_str(&form));
 }
 
-// The order of so many packs, with the form that is sent for it.
+// The order of so many packs, with the form that is sent for it. TOO_MUCH: nobody can count that.
+enum { TOO_MUCH = 2 };
 static int order_make(struct db *db, struct arena *arena, const struct top_up *t, int64_t packs, int64_t now, bool live, struct order *ret) {
   struct product pack;
   struct billing b;
@@ -92,7 +95,7 @@ static int order_make(struct db *db, struct arena *arena, const struct top_up *t
                         .expires_after_days = pack.expires_after_days, .bonus_expires_after_days = pack.bonus_expires_after_days, .livemode = live};
   bool counts = !__builtin_mul_overflow(pack.price, packs, &ret->price) && !__builtin_mul_overflow(pack.credits, packs, &ret->credits) &&
                 !__builtin_mul_overflow(pack.bonus, packs, &ret->bonus);
-  if (!counts) return FAULT_DB;
+  if (!counts) return TOO_MUCH;
   if (payment_order_create(db, ret) < 0) return FAULT_DB;
   return payment_order_freeze(db, arena, ret->customer_id, ret->id, form_of(arena, ret, packs, &b), &form);
 }
@@ -108,6 +111,7 @@ static int claim(struct db *db, struct arena *arena, struct uuid customer, bool 
   if (d.verdict == TOP_UP_ENOUGH) return enough(db, customer);
   if (d.verdict == TOP_UP_LATER) return later(db, customer, &d, f.now);
   r = order_make(db, arena, &t, d.packs, f.now, live, ret);
+  if (r == TOO_MUCH) return later(db, customer, &(struct top_up_decision){.reason = "it would bring more credits than can be counted", .retry_at = f.now + DAY_US}, f.now);
   return r < 0 ? r : 1;
 }
 
@@ -215,15 +219,17 @@ static int buy(struct db *db, struct stripe *stripe, struct arena *arena, struct
   return r == 1 ? try_again(db, stripe, arena, o.customer_id, o.id, 0) : 0;
 }
 
+// One that fails, because somebody keeps its customer's row, say, holds up no other.
 static int each(struct db *db, struct stripe *stripe, struct db_result *rows, bool orders) {
-  int r = 0;
-  for (size_t i = 0; r >= 0 && i < db_rows(rows); i++) {
+  int fault = 0;
+  for (size_t i = 0; i < db_rows(rows) && db_alive(db); i++) {
     struct arena arena;
     arena_init(&arena, ARENA_MAX);
-    r = orders ? try_again(db, stripe, &arena, db_uuid(rows, i, 0), db_uuid(rows, i, 1), ANSWER_US) : buy(db, stripe, &arena, db_uuid(rows, i, 0));
+    int r = orders ? try_again(db, stripe, &arena, db_uuid(rows, i, 0), db_uuid(rows, i, 1), ANSWER_US) : buy(db, stripe, &arena, db_uuid(rows, i, 0));
+    if (r < 0) fault = r;
     arena_finish(&arena);
   }
-  return r < 0 ? r : (int)db_rows(rows);
+  return fault < 0 ? fault : (int)db_rows(rows);
 }
 
 int top_up_run(struct db *db, struct stripe *stripe) {
@@ -234,7 +240,7 @@ int top_up_run(struct db *db, struct stripe *stripe) {
   CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
   db_param_i64(&p, ANSWER_US);
-  if (bought < 0 || db_run(db, STATEMENT_TOP_UP_UNANSWERED, &p, &unanswered) != 0) return FAULT_DB;
+  if (db_run(db, STATEMENT_TOP_UP_UNANSWERED, &p, &unanswered) != 0) return FAULT_DB;
   int asked = each(db, stripe, unanswered, true);
-  return asked < 0 ? asked : bought + asked;
+  return bought < 0 ? bought : asked < 0 ? asked : bought + asked;
 }
