@@ -209,7 +209,7 @@ static void a_watch_set_late_is_told(void **state) {
   struct http_server *s = start();
   struct http_request *r = ask_held(s, &fd, ASK("/hold-unwatched"));
   close(fd);
-  for (int i = 0; i < 1000 && !http_is_gone(r); i++) sleep_ms(2);
+  for (int waited = 0; waited < CLIENT_WAIT_MS && !http_is_gone(r); waited += 2) sleep_ms(2);
   assert_true(http_is_gone(r));
   http_watch(r, (struct http_watch){.gone = on_gone, .arg = &gone});
   assert_true(await_int(&gone, 1, CLIENT_WAIT_MS));

@@ -84,7 +84,7 @@ static void script_chunks_then_silence(struct wire_connection *c) {
   wire_read(c);
   wire_puts(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
   for (int i = 0; i < 4; i++) {
-    poll(NULL, 0, 60);
+    poll(NULL, 0, 120);
     wire_puts(c, "1\r\nx\r\n");
   }
   wire_hang(c);
@@ -109,8 +109,8 @@ static void each_chunk_starts_the_silence_anew(void **state) {
   struct probe p;
   wire_start(&w, script_chunks_then_silence);
   probe_init(&p, loop, w.port);
-  p.spec.between_ms = 150;
-  ends_after(&p, NET_TIMEOUT, 4 * 60 + 150, "nothing more");
+  p.spec.between_ms = 800;
+  ends_after(&p, NET_TIMEOUT, 4 * 120 + 800, "nothing more");
   assert_int_equal(p.bytes, 4);
   probe_finish(&p);
   wire_stop(&w);
