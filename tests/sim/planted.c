@@ -1,5 +1,5 @@
 // Faults planted in the product, one at a time: the linker leads the product's own calls through here. A simulation that
-// does not find each of them within a minute finds nothing else either.
+// does not find each of them within a few hundred worlds finds nothing else either.
 #include "planted.h"
 #include "ledger/fold.h"
 #include "ledger/session.h"
