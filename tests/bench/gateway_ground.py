@@ -7,8 +7,9 @@ import tempfile
 import time
 
 from tests.harness.cluster import Cluster
+from tests.harness.port import free_port
 from tests.harness.process import start, stop, wait_for
-from tests.harness.server import World, free_port
+from tests.harness.server import World
 
 from . import load
 from .ledger_ground import SETTINGS

@@ -2,8 +2,8 @@
 import os
 import socket
 
+from tests.harness.port import free_port
 from tests.harness.process import start, stop, wait_for
-from tests.harness.server import free_port
 
 CONF = """
 daemon off; worker_processes 2; pid {folder}/nginx.pid; error_log {folder}/nginx.err error; worker_rlimit_nofile 20000;

@@ -9,8 +9,8 @@ import time
 import psycopg2
 
 from tests.harness.cluster import Cluster
+from tests.harness.port import free_port
 from tests.harness.process import wait_for
-from tests.harness.server import free_port
 
 
 class Volume:

@@ -5,8 +5,9 @@ import resource
 import signal
 import time
 
+from tests.harness.port import free_port
 from tests.harness.process import BINARY, start
-from tests.harness.server import Client, free_port
+from tests.harness.server import Client
 
 from .faults_database import service_returns
 from .instance import SANITIZED

@@ -4,8 +4,9 @@ import os
 import signal
 import time
 
+from tests.harness.port import free_port
 from tests.harness.process import BINARY, BUILD, start, wait_for
-from tests.harness.server import Client, Server, free_port
+from tests.harness.server import Client, Server
 
 from .preload import Page
 

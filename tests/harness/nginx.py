@@ -7,8 +7,8 @@ import socket
 import subprocess
 import tempfile
 
+from .port import free_port
 from .process import start, stop, wait_for
-from .server import free_port
 
 CONFIG = """
 worker_processes 1;

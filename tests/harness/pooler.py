@@ -2,8 +2,8 @@
 import os
 import shutil
 
+from .port import free_port
 from .process import start, stop, wait_for
-from .server import free_port
 
 CONFIG = """[databases]
 tollgate = {target} dbname=tollgate user=tollgate

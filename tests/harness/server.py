@@ -11,6 +11,7 @@ import time
 import uuid
 
 from . import contract
+from .port import free_port
 from .process import BINARY, BUILD, start, stop, wait_for
 
 
@@ -31,12 +32,6 @@ class Answer:
 
     def __repr__(self):
         return f"<{self.status} {self.body[:300]!r}>"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Client:

@@ -7,8 +7,8 @@ import time
 
 import psycopg2
 
+from tests.harness.port import free_port
 from tests.harness.process import wait_for
-from tests.harness.server import free_port
 
 from .. import cpu
 from ..rows import Row
