@@ -164,7 +164,13 @@ static void top_up_delete(struct rest_request *r, struct db *db) {
   if (!rest_customer_query(r, &customer)) return;
   struct uuid object = customer;
   if (!rest_write_begin(r, customer, &object)) return;
-  if (!r->replayed && (top_up_drop(db, customer) != 0 || !rest_write_end(r, customer))) return;
+  if (!r->replayed) {
+    if (top_up_drop(db, customer) != 0) {
+      rest_fault(r, FAULT_DB);
+      return;
+    }
+    if (!rest_write_end(r, customer)) return;
+  }
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);
   struct json_writer w = json_writer(&out);
