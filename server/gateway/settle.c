@@ -132,7 +132,7 @@ void settle_usage(struct gateway_call *c, enum tollgate_ending ending, const cha
   struct abort_figures abort;
   int priced = price_usage(c, price, &usage, &abort, &unrated);
   struct evidence evidence = evidence_of(c, ending_name);
-  evidence.abort = abort_happened(c) ? &abort : NULL;
+  evidence.abort = priced == 0 && abort_happened(c) ? &abort : NULL; // else there are no figures
   evidence.raw = (struct str){usage.raw.ptr, usage.raw.len};
   evidence.provider_id = (struct str){usage.provider_id.ptr, usage.provider_id.len};
   evidence.model_served = (struct str){usage.model.ptr, usage.model.len};

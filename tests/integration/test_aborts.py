@@ -96,6 +96,24 @@ def test_drained_and_charged_by_what_was_delivered(world):
     assert 0 < call["usage"]["output_tokens"] < 12
 
 
+def test_a_call_that_is_left_and_cannot_be_priced_waits_for_its_price_and_tells_no_figures(world):
+    """What twelve words cost the operator is more than an amount can be: that shows when they have been counted, not before."""
+    model = "stand-in:slow-50"
+    dear = {"meter": "output_tokens", "per": 1, "charge": "1", "cost": "1000000000"}
+    answer = world.admin.post("/api/v1/prices", {
+        "provider": "openai", "model": model, "max_output_tokens": 4096, "max_input_tokens": 128000,
+        "rates": [{"meter": "input_tokens", "per": 1, "charge": "1", "cost": "0.5"}, dear]})
+    assert answer.status == 201, answer
+    customer, key = world.customer("100000", abort_upstream="drain")
+    stream = world.servers[0].client(key).stream(model=model, text=text())
+    stream.read_until(b'"content":"')
+    stream.abort()
+    call = world.call(stream.call)
+    assert (call["state"], call["charge"], call["aborted"]) == ("unrated", "0", True)
+    assert call["usage"]["output_tokens"] == 12 and "abort" not in call["evidence"]
+    assert world.balance(customer)["balance"] == "100000"
+
+
 def test_a_plain_call_that_is_drained_is_charged_by_its_whole_usage(world):
     customer, key = world.customer("100000", abort_upstream="drain")
     client = world.servers[0].client(key)
