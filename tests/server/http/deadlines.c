@@ -178,7 +178,7 @@ static void an_answer_taken_slowly_is_not_given_up(void **state) {
   size_t taken = 0;
   int fd = client_connect(*state);
   assert_true(client_send(fd, STR("GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")));
-  for (int i = 0; i < 9; i++) {
+  for (int i = 0; i < 15; i++) {
     sleep_ms(STALL_MS / 4);
     ssize_t n = recv(fd, piece, sizeof piece, 0);
     assert_true(n > 0);

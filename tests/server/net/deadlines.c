@@ -84,7 +84,7 @@ static void script_chunks_then_silence(struct wire_connection *c) {
   wire_read(c);
   wire_puts(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
   for (int i = 0; i < 4; i++) {
-    poll(NULL, 0, 120);
+    poll(NULL, 0, 300); // the four take longer than the silence that is allowed
     wire_puts(c, "1\r\nx\r\n");
   }
   wire_hang(c);
@@ -110,7 +110,7 @@ static void each_chunk_starts_the_silence_anew(void **state) {
   wire_start(&w, script_chunks_then_silence);
   probe_init(&p, loop, w.port);
   p.spec.between_ms = 800;
-  ends_after(&p, NET_TIMEOUT, 4 * 120 + 800, "nothing more");
+  ends_after(&p, NET_TIMEOUT, 4 * 300 + 800, "nothing more");
   assert_int_equal(p.bytes, 4);
   probe_finish(&p);
   wire_stop(&w);
@@ -139,7 +139,7 @@ static void an_answer_that_never_ends_is_a_timeout(void **state) {
 static void pause_at_first(struct probe *p) {
   if (p->datas > 1) return;
   net_pause(p->x);
-  probe_resume_after(p, 300);
+  probe_resume_after(p, 1200); // longer than the silence that is allowed
 }
 
 static void the_silence_of_a_paused_exchange_does_not_count(void **state) {
@@ -148,9 +148,9 @@ static void the_silence_of_a_paused_exchange_does_not_count(void **state) {
   struct probe p;
   wire_start(&w, script_chunks_then_silence);
   probe_init(&p, loop, w.port);
-  p.spec.between_ms = 150;
+  p.spec.between_ms = 800;
   p.on_data = pause_at_first;
-  ends_after(&p, NET_TIMEOUT, 60 + 300 + 150, "nothing more");
+  ends_after(&p, NET_TIMEOUT, 300 + 1200 + 800, "nothing more");
   assert_int_equal(p.bytes, 4);
   probe_finish(&p);
   wire_stop(&w);
