@@ -107,7 +107,9 @@ static void plugin_check(const struct tollgate_plugin *plugin, struct str usage,
   buf_init(&answer, 64 * 1024);
   answer_write(&answer, usage, stream);
   plugged_run(&q, buf_str(&answer), 0, TOLLGATE_ENDED, &a);
-  json_t *object = json_loadb(usage.ptr ? usage.ptr : "", usage.len, 0, &error);
+  // No JSON holds a NUL byte; Jansson passes over one that follows a number.
+  bool has_nul = usage.len > 0 && memchr(usage.ptr, '\0', usage.len);
+  json_t *object = has_nul ? NULL : json_loadb(usage.ptr ? usage.ptr : "", usage.len, 0, &error);
   // A line end inside it ends the event of a stream.
   bool one_line =
       !memchr(usage.ptr ? usage.ptr : "", '\n', usage.len) && !memchr(usage.ptr ? usage.ptr : "", '\r', usage.len);
