@@ -157,6 +157,7 @@ static int chore_payments(struct keeper *k, struct db *db) {
 
 static int chore_stripe(struct keeper *k, struct db *db) {
   if (!k->config.stripe) return 0;
+  if (reconcile_is_elsewhere(db)) keeper_soon(k, CHORE_RECONCILE, 0);
   int r = worker_ask(db, k->config.stripe, EVENTS_AT_ONCE);
   if (r >= 0) r = top_up_run(db, k->config.stripe);
   return r < 0 ? r : top_up_links(db, k->config.stripe);

@@ -21,17 +21,30 @@
 #define FRESH_US (INT64_C(3600) * 1000000)
 #define PAGES_MAX 3000
 
-// The last reading to the end: when (monotonic microseconds; 0: not yet; by the database's clock), and the mark it left.
-static _Atomic int64_t read_at, read_at_db, read_mark;
+// The last reading to the end: when (monotonic microseconds; 0: not yet; by the database's clock), and into which database.
+static _Atomic int64_t read_at, read_at_db, read_into;
+static _Atomic int64_t begun_into; // the last one that was begun; 0: none yet
+
+static int where_read(struct db *db, int64_t *ret) {
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  if (db_run(db, STATEMENT_RECONCILE_WHERE, NULL, &r) != 0) return FAULT_DB;
+  *ret = db_i64(r, 0, 0);
+  return 0;
+}
+
+bool reconcile_is_elsewhere(struct db *db) {
+  int64_t begun = atomic_load(&begun_into), where;
+  return begun != 0 && where_read(db, &where) == 0 && where != begun;
+}
 
 bool reconcile_caught_up(struct db *db) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  int64_t at = atomic_load(&read_at);
+  int64_t at = atomic_load(&read_at), where;
   db_params_init(&p);
   if (at == 0 || clock_mono_us() - at >= FRESH_US) return false;
+  if (where_read(db, &where) != 0 || where != atomic_load(&read_into)) return false;
   db_param_time(&p, atomic_load(&read_at_db));
-  db_param_i64(&p, atomic_load(&read_mark));
   return db_run(db, STATEMENT_RECONCILE_CAUGHT_UP, &p, &r) == 0 && db_bool(r, 0, 0);
 }
 
@@ -42,14 +55,14 @@ static int mark_read(struct db *db, int64_t *ret) {
   return 0;
 }
 
-static int mark_write(struct db *db, int64_t to) {
+static int mark_write(struct db *db, int64_t to, int64_t into) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   db_params_init(&p);
   db_param_i64(&p, to);
   if (db_run(db, STATEMENT_RECONCILE_TO, &p, &r) != 0) return FAULT_DB;
   atomic_store(&read_at_db, db_time(r, 0, 0));
-  atomic_store(&read_mark, to);
+  atomic_store(&read_into, into);
   atomic_store(&read_at, clock_mono_us());
   return 0;
 }
@@ -104,8 +117,9 @@ static int page_read(struct db *db, struct stripe *stripe, struct reading *at) {
 }
 
 static int events_read(struct db *db, struct stripe *stripe) {
-  int64_t now = clock_wall_us() / 1000000, mark = 0;
-  if (mark_read(db, &mark) != 0) return FAULT_DB;
+  int64_t now = clock_wall_us() / 1000000, mark = 0, into;
+  if (where_read(db, &into) != 0 || mark_read(db, &mark) != 0) return FAULT_DB;
+  atomic_store(&begun_into, into);
   struct reading at = {.from = mark - OVERLAP_S > now - REACH_S ? mark - OVERLAP_S : now - REACH_S, .more = true};
   if (mark == 0) at.from = now - OVERLAP_S; // a new database: nothing was sold before it
   for (int pages = 0; at.more && pages < PAGES_MAX; pages++) {
@@ -113,7 +127,7 @@ static int events_read(struct db *db, struct stripe *stripe) {
     if (r != 0) return r;
   }
   if (at.found > 0) log_warn("reconcile.found", "%zu events of Stripe had not arrived", at.found);
-  return mark_write(db, now);
+  return mark_write(db, now, into);
 }
 
 // ---- orders that wait

@@ -11,5 +11,9 @@ struct stripe;
 // Blocks for as long as stripe_call does. 0; 1: Stripe could not be asked, nothing is lost and it is tried again; FAULT_DB.
 int reconcile_run(struct db *db, struct stripe *stripe);
 // Whether this process has read the list to its end within the last hour, what the list brought has been acted on, and the
-// database is the one that it was read into: one that was restored since does not know of it.
+// database is the one that it was read into: one that was restored since may lack what came before it, whenever its backup
+// was made, and one that was only started again cannot be told from it.
 bool reconcile_caught_up(struct db *db);
+// Whether this is another database than the one for which the list was read last, or is being read: it is to be read at once,
+// not when it is due.
+bool reconcile_is_elsewhere(struct db *db);

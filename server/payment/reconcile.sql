@@ -1,6 +1,11 @@
 -- name: reconcile_from
 SELECT read_to FROM stripe_reading
 
+-- Which database this is: another where its server was started again, or its tables were made or filled anew, as whoever
+-- restores one does.
+-- name: reconcile_where
+SELECT hashtextextended(concat(extract(epoch FROM pg_postmaster_start_time()), ' ', pg_relation_filenode('stripe_reading')), 0)
+
 -- name: reconcile_to
 INSERT INTO stripe_reading AS r (read_to) VALUES ($1::bigint)
 ON CONFLICT (one) DO UPDATE SET read_to = greatest(r.read_to, excluded.read_to) RETURNING now()
@@ -8,8 +13,7 @@ ON CONFLICT (one) DO UPDATE SET read_to = greatest(r.read_to, excluded.read_to) 
 -- What had come when the list was read, and what has waited for a while since; one that cannot be worked off for minutes
 -- holds up nothing any more.
 -- name: reconcile_caught_up
-SELECT EXISTS (SELECT FROM stripe_reading WHERE read_to >= $2::bigint) AND NOT EXISTS (SELECT FROM stripe_events WHERE state = 1 AND attempts < 8
-  AND (received_at <= $1::timestamptz OR received_at < now() - interval '1 second'))
+SELECT NOT EXISTS (SELECT FROM stripe_events WHERE state = 1 AND attempts < 8 AND (received_at <= $1::timestamptz OR received_at < now() - interval '1 second'))
 
 -- What should have been decided by now.
 -- name: reconcile_orders

@@ -58,7 +58,7 @@ UPDATE customers SET top_up_due = false WHERE id = $1::uuid
 
 -- Nor does it wait for anything then, but after a failure.
 -- name: top_up_calm
-UPDATE top_ups SET problem = '', retry_at = NULL, updated_at = now() WHERE customer_id = $1::uuid AND state = 1 AND failures = 0 AND problem <> ''
+UPDATE top_ups SET problem = '', retry_at = NULL, updated_at = now() WHERE customer_id = $1::uuid AND enabled AND state = 1 AND failures = 0 AND problem <> ''
 
 -- name: top_up_later
 UPDATE top_ups SET retry_at = $2::timestamptz, problem = $3::text, updated_at = now() WHERE customer_id = $1::uuid

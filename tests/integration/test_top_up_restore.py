@@ -19,7 +19,7 @@ TOOLS = os.path.dirname(sorted(glob.glob("/usr/lib/postgresql/*/bin/pg_dump"))[-
 @pytest.fixture(scope="module")
 def shop(stripe):
     c = Cluster(settings=["fsync=off"])
-    s = Shop(c, stripe, instances=2, STRIPE_EVENTS_SECONDS="3")
+    s = Shop(c, stripe, instances=2)
     yield s
     s.quiet()
     s.told()
@@ -111,6 +111,7 @@ def test_what_was_found_and_cannot_be_acted_on_yet_is_waited_for(shop, bought_si
 
 
 def test_a_database_that_is_restored_under_running_servers_is_caught_up_too(shop, bought_since):
+    """They had read Stripe's list before the backup was made, and it is not due again for a long time."""
     customer, backup = bought_since
     since = len(shop.stripe.requests())
     for server in shop.servers:
@@ -120,3 +121,10 @@ def test_a_database_that_is_restored_under_running_servers_is_caught_up_too(shop
         server.process.send_signal(signal.SIGCONT)
     found_again(customer)
     assert ("POST", "/v1/payment_intents") not in asked_since(shop, since)
+
+
+def test_a_database_that_was_started_again_may_be_another(shop):
+    """Nobody can tell: the list is read anew."""
+    since = len(shop.stripe.requests())
+    shop.cluster.restart()
+    wait_for(lambda: asked_since(shop, since).count(("GET", "/v1/events")) == 2, 60, "both reading the list")
