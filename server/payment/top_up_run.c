@@ -219,10 +219,11 @@ static int buy(struct db *db, struct stripe *stripe, struct arena *arena, struct
   return r == 1 ? try_again(db, stripe, arena, o.customer_id, o.id, 0) : 0;
 }
 
-// One that fails, because somebody keeps its customer's row, say, holds up no other.
+// One that fails, because somebody keeps its customer's row, say, holds up no other. A turn that could not be used is not
+// taken: who is tried has to wait for the next one.
 static int each(struct db *db, struct stripe *stripe, struct db_result *rows, bool orders) {
   int fault = 0;
-  for (size_t i = 0; i < db_rows(rows) && db_alive(db); i++) {
+  for (size_t i = 0; i < db_rows(rows) && db_alive(db) && !stripe_rests(stripe); i++) {
     struct arena arena;
     arena_init(&arena, ARENA_MAX);
     int r = orders ? try_again(db, stripe, &arena, db_uuid(rows, i, 0), db_uuid(rows, i, 1), ANSWER_US) : buy(db, stripe, &arena, db_uuid(rows, i, 0));

@@ -113,6 +113,13 @@ static void turn_end(struct stripe *s, const struct stripe_try *t) {
   pthread_mutex_unlock(&s->lock);
 }
 
+bool stripe_rests(struct stripe *s) {
+  pthread_mutex_lock(&s->lock);
+  bool rests = pace_rests(&s->breaker, clock_mono_us());
+  pthread_mutex_unlock(&s->lock);
+  return rests;
+}
+
 // Nothing was sent. What an earlier try left unknown stays so.
 static int turned_away(enum turn turn, bool unknown, struct stripe_answer *ret) {
   if (turn == TURN_STOPPED && !unknown) return FAULT_CLOSED;

@@ -40,6 +40,8 @@ struct stripe_answer {
 int stripe_call(struct stripe *s, const char *method, const char *path, struct str form, const char *idempotency_key,
                 struct stripe_answer *ret);
 void stripe_answer_finish(struct stripe_answer *a);
+// Whether a call now would fail at once, unsent, because Stripe has been failing: what has a turn of its own may wait with it.
+bool stripe_rests(struct stripe *s);
 static inline bool stripe_done(const struct stripe_answer *a) { return a->status >= 200 && a->status < 300 && !a->unknown; }
 // Asked for and refused, for good: the same key would be refused again. Not so a key of ours that is not taken (401, 403).
 bool stripe_refused(const struct stripe_answer *a);

@@ -16,10 +16,13 @@ int64_t pace_take(struct pace_bucket *b, int64_t now) {
   return wait > 0 ? wait : 0;
 }
 
+bool pace_rests(const struct pace_breaker *b, int64_t now) {
+  return b->open_until != 0 && (now < b->open_until || b->probing);
+}
+
 bool pace_may(struct pace_breaker *b, int64_t now) {
-  if (b->open_until == 0) return true;
-  if (now < b->open_until || b->probing) return false;
-  b->probing = true;
+  if (pace_rests(b, now)) return false;
+  b->probing = b->open_until != 0;
   return true;
 }
 

@@ -23,6 +23,7 @@ struct pace_breaker {
   bool probing;       // one is on its way
 };
 bool pace_may(struct pace_breaker *b, int64_t now); // true: go, and tell what became of it
+bool pace_rests(const struct pace_breaker *b, int64_t now); // pace_may would say no
 void pace_tell(struct pace_breaker *b, int64_t now, bool failed);
 bool pace_is_open(const struct pace_breaker *b);
 

@@ -58,6 +58,9 @@ static void five_failures_in_a_row_open_it(void **state) {
   assert_true(pace_is_open(&b));
   assert_false(pace_may(&b, START));
   assert_false(pace_may(&b, START + PACE_OPEN_FIRST_US - 1));
+  assert_true(pace_rests(&b, START + PACE_OPEN_FIRST_US - 1));
+  assert_false(pace_rests(&b, START + PACE_OPEN_FIRST_US)); // to ask is not to go
+  assert_true(pace_may(&b, START + PACE_OPEN_FIRST_US) && pace_rests(&b, START + PACE_OPEN_FIRST_US));
 }
 
 static void then_one_is_sent_to_see_and_closes_it(void **state) {
