@@ -77,6 +77,15 @@ struct uuid uuid_v7(int64_t wall_us) {
   return uuid_make(stamp_next(&last_stamp, wall_us), random_u64());
 }
 
+// 42 bits count on from a random beginning, in front of what a caller may replace with a tag of its own.
+struct uuid uuid_at(int64_t wall_us) {
+  static _Atomic uint64_t sequence;
+  uint64_t none = 0;
+  if (atomic_load(&sequence) == 0) (void)atomic_compare_exchange_strong(&sequence, &none, random_u64() | 1);
+  uint64_t n = atomic_fetch_add(&sequence, 1), ms = wall_us > 0 ? (uint64_t)wall_us / 1000 : 0;
+  return uuid_make(ms << 12 | (n >> 30 & 0xFFF), n << 34 | random_u64() >> 32);
+}
+
 struct uuid uuid_local(int64_t wall_us) {
   return uuid_make(stamp_next(&last_local, wall_us), random_u64());
 }

@@ -13,6 +13,8 @@ struct uuid uuid_v7(int64_t wall_us);
 // The same for names that are in no books, by this machine's clock: of a sequence of its own, so that a machine whose
 // clock is ahead does not push the others' time forward.
 struct uuid uuid_local(int64_t wall_us);
+// Of another time than now, with a counter behind it: apart from each other within a process, in no order.
+struct uuid uuid_at(int64_t wall_us);
 int64_t uuid_time_us(struct uuid id); // millisecond precision
 bool uuid_eq(struct uuid a, struct uuid b);
 int uuid_cmp(struct uuid a, struct uuid b); // as memcmp, the order PostgreSQL sorts by

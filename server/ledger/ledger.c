@@ -107,6 +107,12 @@ struct uuid ledger_call_id(const struct ledger *l, struct uuid customer) {
   return id;
 }
 
+struct uuid ledger_call_id_at(int64_t at, struct uuid customer) {
+  struct uuid id = uuid_at(at);
+  memcpy(id.b + 12, customer.b + 12, 4);
+  return id;
+}
+
 int ledger_submit(struct ledger *l, struct ledger_op *op) {
   int result = 0;
   op->queued_at = clock_mono_us();

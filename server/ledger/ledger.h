@@ -27,25 +27,30 @@ int64_t ledger_lease_us(const struct ledger *l);
 bool ledger_up(const struct ledger *l); // the last transaction worked and the lease stands
 // A call's id: UUIDv7 of that clock whose last four bytes are the customer's, so that an operator finds it by id alone.
 struct uuid ledger_call_id(const struct ledger *l, struct uuid customer);
+// The same for work that was done at another time (microseconds): reports and budgets count a call at the time in its id.
+struct uuid ledger_call_id_at(int64_t at, struct uuid customer);
 
 enum ledger_kind {
   LEDGER_ADMIT,  // take a hold and draw from the limits' buckets, all or nothing
   LEDGER_EXTEND, // the hold grows to `amount`; what was metered so far is noted
   LEDGER_SETTLE, // the hold ends as `state` with `charge`
-  LEDGER_SWEEP,  // the hold of a dead instance ends at what it had noted
+  LEDGER_SWEEP,  // the hold of a dead instance ends at what it had noted; an explicit one whose time has run out gives back what is left
+  LEDGER_RECORD, // usage that has happened is charged: a call that never had a hold
+  LEDGER_PART,   // a part of a hold is charged, as the call `part`; the hold goes on with the rest
   LEDGER_GRANT,  // credits are given
   LEDGER_EXPIRE, // a grant's time has run out: takes what open holds do not need
   LEDGER_VOID,   // a settled call is undone
+  LEDGER_RERATE, // a settled or unrated call is to have cost `charge`: what is to stand, so that it may come twice
   LEDGER_REVERSE, // what a payment's refunds and disputes have taken of its grant becomes what it should be
 };
 
 enum ledger_answer {
   LEDGER_DONE = 0,
-  LEDGER_STALE = 1,      // ADMIT: config_version has moved; read the principal again and ask again
-  LEDGER_SHORT = 2,      // ADMIT, EXTEND: available does not cover the amount
-  LEDGER_LIMITED = 3,    // ADMIT, EXTEND: limit `limit` has only `left` (requests or nanocredits) left until `refills_at`
+  LEDGER_STALE = 1,      // ADMIT, RECORD: config_version has moved; read the principal again and ask again
+  LEDGER_SHORT = 2,      // ADMIT, EXTEND, RECORD: available does not cover the amount
+  LEDGER_LIMITED = 3,    // ADMIT, EXTEND, RECORD: limit `limit` has only `left` (requests or nanocredits) left until `refills_at`
   LEDGER_DUPLICATE = 4,  // the request or a grant of this origin was made before, or the call has ended already: `existing` is what was made
-  LEDGER_REUSED = 5,     // the idempotency key was used before with another fingerprint
+  LEDGER_REUSED = 5,     // the idempotency key was used before with another fingerprint, the event's identity with other content
   LEDGER_UNKNOWN = 6,    // no such customer, call or grant
   LEDGER_GONE = 7,       // EXTEND: the hold is no more (swept)
   LEDGER_REFUSED = 8,    // the database refused this operation by itself (an alarm was counted), or a state does not allow it
@@ -62,19 +67,20 @@ struct ledger_op {
   struct uuid price; // ADMIT: pinned; SETTLE: of what served, nil: the pinned one
 
   amount hold;      // ADMIT, EXTEND: the amount held in all
-  amount charge;    // SETTLE; ADMIT and EXTEND: what is charged should this instance die
+  amount charge;    // SETTLE, RECORD, PART, RERATE; ADMIT and EXTEND: what is charged should this instance die
+  int64_t expires_at; // ADMIT, EXTEND: of an explicit hold, microseconds; 0: the hold lives as long as this instance
   amount cost;      // the provider cost of `charge`
   struct str usage; // JSON object {"meter": quantity}, the usage behind `charge`
 
-  int64_t config_version;                  // ADMIT
+  int64_t config_version;                  // ADMIT; RECORD: 0 where the reporter is no key of the customer's
   int32_t writer;                          // SWEEP: the fenced writer that the hold must still live by
   amount debt_allowed;                     // ADMIT: the floor may be passed by this much (policy)
   struct uuid limits[LIMIT_DRAWS];         // ADMIT: the limits that bind this call
   size_t limit_count;
   struct str about;                        // ADMIT: JSON object kept with the hold
 
-  enum call_state state; // SETTLE
-  unsigned flags;        // SETTLE: enum call_flag
+  enum call_state state; // SETTLE; RECORD: settled or unrated
+  unsigned flags;        // SETTLE, RECORD: enum call_flag
   struct str evidence;   // SETTLE: JSON object; the hold's `about` is added as its member "admission"
 
   struct {
@@ -86,14 +92,19 @@ struct ledger_op {
     int64_t paid;          // minor units of `currency`; 0: nothing was paid
     struct str currency;
   } grant;
+  struct uuid part; // PART: the id of the call that the part is
+  struct { // RECORD: its identity is (customer, source, id), its content a fingerprint of all it says
+    struct uuid identity, content;
+    struct str source, id;
+  } event;
   struct { // REVERSE, of the grant with grant.origin: not a difference but what is to stand, so that it may come twice
     amount refunded, frozen;
   } reverse;
 
   // What makes a repeated request known (once.c). Empty: nothing. A caller's own key begins with its API key's id; one that
   // was derived from the request begins with LEDGER_DERIVED and is the fingerprint itself.
-  struct str idempotency_key;     // ADMIT, GRANT, SETTLE
-  unsigned char fingerprint[32];  // ADMIT, GRANT
+  struct str idempotency_key;     // ADMIT, GRANT, SETTLE, PART
+  unsigned char fingerprint[32];  // ADMIT, GRANT, PART
   bool retry;                     // ADMIT: the request says that it repeats an earlier one: then a derived key counts
   bool undelivered;               // SETTLE: the answer did not reach the caller, who may ask again
 
@@ -105,7 +116,7 @@ struct ledger_op {
   int64_t limit_amount;     // the limit's own amount
   int limit_measure, limit_period;
   struct uuid existing;
-  amount charged;           // SETTLE, SWEEP, VOID: what this call costs in all now; REVERSE: what was taken (below zero: given back)
+  amount charged;           // SETTLE, RECORD, PART, SWEEP, VOID, RERATE: what this call costs in all now; REVERSE: what was taken (below zero: given back)
   void (*done)(struct ledger_op *op);
   void *arg;
 
@@ -123,8 +134,8 @@ int ledger_run(struct ledger *l, struct ledger_op *op);
 // The same for many at once; each has its own result. How many were DONE, or one of their faults.
 int ledger_run_all(struct ledger *l, struct ledger_op *ops, size_t count);
 
-// Housekeeping, on a job thread: fences off writers whose lease has run out and has their calls ended; ends grants whose
-// time has run out; makes the partitions of the coming days. Each returns how much it did, or a fault.
+// Housekeeping, on a job thread: fences off writers whose lease has run out and has their calls ended, and explicit holds whose
+// time is over; ends grants whose time has run out; makes partitions ahead. Each returns how much it did, or a fault.
 struct db;
 int ledger_sweep(struct ledger *l, struct db *db);
 int ledger_expire(struct ledger *l, struct db *db);

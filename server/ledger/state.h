@@ -40,7 +40,10 @@ bool call_state_may(enum call_state from, enum call_state to);
   X(INCONSISTENT, 3, "inconsistent", "the provider's numbers did not fit together; clamped")                  \
   X(ABOVE_HOLD, 4, "above_hold", "charged more than was held")                                                \
   X(SWEPT, 5, "swept", "its instance died; ended by the sweeper. What is found later corrects it")            \
-  X(ABORTED, 6, "aborted", "the client left while it ran; charged by its customer's policy")
+  X(ABORTED, 6, "aborted", "the client left while it ran; charged by its customer's policy")                  \
+  X(REPORTED, 7, "reported", "a usage event: it never had a hold")                                            \
+  X(PART, 8, "part", "a part of an explicit hold that was settled before its end")                            \
+  X(RERATED, 9, "rerated", "priced again later, with the price book as it stood then")
 
 enum call_flag {
 #define X(id, bit, name, what) CALL_##id = 1 << bit,
