@@ -97,4 +97,4 @@ WHERE c.revision <> coalesce(c.last_revision + 1, 0) OR (c.last_state IS NOT NUL
 SELECT c.customer_id, format('call %s revision %s has no evidence', c.id, c.revision)
 FROM calls c LEFT JOIN call_evidence e ON e.customer_id = c.customer_id AND e.call_id = c.id AND e.revision = c.revision
 WHERE c.customer_id > $1::uuid AND c.customer_id <= $2::uuid AND e.call_id IS NULL AND e.revision IS NULL
-  AND c.id > $3::uuid
+  AND c.id > $3::uuid AND NOT (c.flags & 128 <> 0 AND c.revision = 0)

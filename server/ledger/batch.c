@@ -42,7 +42,7 @@ static bool mark_late(struct batch *b) {
   bool marked = false;
   for (size_t i = 0; i < b->count; i++) {
     struct ledger_op *op = b->ops[i];
-    if (op->late || op->kind != LEDGER_SETTLE) continue;
+    if (op->late || (op->kind != LEDGER_SETTLE && op->kind != LEDGER_PART)) continue;
     if (op->result == LEDGER_UNKNOWN && fold_customer_find(&b->fold, op->customer)) op->late = marked = true;
   }
   return marked;

@@ -99,7 +99,7 @@ static int64_t draw_quantity(const struct bucket *b, amount hold) {
   return b->measure == BUCKET_REQUESTS ? 1 : hold;
 }
 
-static int refuse_limited(struct ledger_op *op, const struct bucket *b, const struct bucket_refusal *r) {
+int refuse_limited(struct ledger_op *op, const struct bucket *b, const struct bucket_refusal *r) {
   op->limit = b->limit;
   op->left = r->left;
   op->refills_at = r->refills_at;
@@ -111,7 +111,7 @@ static int refuse_limited(struct ledger_op *op, const struct bucket *b, const st
 
 // Whether `more` can be held besides what is held already: promise 2's one comparison. A credit limit may be as large as
 // an amount can be, what is held in all may not be larger.
-static bool credits_cover(const struct fold_customer *c, amount more, amount debt_allowed) {
+bool credits_cover(const struct fold_customer *c, amount more, amount debt_allowed) {
   amount_wide after = (amount_wide)c->balance - c->held - more;
   amount held = 0;
   return after >= -((amount_wide)c->credit_limit + debt_allowed) && amount_add(c->held, more, &held);
@@ -145,7 +145,7 @@ static void fold_admit(struct fold *f, struct fold_customer *c, struct ledger_op
   struct fold_hold *h = vec_add(&f->holds);
   *h = (struct fold_hold){.customer = op->customer, .call = op->id, .key = op->key, .price = op->price, .amount = op->hold,
                           .metered = op->charge, .cost = op->cost, .usage = op->usage, .idempotency_key = op->idempotency_key,
-                          .fresh = true, .op = op};
+                          .expires_at = op->expires_at, .fresh = true, .op = op};
   for (size_t i = 0; i < op->limit_count; i++) {
     struct bucket *b = buckets[i];
     int64_t quantity = draw_quantity(b, op->hold);
@@ -162,6 +162,8 @@ static void fold_extend(struct fold *f, struct fold_customer *c, struct ledger_o
   struct fold_hold *h = fold_hold_find(f, op->customer, op->id);
   op->result = LEDGER_GONE;
   if (!h) return;
+  op->result = LEDGER_REFUSED;
+  if (h->expires_at && (op->hold < h->amount || op->expires_at <= 0)) return; // two may extend an explicit one at once
   ASSERT(op->hold >= h->amount);
   amount more = op->hold - h->amount;
   op->result = LEDGER_SHORT;
@@ -187,6 +189,7 @@ static void fold_extend(struct fold *f, struct fold_customer *c, struct ledger_o
   h->metered = op->charge;
   h->cost = op->cost;
   h->usage = op->usage;
+  if (h->expires_at) h->expires_at = op->expires_at;
   h->dirty = c->dirty = true;
   ASSERT(amount_add(c->held, more, &c->held));
   op->result = LEDGER_DONE;
@@ -245,9 +248,12 @@ static void fold_one(struct fold *f, struct fold_customer *c, struct ledger_op *
   case LEDGER_EXTEND: fold_extend(f, c, op); break;
   case LEDGER_SETTLE: fold_settle(f, c, op); break;
   case LEDGER_SWEEP: fold_sweep(f, c, op); break;
+  case LEDGER_RECORD: fold_record(f, c, op); break;
+  case LEDGER_PART: fold_part(f, c, op); break;
   case LEDGER_GRANT: fold_grant(f, c, op); break;
   case LEDGER_EXPIRE: fold_expire(f, c, op); break;
   case LEDGER_VOID: fold_void(f, c, op); break;
+  case LEDGER_RERATE: fold_rerate(f, c, op); break;
   case LEDGER_REVERSE: fold_reverse(f, c, op); break;
   }
   op->balance = c->balance;
@@ -273,6 +279,8 @@ static void customer_end(struct fold *f, struct fold_customer *c) {
 void fold_run(struct fold *f, struct ledger_op **ops, size_t count) {
   struct fold_customer *c = NULL;
   f->holds_read = f->holds.count;
+  f->op_count = count;
+  f->identity_slots = NULL;
   f->first_call = f->calls.count;
   f->first_transfer = f->transfers.count;
   for (size_t i = 0; i < count; i++) {
@@ -294,6 +302,7 @@ void fold_reset(struct fold *f) {
   vec_clear(&f->ended);
   vec_clear(&f->idempotents);
   vec_clear(&f->origins);
+  vec_clear(&f->identities);
   vec_clear(&f->released);
   vec_clear(&f->calls);
   vec_clear(&f->transfers);
@@ -313,6 +322,7 @@ void fold_finish(struct fold *f) {
   vec_finish(&f->ended);
   vec_finish(&f->idempotents);
   vec_finish(&f->origins);
+  vec_finish(&f->identities);
   vec_finish(&f->released);
   vec_finish(&f->calls);
   vec_finish(&f->transfers);

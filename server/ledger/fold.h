@@ -32,7 +32,7 @@ struct fold_customer {
   amount balance, held, debt, credit_limit;
   amount low_balance, top_up_at; // -1: none
   amount balance_before;         // as it was read
-  bool suspended, dirty, top_up_due;
+  bool suspended, refuses_events, dirty, top_up_due;
   struct fold_grant *grants; // in burn order, in the arena
   size_t grant_count, grant_cap;
   struct bucket *buckets;
@@ -41,8 +41,9 @@ struct fold_customer {
 
 struct fold_hold {
   struct uuid customer, call, key, price;
-  int32_t writer_id;
+  int32_t writer_id; // 0: an explicit one
   int64_t writer_epoch;
+  int64_t expires_at; // of an explicit one, microseconds; 0: it lives by its writer's lease
   amount amount, metered, cost;
   struct str usage, about, idempotency_key;
   struct fold_draw draws[LIMIT_DRAWS];
@@ -70,6 +71,12 @@ struct fold_idempotent {
   unsigned char fingerprint[32];
   int64_t at;                // when it was kept
   bool pending, gone, fresh; // pending: no row, but a hold that carries the key
+};
+// An event that was taken, or is now.
+struct fold_identity {
+  struct uuid customer, identity, content, call;
+  struct str source, id; // of a fresh one
+  bool fresh;
 };
 // A grant that was given for the fact an operation names.
 struct fold_origin {
@@ -122,6 +129,9 @@ struct fold {
   vec(struct fold_ended) ended;        // sorted by (customer, call, revision)
   vec(struct fold_idempotent) idempotents;
   vec(struct fold_origin) origins;
+  vec(struct fold_identity) identities; // as read, then fresh ones
+  size_t *identity_slots, identity_mask; // record.c: finds them; NULL: not built yet
+  size_t op_count;                       // of the batch
 
   vec(struct fold_released) released;
   vec(struct fold_call) calls;
@@ -165,7 +175,22 @@ int64_t burn_consume(struct fold *f, struct fold_customer *c, amount charge);
 void burn_repay(struct fold *f, struct fold_customer *c, struct fold_grant *g);
 // Gives back `back` of what the rows of a call have taken, last paid first.
 void burn_reverse(struct fold *f, struct fold_customer *c, const struct fold_ended *rows, size_t count, amount back);
+// A hold that may be settled in parts: `charge` of it is taken out, as far as it reaches.
+void hold_reduce(struct fold_customer *c, struct fold_hold *h, amount charge);
+// The rows of a call that has ended, as they were read: how many, and the first.
+size_t ended_find(struct fold *f, struct uuid customer, struct uuid call, struct fold_ended **ret_first);
+// What an earlier operation of this batch wrote of the call; what it charged is added to op->charged. NULL: nothing.
+const struct fold_call *fresh_find(const struct fold *f, struct ledger_op *op);
+// The budgets that a call without a hold draws from: of limits older than it that bind its customer or its key.
+bool budget_binds(const struct bucket *b, struct uuid key, struct uuid call);
+void budgets_correct(struct fold_customer *c, const struct fold_call *call, amount difference);
+bool credits_cover(const struct fold_customer *c, amount more, amount debt_allowed);
+int refuse_limited(struct ledger_op *op, const struct bucket *b, const struct bucket_refusal *r);
+void settle_late(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op);
+void fold_record(struct fold *f, struct fold_customer *c, struct ledger_op *op);
+void fold_part(struct fold *f, struct fold_customer *c, struct ledger_op *op);
+void fold_rerate(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void fold_sweep(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void fold_void(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void fold_reverse(struct fold *f, struct fold_customer *c, struct ledger_op *op);

@@ -21,14 +21,14 @@ WHERE id = $1::integer AND epoch = $2::bigint AND seq = $3::bigint - 1
 RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT anything FROM outbox_wanted), (SELECT usage FROM outbox_wanted)
 
 -- name: ledger_customers
-SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due
+SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2
 FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 
 -- name: ledger_lockable
 SELECT id FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: ledger_holds
-SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws, h.idempotency_key, h.about
+SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws, h.idempotency_key, h.about, h.expires_at
 FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
 JOIN holds h ON h.customer_id = k.customer_id AND h.call_id = k.call_id
 ORDER BY h.customer_id, h.call_id
@@ -47,6 +47,12 @@ ORDER BY customer_id, priority, expires_at NULLS LAST, id
 SELECT g.customer_id, g.id, g.origin
 FROM unnest($1::uuid[], $2::text[]) AS k (customer_id, origin)
 JOIN grants g ON g.customer_id = k.customer_id AND g.origin = k.origin AND g.origin <> ''
+
+-- An identity comes from one of some weeks.
+-- name: ledger_identities
+SELECT e.customer_id, e.identity, e.content, e.call_id
+FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, identity)
+JOIN event_identities e ON e.customer_id = k.customer_id AND e.identity = k.identity
 
 -- name: ledger_buckets
 SELECT b.customer_id, b.limit_id, l.measure, l.period, l.amount, b.level, b.drawn_at, b.window_start, b.window_end, b.used, b.held,
@@ -93,17 +99,19 @@ FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6
 WHERE b.customer_id = w.customer_id AND b.limit_id = w.limit_id
 
 -- name: ledger_insert_holds
-INSERT INTO holds (customer_id, call_id, key_id, price_id, writer_id, writer_epoch, amount, metered, cost, usage, draws, about, idempotency_key)
-SELECT w.customer_id, w.call_id, w.key_id, w.price_id, $1::integer, $2::bigint, w.amount, w.metered, w.cost, w.usage, w.draws, w.about, w.idempotency_key
-FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::json[], $11::bytea[], $12::json[], $13::text[])
-  AS w (customer_id, call_id, key_id, price_id, amount, metered, cost, usage, draws, about, idempotency_key)
+INSERT INTO holds (customer_id, call_id, key_id, price_id, writer_id, writer_epoch, amount, metered, cost, usage, draws, about, idempotency_key, expires_at)
+SELECT w.customer_id, w.call_id, w.key_id, w.price_id, CASE WHEN w.expires_at IS NULL THEN $1::integer ELSE 0 END, $2::bigint, w.amount, w.metered,
+       w.cost, w.usage, w.draws, w.about, w.idempotency_key, w.expires_at
+FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::json[], $11::bytea[], $12::json[], $13::text[],
+            $14::timestamptz[])
+  AS w (customer_id, call_id, key_id, price_id, amount, metered, cost, usage, draws, about, idempotency_key, expires_at)
 
 -- name: ledger_update_holds
 UPDATE holds h SET amount = w.amount, metered = w.metered, cost = w.cost, usage = w.usage, draws = w.draws,
-  writer_id = $1::integer, writer_epoch = $2::bigint,
+  writer_id = CASE WHEN h.expires_at IS NULL THEN $1::integer ELSE 0 END, writer_epoch = $2::bigint, expires_at = w.expires_at,
   about = (h.about::jsonb || jsonb_build_object('extended', coalesce(h.about::jsonb -> 'extended', '[]') || to_jsonb(trim_scale(w.amount / 1000000000.0)::text)))::json
-FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::json[], $9::bytea[])
-  AS w (customer_id, call_id, amount, metered, cost, usage, draws)
+FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::json[], $9::bytea[], $10::timestamptz[])
+  AS w (customer_id, call_id, amount, metered, cost, usage, draws, expires_at)
 WHERE h.customer_id = w.customer_id AND h.call_id = w.call_id
 
 -- name: ledger_write_grants
@@ -156,3 +164,8 @@ ON CONFLICT (customer_id, key) DO UPDATE SET fingerprint = excluded.fingerprint,
 -- name: ledger_insert_events
 INSERT INTO outbox (id, customer_id, type, data)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::json[])
+
+-- name: ledger_insert_identities
+INSERT INTO event_identities (customer_id, identity, week, call_id, content, source, event_id)
+SELECT w.customer_id, w.identity, floor(extract(epoch FROM now()) / 604800)::integer, w.call_id, w.content, w.source, w.event_id
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]) AS w (customer_id, identity, call_id, content, source, event_id)

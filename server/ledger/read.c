@@ -4,17 +4,16 @@
 #include "base/log.h"
 #include "ledger/batch.h"
 
-enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_ORIGINS, SLOT_IDEMPOTENCY, SLOT_TWINS, SLOT_ENDED, SLOT_COUNT };
+enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_ORIGINS, SLOT_IDENTITIES, SLOT_IDEMPOTENCY, SLOT_TWINS, SLOT_ENDED, SLOT_COUNT };
 
 static bool needs_hold(const struct ledger_op *op) {
-  return op->kind == LEDGER_SETTLE || op->kind == LEDGER_EXTEND || op->kind == LEDGER_SWEEP;
+  return op->kind == LEDGER_SETTLE || op->kind == LEDGER_EXTEND || op->kind == LEDGER_SWEEP || op->kind == LEDGER_PART;
 }
 static bool needs_grants(const struct ledger_op *op) {
-  return op->kind == LEDGER_SETTLE || op->kind == LEDGER_SWEEP || op->kind == LEDGER_EXPIRE || op->kind == LEDGER_VOID ||
-         op->kind == LEDGER_REVERSE;
+  return op->kind != LEDGER_ADMIT && op->kind != LEDGER_EXTEND && op->kind != LEDGER_GRANT;
 }
 static bool is_late(const struct ledger_op *op) {
-  return op->late || op->kind == LEDGER_VOID;
+  return op->late || op->kind == LEDGER_VOID || op->kind == LEDGER_RERATE;
 }
 static bool needs_closed_grants(const struct ledger_op *op) {
   return is_late(op) || op->kind == LEDGER_REVERSE;
@@ -26,8 +25,11 @@ static bool is_derived(const struct ledger_op *op) {
   return op->idempotency_key.len > 0 && op->idempotency_key.ptr[0] == LEDGER_DERIVED;
 }
 static bool has_idempotency(const struct ledger_op *op) {
-  bool makes = op->kind == LEDGER_ADMIT || op->kind == LEDGER_GRANT;
+  bool makes = op->kind == LEDGER_ADMIT || op->kind == LEDGER_GRANT || op->kind == LEDGER_PART;
   return makes && op->idempotency_key.len > 0 && (op->retry || !is_derived(op));
+}
+static bool has_identity(const struct ledger_op *op) {
+  return op->kind == LEDGER_RECORD;
 }
 static bool may_have_twin(const struct ledger_op *op) {
   return op->kind == LEDGER_ADMIT && op->retry && is_derived(op);
@@ -58,14 +60,21 @@ static void param_customers(struct batch *b, bool (*wanted)(const struct ledger_
   db_array_end(&b->params);
 }
 
-static void param_pairs(struct batch *b, bool (*wanted)(const struct ledger_op *)) {
+static struct uuid call_of(const struct ledger_op *op) {
+  return op->id;
+}
+static struct uuid identity_of(const struct ledger_op *op) {
+  return op->event.identity;
+}
+
+static void param_pairs(struct batch *b, bool (*wanted)(const struct ledger_op *), struct uuid (*id)(const struct ledger_op *)) {
   db_array_begin(&b->params, DB_UUID);
   for (size_t i = 0; i < b->count; i++)
     if (wanted(b->ops[i])) db_array_uuid(&b->params, b->ops[i]->customer);
   db_array_end(&b->params);
   db_array_begin(&b->params, DB_UUID);
   for (size_t i = 0; i < b->count; i++)
-    if (wanted(b->ops[i])) db_array_uuid(&b->params, b->ops[i]->id);
+    if (wanted(b->ops[i])) db_array_uuid(&b->params, id(b->ops[i]));
   db_array_end(&b->params);
 }
 
@@ -75,9 +84,10 @@ static void send_customers(struct batch *b, struct db *db, enum statement_id s, 
   db_pipe_exec(db, s, &b->params);
 }
 
-static void send_pairs(struct batch *b, struct db *db, enum statement_id s, bool (*wanted)(const struct ledger_op *)) {
+static void send_pairs(struct batch *b, struct db *db, enum statement_id s, bool (*wanted)(const struct ledger_op *),
+                       struct uuid (*id)(const struct ledger_op *)) {
   db_params_clear(&b->params);
-  param_pairs(b, wanted);
+  param_pairs(b, wanted, id);
   db_pipe_exec(db, s, &b->params);
 }
 
@@ -122,7 +132,7 @@ static void send_all(struct batch *b, struct db *db, const struct batch_writer *
   send_customers(b, db, STATEMENT_LEDGER_CUSTOMERS, any);
   slots[SLOT_CUSTOMERS] = at++;
   if (count_if(b, needs_hold)) {
-    send_pairs(b, db, STATEMENT_LEDGER_HOLDS, needs_hold);
+    send_pairs(b, db, STATEMENT_LEDGER_HOLDS, needs_hold, call_of);
     slots[SLOT_HOLDS] = at++;
   }
   if (count_if(b, needs_grants)) {
@@ -138,6 +148,10 @@ static void send_all(struct batch *b, struct db *db, const struct batch_writer *
     send_texts(b, db, STATEMENT_LEDGER_ORIGINS, has_origin, origin_of);
     slots[SLOT_ORIGINS] = at++;
   }
+  if (count_if(b, has_identity)) {
+    send_pairs(b, db, STATEMENT_LEDGER_IDENTITIES, has_identity, identity_of);
+    slots[SLOT_IDENTITIES] = at++;
+  }
   if (count_if(b, has_idempotency)) {
     send_texts(b, db, STATEMENT_LEDGER_IDEMPOTENCY, has_idempotency, key_of);
     slots[SLOT_IDEMPOTENCY] = at++;
@@ -147,7 +161,7 @@ static void send_all(struct batch *b, struct db *db, const struct batch_writer *
     slots[SLOT_TWINS] = at++;
   }
   if (count_if(b, is_late)) {
-    send_pairs(b, db, STATEMENT_LEDGER_ENDED, is_late);
+    send_pairs(b, db, STATEMENT_LEDGER_ENDED, is_late, call_of);
     slots[SLOT_ENDED] = at++;
   }
 }
@@ -167,6 +181,7 @@ static void read_customers(struct batch *b, const struct db_result *r) {
     c->low_balance = db_is_null(r, i, 7) ? -1 : db_i64(r, i, 7);
     c->top_up_at = db_is_null(r, i, 8) ? -1 : db_i64(r, i, 8);
     c->top_up_due = db_bool(r, i, 9);
+    c->refuses_events = db_bool(r, i, 10);
     c->balance_before = c->balance;
   }
 }
@@ -198,6 +213,7 @@ static void read_holds(struct batch *b, const struct db_result *r) {
     draws_decode(db_text(r, i, 10), h);
     h->idempotency_key = db_text(r, i, 11);
     h->about = db_text(r, i, 12);
+    h->expires_at = db_is_null(r, i, 13) ? 0 : db_time(r, i, 13);
   }
 }
 
@@ -261,6 +277,12 @@ static void read_origins(struct batch *b, const struct db_result *r) {
     *vec_add(&b->fold.origins) = (struct fold_origin){db_uuid(r, i, 0), db_uuid(r, i, 1), db_text(r, i, 2)};
 }
 
+static void read_identities(struct batch *b, const struct db_result *r) {
+  for (size_t i = 0; i < db_rows(r); i++)
+    *vec_add(&b->fold.identities) = (struct fold_identity){
+        .customer = db_uuid(r, i, 0), .identity = db_uuid(r, i, 1), .content = db_uuid(r, i, 2), .call = db_uuid(r, i, 3)};
+}
+
 static void read_twins(struct batch *b, const struct db_result *r) {
   for (size_t i = 0; i < db_rows(r); i++)
     *vec_add(&b->fold.idempotents) = (struct fold_idempotent){
@@ -320,6 +342,7 @@ int batch_read(struct batch *b, struct db *db, const struct batch_writer *w) {
   if (slots[SLOT_GRANTS]) read_grants(b, b->results[slots[SLOT_GRANTS]]);
   if (slots[SLOT_BUCKETS]) read_buckets(b, b->results[slots[SLOT_BUCKETS]]);
   if (slots[SLOT_ORIGINS]) read_origins(b, b->results[slots[SLOT_ORIGINS]]);
+  if (slots[SLOT_IDENTITIES]) read_identities(b, b->results[slots[SLOT_IDENTITIES]]);
   if (slots[SLOT_IDEMPOTENCY]) read_idempotency(b, b->results[slots[SLOT_IDEMPOTENCY]]);
   if (slots[SLOT_TWINS]) read_twins(b, b->results[slots[SLOT_TWINS]]);
   if (slots[SLOT_ENDED]) read_ended(b, b->results[slots[SLOT_ENDED]]);

@@ -22,7 +22,7 @@ static int collect(struct ledger *l, struct db *db, enum statement_id statement,
     ops[i].id = db_uuid(rows, i, 1);
     if (kind == LEDGER_SWEEP) {
       ops[i].writer = (int32_t)db_i64(rows, i, 2);
-      ops[i].evidence = STR("{\"ending\":\"its instance died\"}");
+      ops[i].evidence = ops[i].writer ? STR("{\"ending\":\"its instance died\"}") : STR("{\"ending\":\"its time ran out\"}");
     }
   }
   db_result_finish(rows);

@@ -10,10 +10,12 @@ WHERE id IN (SELECT w.id FROM writers w WHERE w.lease_until < clock_timestamp()
   AND lease_until < clock_timestamp()
 RETURNING id
 
+-- Of writers that are dead; and explicit holds whose time is over, which have no writer.
 -- name: ledger_orphans
-SELECT h.customer_id, h.call_id, h.writer_id
-FROM writers w JOIN holds h ON h.writer_id = w.id AND h.writer_epoch < w.epoch
-ORDER BY h.customer_id, h.call_id LIMIT 500
+SELECT o.customer_id, o.call_id, o.writer_id
+FROM (SELECT h.customer_id, h.call_id, h.writer_id FROM writers w JOIN holds h ON h.writer_id = w.id AND h.writer_epoch < w.epoch
+      UNION ALL SELECT h.customer_id, h.call_id, 0 FROM holds h WHERE h.expires_at <= clock_timestamp()) o
+ORDER BY o.customer_id, o.call_id LIMIT 500
 
 -- name: ledger_expired_grants
 SELECT g.customer_id, g.id FROM grants g JOIN customers c ON c.id = g.customer_id

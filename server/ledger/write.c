@@ -89,6 +89,17 @@ static void write_buckets(struct batch *b, struct db *db) {
   vec_finish(&dirty);
 }
 
+static void param_expiry(struct batch *b, bool fresh) {
+  db_array_begin(&b->params, DB_TIME);
+  for (size_t i = 0; i < b->fold.holds.count; i++) {
+    const struct fold_hold *h = &b->fold.holds.at[i];
+    if (fresh ? !h->fresh : h->fresh || !h->dirty || h->ended) continue;
+    if (h->expires_at) db_array_time(&b->params, h->expires_at);
+    else db_array_null(&b->params);
+  }
+  db_array_end(&b->params);
+}
+
 static void insert_holds(struct batch *b, struct db *db, const struct batch_writer *w) {
   struct db_params *p = &b->params;
   size_t n = 0;
@@ -108,6 +119,7 @@ static void insert_holds(struct batch *b, struct db *db, const struct batch_writ
   param_draws(b, true);
   ARRAY_OF(p, DB_JSON, json, b->fold.holds, e->fresh, object_or_empty(e->op->about));
   ARRAY_OF(p, DB_TEXT, text, b->fold.holds, e->fresh, e->idempotency_key);
+  param_expiry(b, true);
   db_pipe_exec(db, STATEMENT_LEDGER_INSERT_HOLDS, p);
 }
 
@@ -126,6 +138,7 @@ static void update_holds(struct batch *b, struct db *db, const struct batch_writ
   ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->cost);
   ARRAY_OF(p, DB_JSON, json, b->fold.holds, e->dirty && !e->fresh && !e->ended, object_or_empty(e->usage));
   param_draws(b, false);
+  param_expiry(b, false);
   db_pipe_exec(db, STATEMENT_LEDGER_UPDATE_HOLDS, p);
 }
 
@@ -228,16 +241,24 @@ static void delete_holds(struct batch *b, struct db *db) {
   db_pipe_exec(db, STATEMENT_LEDGER_DELETE_HOLDS, p);
 }
 
+// An event says nothing that its call's row and its identity's do not say, but where there is more in it.
+static bool has_evidence(const struct fold_call *call) {
+  return call->evidence.len > 0 || !(call->flags & CALL_REPORTED) || call->revision > 0;
+}
+
 static void insert_evidence(struct batch *b, struct db *db) {
   struct db_params *p = &b->params;
-  if (b->fold.calls.count == 0) return;
+  size_t n = 0;
+  COUNT_OF(b->fold.calls, has_evidence(e), n);
+  if (n == 0) return;
   db_params_clear(p);
-  ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, true, e->customer);
-  ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, true, e->id);
-  ARRAY_OF(p, DB_I16, i16, b->fold.calls, true, (int16_t)e->revision);
-  ARRAY_OF(p, DB_JSON, json, b->fold.calls, true, object_or_empty(e->evidence));
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, has_evidence(e), e->customer);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.calls, has_evidence(e), e->id);
+  ARRAY_OF(p, DB_I16, i16, b->fold.calls, has_evidence(e), (int16_t)e->revision);
+  ARRAY_OF(p, DB_JSON, json, b->fold.calls, has_evidence(e), object_or_empty(e->evidence));
   db_array_begin(p, DB_JSON);
   for (size_t i = 0; i < b->fold.calls.count; i++) {
+    if (!has_evidence(&b->fold.calls.at[i])) continue;
     if (b->fold.calls.at[i].admission.ptr) db_array_json(p, b->fold.calls.at[i].admission);
     else db_array_null(p);
   }
@@ -287,6 +308,21 @@ static void insert_idempotency(struct batch *b, struct db *db) {
   db_pipe_exec(db, STATEMENT_LEDGER_INSERT_IDEMPOTENCY, p);
 }
 
+static void insert_identities(struct batch *b, struct db *db) {
+  struct db_params *p = &b->params;
+  size_t n = 0;
+  COUNT_OF(b->fold.identities, e->fresh, n);
+  if (n == 0) return;
+  db_params_clear(p);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.identities, e->fresh, e->customer);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.identities, e->fresh, e->identity);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.identities, e->fresh, e->call);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.identities, e->fresh, e->content);
+  ARRAY_OF(p, DB_TEXT, text, b->fold.identities, e->fresh, e->source);
+  ARRAY_OF(p, DB_TEXT, text, b->fold.identities, e->fresh, e->id);
+  db_pipe_exec(db, STATEMENT_LEDGER_INSERT_IDENTITIES, p);
+}
+
 static void insert_events(struct batch *b, struct db *db) {
   struct db_params *p = &b->params;
   if (b->fold.events.count == 0) return;
@@ -310,6 +346,7 @@ int batch_write(struct batch *b, struct db *db, const struct batch_writer *w) {
   insert_transfers(b, db, w);
   delete_idempotency(b, db);
   insert_idempotency(b, db);
+  insert_identities(b, db);
   insert_events(b, db);
   db_pipe_commit(db);
   struct db_result *results[DB_PIPELINE_MAX] = {0};

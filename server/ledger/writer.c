@@ -68,7 +68,7 @@ static void count_op(const struct ledger_op *op) {
   if (op->result != LEDGER_DONE) return;
   if (op->kind == LEDGER_ADMIT) metric_add(METRIC_CALLS_ADMITTED, 1);
   if (op->kind == LEDGER_SWEEP) metric_add(METRIC_LEDGER_SWEPT, 1);
-  if (op->kind != LEDGER_SETTLE) return;
+  if (op->kind != LEDGER_SETTLE && op->kind != LEDGER_RECORD && op->kind != LEDGER_PART) return;
   if (op->state == CALL_SETTLED) metric_add(METRIC_CALLS_SETTLED, 1);
   if (op->state == CALL_RELEASED) metric_add(METRIC_CALLS_RELEASED, 1);
   if (op->flags & CALL_ESTIMATED) metric_add(METRIC_CALLS_ESTIMATED, 1);
@@ -109,7 +109,8 @@ static bool settle_doubt(struct writer *w, struct ledger_op **ops, size_t count)
 // What explains a charge comes from a provider, and the database may not take it: then the charge stands without it.
 static bool evidence_drop(struct ledger_op *op) {
   static const char refused[] = "{\"lost\":\"the database refused the evidence\"}";
-  if (op->kind != LEDGER_SETTLE || op->evidence.len == 0 || op->evidence.ptr == refused) return false;
+  bool settles = op->kind == LEDGER_SETTLE || op->kind == LEDGER_RECORD || op->kind == LEDGER_PART;
+  if (!settles || op->evidence.len == 0 || op->evidence.ptr == refused) return false;
   op->evidence = str_from(refused);
   return true;
 }

@@ -27,7 +27,7 @@ static void result_mark(struct db_result *r, int64_t v) {
 static bool customers(struct backend *b, const struct db_params *p, struct db_result **ret) {
   CLEANUP(mem_freep) struct uuid *list = NULL;
   size_t count = ids(p, 1, &list);
-  struct db_result *r = *ret = result_create(10);
+  struct db_result *r = *ret = result_create(11);
   for (size_t i = 0; i < count; i++) {
     struct row_customer *c = store_customer(list[i]);
     if (!c) continue;
@@ -42,6 +42,7 @@ static bool customers(struct backend *b, const struct db_params *p, struct db_re
     result_mark(r, c->low_balance);
     result_mark(r, c->top_up_at);
     result_i64(r, c->top_up_due);
+    result_i64(r, 0); // events are not refused
   }
   return true;
 }
@@ -91,6 +92,7 @@ static void hold_row(struct db_result *r, struct uuid customer, const struct row
   result_text(r, h->draws);
   result_text(r, h->once);
   result_text(r, h->about);
+  result_null(r); // no explicit one
 }
 
 // A pair that was asked for twice comes twice, as a join gives it.
@@ -98,7 +100,7 @@ static bool holds(struct backend *b, const struct db_params *p, struct db_result
   (void)b;
   CLEANUP(mem_freep) struct pair *list = NULL;
   size_t count = pairs(p, &list);
-  *ret = result_create(13);
+  *ret = result_create(14);
   for (size_t i = 0; i < count; i++) {
     struct row_customer *c = store_customer(list[i].customer);
     const struct row_hold *h = c ? store_hold(c, list[i].call) : NULL;
