@@ -1,0 +1,327 @@
+// The fold's rules for usage that has happened already: an event is charged once for ever, whatever its policy lets it do to
+// the balance; and for parts of explicit holds, their expiry, and calls that are priced again.
+#include "fold.h"
+
+static struct ledger_op record(uint64_t call, uint64_t identity, uint64_t content, amount charge) {
+  return (struct ledger_op){.kind = LEDGER_RECORD, .customer = number(1), .id = number(call), .state = CALL_SETTLED, .charge = charge,
+                            .usage = STR("{\"images\":1}"), .event = {number(identity), number(content), STR("app"), STR("1")}};
+}
+
+static void read_identity(struct world *w, uint64_t identity, uint64_t content, uint64_t call) {
+  *vec_add(&w->f.identities) = (struct fold_identity){.customer = number(1), .identity = number(identity), .content = number(content), .call = number(call)};
+}
+
+// ---- events
+
+static void an_event_is_charged_at_once_and_remembered(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  struct ledger_op op = record(11, 500, 900, 30);
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_DONE);
+  assert_int_equal(op.charged, 30);
+  assert_int_equal(c->balance, 70);
+  assert_int_equal(c->held, 0);
+  assert_int_equal(w->f.calls.count, 1);
+  assert_int_equal(w->f.calls.at[0].flags, CALL_REPORTED);
+  assert_int_equal(w->f.calls.at[0].state, CALL_SETTLED);
+  assert_int_equal(w->f.identities.count, 1);
+  assert_true(w->f.identities.at[0].fresh && uuid_eq(w->f.identities.at[0].call, number(11)));
+}
+
+static void an_event_that_comes_again_is_a_duplicate_and_costs_nothing(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  read_identity(w, 500, 900, 9);
+  struct ledger_op op = record(11, 500, 900, 30);
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_DUPLICATE);
+  assert_true(uuid_eq(op.existing, number(9)));
+  assert_int_equal(c->balance, 100);
+  assert_int_equal(w->f.calls.count, 0);
+}
+
+static void the_same_identity_with_other_content_is_a_conflict(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  read_identity(w, 500, 900, 9);
+  struct ledger_op op = record(11, 500, 901, 30);
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_REUSED);
+  assert_true(uuid_eq(op.existing, number(9)));
+}
+
+static void of_many_in_one_batch_each_identity_counts_once(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){1000}, 1);
+  struct ledger_op ops[200], *list[200];
+  for (uint64_t i = 0; i < 200; i++) {
+    ops[i] = record(100 + i, 500 + i % 50, 900, 2);
+    list[i] = &ops[i];
+  }
+  fold_run(&w->f, list, 200);
+  for (uint64_t i = 0; i < 200; i++) {
+    assert_int_equal(ops[i].result, i < 50 ? LEDGER_DONE : LEDGER_DUPLICATE);
+    if (i >= 50) assert_true(uuid_eq(ops[i].existing, number(100 + i % 50)));
+  }
+  assert_int_equal(c->balance, 900);
+}
+
+static void an_identity_of_another_customer_is_another_event(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  *vec_add(&w->f.identities) = (struct fold_identity){.customer = number(2), .identity = number(500), .content = number(900), .call = number(9)};
+  struct ledger_op op = record(11, 500, 900, 30);
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_DONE);
+  assert_int_equal(c->balance, 70);
+}
+
+static void what_credits_do_not_cover_is_accepted_into_debt(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){20}, 1);
+  struct ledger_op op = record(11, 500, 900, 30);
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_DONE);
+  assert_int_equal(c->balance, -10);
+  assert_int_equal(c->debt, 10);
+  assert_int_equal(w->f.past_floor, 1);
+  assert_true(w->f.calls.at[0].flags & CALL_ABOVE_HOLD);
+}
+
+static void or_refused_where_the_customer_wants_that_and_nothing_is_kept_of_it(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){20}, 1);
+  c->refuses_events = true;
+  struct ledger_op op = record(11, 500, 900, 30), fits = record(12, 500, 900, 20);
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_SHORT);
+  assert_int_equal(c->balance, 20);
+  assert_int_equal(w->f.calls.count + w->f.identities.count + w->f.transfers.count, 0);
+  run(w, &fits);
+  assert_int_equal(fits.result, LEDGER_DONE);
+  assert_int_equal(c->balance, 0);
+}
+
+static void what_is_held_is_not_there_for_an_event_that_must_be_covered(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  c->refuses_events = true;
+  c->held = 80;
+  struct ledger_op op = record(11, 500, 900, 30);
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_SHORT);
+}
+
+static void a_key_of_the_customers_reports_under_the_version_it_was_read_with(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  struct ledger_op op = record(11, 500, 900, 30);
+  op.config_version = 6;
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_STALE);
+  assert_int_equal(c->balance, 100);
+}
+
+static void an_event_without_a_price_is_kept_and_costs_nothing_yet(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  struct ledger_op op = record(11, 500, 900, 0);
+  op.state = CALL_UNRATED;
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_DONE);
+  assert_int_equal(c->balance, 100);
+  assert_int_equal(w->f.calls.at[0].state, CALL_UNRATED);
+}
+
+// ---- explicit holds
+
+static struct ledger_op part(uint64_t hold, uint64_t call, amount charge) {
+  return (struct ledger_op){.kind = LEDGER_PART, .customer = number(1), .id = number(hold), .part = number(call), .state = CALL_SETTLED, .charge = charge};
+}
+
+static void held(struct world *w, uint64_t call, amount hold, int64_t expires_at) {
+  struct ledger_op op = admit(call, hold);
+  op.expires_at = expires_at;
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_DONE);
+  next_batch(w);
+}
+
+static void a_part_is_a_call_of_its_own_and_the_hold_goes_on_with_the_rest(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  held(w, 11, 50, NOW + 1000);
+  w->f.holds.at[0].writer_id = 0;
+  struct ledger_op one = part(11, 12, 20), end = settle(11, 25);
+  run(w, &one);
+  assert_int_equal(one.result, LEDGER_DONE);
+  assert_int_equal(c->balance, 80);
+  assert_int_equal(c->held, 30);
+  assert_true(w->f.calls.at[0].flags & CALL_PART);
+  assert_true(uuid_eq(w->f.calls.at[0].id, number(12)));
+  next_batch(w);
+  run(w, &end);
+  assert_int_equal(end.result, LEDGER_DONE);
+  assert_int_equal(c->balance, 55);
+  assert_int_equal(c->held, 0);
+}
+
+static void a_part_larger_than_the_hold_is_charged_all_the_same(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  held(w, 11, 10, NOW + 1000);
+  struct ledger_op one = part(11, 12, 30);
+  run(w, &one);
+  assert_int_equal(one.result, LEDGER_DONE);
+  assert_int_equal(c->balance, 70);
+  assert_int_equal(c->held, 0);
+  assert_true(w->f.calls.at[0].flags & CALL_ABOVE_HOLD);
+}
+
+static void a_part_uses_what_its_budget_held(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  add_buckets(w, c, 60, 60);
+  struct ledger_op a = admit(11, 50);
+  a.expires_at = NOW + 1000;
+  a.limits[0] = number(52);
+  a.limit_count = 1;
+  run(w, &a);
+  assert_int_equal(a.result, LEDGER_DONE);
+  next_batch(w);
+  struct ledger_op one = part(11, 12, 20);
+  run(w, &one);
+  assert_int_equal(c->buckets[1].used, 20);
+  assert_int_equal(c->buckets[1].held, 30);
+  next_batch(w);
+  struct ledger_op end = settle(11, 0);
+  end.state = CALL_RELEASED;
+  run(w, &end);
+  assert_int_equal(c->buckets[1].used, 20);
+  assert_int_equal(c->buckets[1].held, 0);
+}
+
+static struct ledger_op sweep(uint64_t call) {
+  return (struct ledger_op){.kind = LEDGER_SWEEP, .customer = number(1), .id = number(call), .evidence = STR("{}")};
+}
+
+static void an_explicit_hold_gives_back_when_its_time_is_over_and_not_before(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  held(w, 11, 50, NOW + 1000);
+  struct ledger_op early = sweep(11), late = sweep(11);
+  run(w, &early);
+  assert_int_equal(early.result, LEDGER_GONE);
+  assert_int_equal(c->held, 50);
+  w->f.now = NOW + 1000;
+  run(w, &late);
+  assert_int_equal(late.result, LEDGER_DONE);
+  assert_int_equal(c->held, 0);
+  assert_int_equal(c->balance, 100);
+  assert_int_equal(w->f.calls.at[0].state, CALL_EXPIRED);
+}
+
+// ---- after its end
+
+static struct fold_ended *ended(struct world *w, uint64_t call, enum call_state state, amount charge) {
+  struct fold_ended *e = vec_add(&w->f.ended);
+  *e = (struct fold_ended){.customer = number(1), .call = number(call), .price = number(70), .state = state, .charge = charge, .usage = STR("{}")};
+  return e;
+}
+
+static void what_is_settled_after_the_expiry_is_charged_and_says_so(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  ended(w, 11, CALL_EXPIRED, 0);
+  struct ledger_op s = settle(11, 30), p = part(11, 12, 5);
+  run(w, &s);
+  assert_int_equal(s.result, LEDGER_DONE);
+  assert_int_equal(c->balance, 70);
+  assert_true(w->f.calls.at[0].flags & CALL_LATE);
+  assert_int_equal(w->f.calls.at[0].revision, 1);
+  next_batch(w);
+  run(w, &p);
+  assert_int_equal(p.result, LEDGER_DONE);
+  assert_int_equal(c->balance, 65);
+  assert_int_equal(w->f.calls.at[0].flags & (CALL_LATE | CALL_PART), CALL_LATE | CALL_PART);
+}
+
+static void a_part_of_a_hold_that_was_settled_or_released_is_refused(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  ended(w, 11, CALL_RELEASED, 0);
+  struct ledger_op p = part(11, 12, 5), unknown = part(13, 14, 5);
+  run(w, &p);
+  assert_int_equal(p.result, LEDGER_REFUSED);
+  run(w, &unknown);
+  assert_int_equal(unknown.result, LEDGER_UNKNOWN);
+  assert_int_equal(c->balance, 100);
+}
+
+static struct ledger_op rerate(uint64_t call, amount charge) {
+  return (struct ledger_op){.kind = LEDGER_RERATE, .customer = number(1), .id = number(call), .price = number(71), .charge = charge, .usage = STR("{}")};
+}
+
+static void a_parked_call_is_rated_when_it_has_a_price(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  ended(w, 11, CALL_UNRATED, 0);
+  struct ledger_op op = rerate(11, 40);
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_DONE);
+  assert_int_equal(op.charged, 40);
+  assert_int_equal(c->balance, 60);
+  assert_int_equal(w->f.calls.at[0].state, CALL_SETTLED);
+  assert_true(w->f.calls.at[0].flags & CALL_RERATED);
+}
+
+static void what_stands_already_is_not_written_again(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  ended(w, 11, CALL_SETTLED, 40)->price = number(71);
+  struct ledger_op op = rerate(11, 40);
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_DUPLICATE);
+  assert_int_equal(op.charged, 40);
+  assert_int_equal(w->f.calls.count, 0);
+}
+
+static void what_was_released_or_undone_costs_nothing_at_any_price(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  enum call_state states[] = {CALL_RELEASED, CALL_EXPIRED, CALL_VOIDED};
+  for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+    vec_clear(&w->f.ended);
+    ended(w, 11, states[i], 0);
+    struct ledger_op op = rerate(11, 40);
+    run(w, &op);
+    assert_int_equal(op.result, LEDGER_REFUSED);
+  }
+}
+
+int main(void) {
+#define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+  const struct CMUnitTest tests[] = {
+      RULE(an_event_is_charged_at_once_and_remembered),
+      RULE(an_event_that_comes_again_is_a_duplicate_and_costs_nothing),
+      RULE(the_same_identity_with_other_content_is_a_conflict),
+      RULE(of_many_in_one_batch_each_identity_counts_once),
+      RULE(an_identity_of_another_customer_is_another_event),
+      RULE(what_credits_do_not_cover_is_accepted_into_debt),
+      RULE(or_refused_where_the_customer_wants_that_and_nothing_is_kept_of_it),
+      RULE(what_is_held_is_not_there_for_an_event_that_must_be_covered),
+      RULE(a_key_of_the_customers_reports_under_the_version_it_was_read_with),
+      RULE(an_event_without_a_price_is_kept_and_costs_nothing_yet),
+      RULE(a_part_is_a_call_of_its_own_and_the_hold_goes_on_with_the_rest),
+      RULE(a_part_larger_than_the_hold_is_charged_all_the_same),
+      RULE(a_part_uses_what_its_budget_held),
+      RULE(an_explicit_hold_gives_back_when_its_time_is_over_and_not_before),
+      RULE(what_is_settled_after_the_expiry_is_charged_and_says_so),
+      RULE(a_part_of_a_hold_that_was_settled_or_released_is_refused),
+      RULE(a_parked_call_is_rated_when_it_has_a_price),
+      RULE(what_stands_already_is_not_written_again),
+      RULE(what_was_released_or_undone_costs_nothing_at_any_price),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
