@@ -11,12 +11,17 @@
 bool meter_price_bound(const struct tollgate_plugin *plugin, const struct book_price *price, const struct tollgate_count *counts,
                        size_t count, amount *ret_charge, const char **ret_meter);
 
-#define METER_LINES_MAX TOLLGATE_COUNTS_MAX
+#define METER_LINES_MAX 32 // more than any plugin counts: as many meters as a call's rows can name
+struct meter_quantity {
+  const char *meter; // lent
+  int64_t quantity;
+};
 struct meter_bill {
   size_t count;
   struct {
-    const char *meter; // lent by the plugin
+    const char *meter; // lent by the plugin, or by whom the quantities came from
     int64_t quantity;
+    bool priced; // the price has a rate for it
     int32_t per;
     amount charge_rate, cost_rate, charge, cost;
   } lines[METER_LINES_MAX];
@@ -26,5 +31,10 @@ struct meter_bill {
 // (*ret_meter): the call is unrated; 2 where a sum leaves int64. After 1 and 2 the lines hold quantities, and no money.
 int meter_price_usage(const struct tollgate_plugin *plugin, const struct book_price *price, const struct tollgate_usage *usage,
                       struct meter_bill *ret, const char **ret_meter);
+// The same of quantities by name, as the books keep them; also 2 where one is below zero or there are more than a bill has
+// lines. plugin NULL, or one that does not know a meter: the meter has no parents, and its line comes behind the others.
+// What has a rate has one in the lines after 1, too.
+int meter_price_quantities(const struct tollgate_plugin *plugin, const struct book_price *price, const struct meter_quantity *usage,
+                           size_t count, struct meter_bill *ret, const char **ret_meter);
 // {"input_tokens": 12, …} of the lines, in the plugin's order of meters; zero quantities are left out.
 void meter_usage_json(const struct meter_bill *bill, struct buf *out);

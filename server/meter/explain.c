@@ -5,12 +5,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"
+#include "meter/call.h"
 #include "meter/explain_parts.h"
 #include "price/book.h"
 #include "json/read.h"
 #include <stdlib.h>
 
-#define METERS_MAX 32
+#define METERS_MAX METER_LINES_MAX
 
 enum {
   COL_CUSTOMER,
@@ -86,62 +87,28 @@ static int price_read(struct db *db, struct arena *arena, struct uuid id, struct
   return 0;
 }
 
-static const char *meter_parent(void *arg, struct str meter) {
-  const struct pricing *pricing = arg;
-  int index = pricing->plugin ? plugin_meter(pricing->plugin, meter) : -1;
-  return index < 0 ? NULL : pricing->plugin->meters[index].parent;
+// What the client's leaving spared it is in the cost all the same.
+static bool cost_fits(const struct explanation *e, amount cost) {
+  return cost == e->cost || (e->flags & CALL_ABORTED && cost < e->cost);
 }
 
-// The plugin's order of meters: the one that the remainders were handed out in.
-static int meter_place(const struct pricing *pricing, struct str meter) {
-  int index = pricing->plugin ? plugin_meter(pricing->plugin, meter) : -1;
-  return index < 0 ? METERS_MAX : index;
-}
-
-static void lines_sort(const struct pricing *pricing, struct explain_line *lines, size_t count) {
-  for (size_t i = 1; i < count; i++)
-    for (size_t j = i; j > 0 && meter_place(pricing, lines[j].meter) < meter_place(pricing, lines[j - 1].meter); j--) {
-      struct explain_line swap = lines[j];
-      lines[j] = lines[j - 1];
-      lines[j - 1] = swap;
-    }
-}
-
-// Prices the lines one way; false where something has no rate or leaves the range.
-static bool lines_price(struct explain_line *lines, size_t count, const struct book_rate *const *rates, bool cost,
-                        amount *ret_total) {
-  struct amount_line at[METERS_MAX];
-  for (size_t i = 0; i < count; i++) {
-    if (!rates[i] || lines[i].quantity < 0) return false;
-    at[i] = (struct amount_line){
-        .quantity = lines[i].quantity, .rate = cost ? rates[i]->cost : rates[i]->charge, .per = rates[i]->per};
-  }
-  *ret_total = 0;
-  if (count > 0 && !amount_lines(at, count, ret_total)) return false;
-  for (size_t i = 0; i < count; i++) *(cost ? &lines[i].cost : &lines[i].charge) = at[i].total;
-  return true;
-}
-
-static void lines_make(struct arena *arena, struct pricing *pricing, const struct usage_sum *usage,
-                       struct explanation *e) {
-  const struct book_rate *rates[METERS_MAX];
-  amount charge = 0, cost = 0;
-  e->lines = arena_alloc(arena, (usage->count + 1) * sizeof *e->lines);
+static void lines_make(struct arena *arena, const struct pricing *pricing, const struct usage_sum *usage, struct explanation *e) {
+  struct meter_quantity quantities[METERS_MAX];
+  struct meter_bill bill;
+  const char *meter = NULL;
   for (size_t i = 0; i < usage->count; i++)
-    if (usage->at[i].quantity != 0)
-      e->lines[e->line_count++] = (struct explain_line){.meter = usage->at[i].meter, .quantity = usage->at[i].quantity};
-  lines_sort(pricing, e->lines, e->line_count);
-  for (size_t i = 0; i < e->line_count; i++) {
-    struct explain_line *line = &e->lines[i];
-    rates[i] = book_rate(&pricing->price, line->meter, meter_parent, pricing);
-    line->priced = rates[i] != NULL;
-    if (!rates[i]) continue;
-    line->rate = rates[i]->charge;
-    line->per = rates[i]->per;
-  }
-  bool priced = lines_price(e->lines, e->line_count, rates, false, &charge) &&
-                lines_price(e->lines, e->line_count, rates, true, &cost);
-  e->adds_up = priced ? charge == e->charge && cost == e->cost : e->charge == 0;
+    quantities[i] = (struct meter_quantity){arena_strdup(arena, usage->at[i].meter), usage->at[i].quantity};
+  bool priced = meter_price_quantities(pricing->plugin, &pricing->price, quantities, usage->count, &bill, &meter) == 0;
+  e->lines = arena_alloc(arena, (bill.count + 1) * sizeof *e->lines);
+  for (size_t i = 0; i < bill.count; i++)
+    e->lines[e->line_count++] = (struct explain_line){.meter = str_from(bill.lines[i].meter),
+                                                      .quantity = bill.lines[i].quantity,
+                                                      .priced = bill.lines[i].priced,
+                                                      .per = bill.lines[i].per,
+                                                      .rate = bill.lines[i].charge_rate,
+                                                      .charge = bill.lines[i].charge,
+                                                      .cost = bill.lines[i].cost};
+  e->adds_up = priced ? bill.charge == e->charge && cost_fits(e, bill.cost) : e->charge == 0;
 }
 
 // ---- rows
@@ -169,6 +136,7 @@ static int row_add(struct arena *arena, const struct db_result *r, size_t row, s
       .revision = (int)db_i64(r, row, COL_REVISION),
       .state = (enum call_state)db_i64(r, row, COL_STATE),
       .flags = (unsigned)db_i64(r, row, COL_FLAGS),
+      .price = db_uuid(r, row, COL_PRICE),
       .charge = db_i64(r, row, COL_CHARGE),
       .cost = db_i64(r, row, COL_COST),
       .usage = arena_str(arena, db_text(r, row, COL_USAGE)),

@@ -28,6 +28,7 @@ struct explain_revision {
   int revision;
   enum call_state state;
   unsigned flags; // enum call_flag
+  struct uuid price;
   amount charge, cost;
   struct str usage, evidence; // JSON objects
 };

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "meter/call.h"
 #include "json/write.h"
+#include <limits.h>
 
 static const char *meter_parent(void *arg, struct str meter) {
   const struct tollgate_plugin *plugin = arg;
@@ -11,13 +12,17 @@ static const char *meter_parent(void *arg, struct str meter) {
   return index < 0 ? NULL : plugin->meters[index].parent;
 }
 
-static const struct book_rate *rate_of(const struct tollgate_plugin *plugin, const struct book_price *price,
-                                       uint32_t meter) {
+static const struct book_rate *rate_named(const struct tollgate_plugin *plugin, const struct book_price *price, const char *meter) {
   union {
     const struct tollgate_plugin *lent;
     void *unchanged;
   } arg = {.lent = plugin};
-  return book_rate(price, str_from(plugin->meters[meter].name), meter_parent, arg.unchanged);
+  return book_rate(price, str_from(meter), plugin ? meter_parent : NULL, arg.unchanged);
+}
+
+static const struct book_rate *rate_of(const struct tollgate_plugin *plugin, const struct book_price *price,
+                                       uint32_t meter) {
+  return rate_named(plugin, price, plugin->meters[meter].name);
 }
 
 // Whether `meter` is `above` or stands below it. The chain of parents is cut where it is longer than there are meters.
@@ -63,29 +68,36 @@ bool meter_price_bound(const struct tollgate_plugin *plugin, const struct book_p
   return amount_lines(lines, count, ret_charge);
 }
 
-static int64_t usage_quantity(const struct tollgate_usage *usage, uint32_t meter) {
-  for (size_t i = 0; i < usage->count; i++)
-    if (usage->counts[i].meter == meter) return usage->counts[i].quantity;
-  return 0;
+// The plugin's order of meters is the one that remainders are handed out in; what it does not know comes last.
+static int meter_place(const struct tollgate_plugin *plugin, const char *meter) {
+  int index = plugin ? plugin_meter(plugin, str_from(meter)) : -1;
+  return index < 0 ? INT_MAX : index;
 }
 
-// The lines in the plugin's order, with their rates. 0; 1 where a meter has none (its line then has rates of 0).
-static int bill_lines(const struct tollgate_plugin *plugin, const struct book_price *price,
-                      const struct tollgate_usage *usage, struct meter_bill *bill, const char **ret_meter) {
+static void quantities_sort(const struct tollgate_plugin *plugin, struct meter_quantity *at, size_t count) {
+  for (size_t i = 1; i < count; i++)
+    for (size_t j = i; j > 0 && meter_place(plugin, at[j].meter) < meter_place(plugin, at[j - 1].meter); j--) {
+      struct meter_quantity swap = at[j];
+      at[j] = at[j - 1];
+      at[j - 1] = swap;
+    }
+}
+
+// The lines, with their rates. 0; 1 where a meter has none.
+static int bill_lines(const struct tollgate_plugin *plugin, const struct book_price *price, const struct meter_quantity *usage,
+                      size_t count, struct meter_bill *bill, const char **ret_meter) {
   int result = 0;
-  for (uint32_t i = 0; i < plugin->meter_count; i++) {
-    int64_t quantity = usage_quantity(usage, i);
-    if (quantity <= 0) continue;
-    ASSERT(bill->count < METER_LINES_MAX);
-    const struct book_rate *rate = rate_of(plugin, price, i);
+  for (size_t i = 0; i < count; i++) {
+    const struct book_rate *rate = rate_named(plugin, price, usage[i].meter);
     size_t line = bill->count++;
-    bill->lines[line].meter = plugin->meters[i].name;
-    bill->lines[line].quantity = quantity;
+    bill->lines[line].meter = usage[i].meter;
+    bill->lines[line].quantity = usage[i].quantity;
+    bill->lines[line].priced = rate != NULL;
     bill->lines[line].per = rate ? rate->per : 1;
     bill->lines[line].charge_rate = rate ? rate->charge : 0;
     bill->lines[line].cost_rate = rate ? rate->cost : 0;
     if (!rate && result == 0) {
-      *ret_meter = plugin->meters[i].name;
+      *ret_meter = usage[i].meter;
       result = 1;
     }
   }
@@ -111,13 +123,37 @@ static bool bill_sum(struct meter_bill *bill) {
   return true;
 }
 
-int meter_price_usage(const struct tollgate_plugin *plugin, const struct book_price *price,
-                      const struct tollgate_usage *usage, struct meter_bill *ret, const char **ret_meter) {
-  ASSERT(usage->count <= TOLLGATE_COUNTS_MAX);
+int meter_price_quantities(const struct tollgate_plugin *plugin, const struct book_price *price, const struct meter_quantity *usage,
+                           size_t count, struct meter_bill *ret, const char **ret_meter) {
+  struct meter_quantity used[METER_LINES_MAX];
+  size_t kept = 0;
   *ret = (struct meter_bill){0};
-  int result = bill_lines(plugin, price, usage, ret, ret_meter);
+  for (size_t i = 0; i < count; i++) {
+    if (usage[i].quantity == 0) continue;
+    if (usage[i].quantity < 0 || kept == METER_LINES_MAX) return 2;
+    used[kept++] = usage[i];
+  }
+  quantities_sort(plugin, used, kept);
+  int result = bill_lines(plugin, price, used, kept, ret, ret_meter);
   if (result != 0) return result;
   return bill_sum(ret) ? 0 : 2;
+}
+
+static bool usage_is_first(const struct tollgate_usage *usage, size_t at) {
+  for (size_t i = 0; i < at; i++)
+    if (usage->counts[i].meter == usage->counts[at].meter) return false;
+  return true;
+}
+
+int meter_price_usage(const struct tollgate_plugin *plugin, const struct book_price *price,
+                      const struct tollgate_usage *usage, struct meter_bill *ret, const char **ret_meter) {
+  struct meter_quantity named[TOLLGATE_COUNTS_MAX];
+  size_t count = 0;
+  ASSERT(usage->count <= TOLLGATE_COUNTS_MAX);
+  for (size_t i = 0; i < usage->count; i++)
+    if (usage->counts[i].meter < plugin->meter_count && usage->counts[i].quantity > 0 && usage_is_first(usage, i))
+      named[count++] = (struct meter_quantity){plugin->meters[usage->counts[i].meter].name, usage->counts[i].quantity};
+  return meter_price_quantities(plugin, price, named, count, ret, ret_meter);
 }
 
 void meter_usage_json(const struct meter_bill *bill, struct buf *out) {

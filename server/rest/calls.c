@@ -86,6 +86,7 @@ static void corrections_write(struct json_writer *w, const struct explanation *e
     json_object_begin(w);
     json_member_int(w, "revision", v->revision);
     state_write(w, v->state, v->flags);
+    json_member_id(w, "price", "prc", v->price);
     json_member_amount(w, "charge", v->charge);
     if (costs) json_member_amount(w, "cost", v->cost);
     json_member_raw(w, "usage", v->usage);

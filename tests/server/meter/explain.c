@@ -68,6 +68,46 @@ static void an_undone_call_says_so_and_nobody_paid(void **state) {
   assert_true(e.adds_up && e.line_count == 0);
 }
 
+static struct uuid rerated(struct uuid of, struct uuid call, struct uuid at_price, amount charge, amount cost) {
+  struct ledger_op op = {.kind = LEDGER_RERATE, .customer = of, .id = call, .price = at_price, .charge = charge, .cost = cost,
+                         .usage = STR("{\"input_tokens\":3,\"output_tokens\":2}"), .evidence = STR("{\"reason\":\"test\"}")};
+  assert_int_equal(ledger_run(ledger, &op), LEDGER_DONE);
+  return call;
+}
+
+static void a_call_that_was_priced_again_adds_up_by_its_last_price(void **state) {
+  (void)state;
+  struct uuid of = customer("UTC");
+  (void)grant(of, 1000000, 100);
+  struct uuid dearer = price("chat-dearer", 300000000, 1200000000);
+  struct explanation e = explain(rerated(of, called(of, uuid_v7(clock_wall_us())), dearer, 3300, 1650));
+  assert_int_equal(e.state, CALL_SETTLED);
+  assert_true(e.adds_up && e.flags & CALL_RERATED);
+  assert_int_equal(e.charge, 3300);
+  assert_int_equal(e.line_count, 2);
+  assert_int_equal(e.lines[0].quantity, 3);
+  assert_true(uuid_eq(e.price.id, dearer));
+  assert_true(uuid_eq(e.revisions[0].price, chat) && uuid_eq(e.revisions[1].price, dearer));
+  assert_int_equal(e.revisions[1].charge, 1650);
+  assert_true(str_eq(e.revisions[1].usage, STR("{}")));
+  e = explain(rerated(of, e.id, chat, 1650, 825));
+  assert_true(e.adds_up && e.charge == 1650 && e.part_count == 1 && e.parts[0].amount == 1650);
+}
+
+// What was charged is less than what the operator paid for, and both are right.
+static void the_cost_of_an_aborted_call_may_be_of_more_than_was_charged(void **state) {
+  (void)state;
+  struct uuid of = customer("UTC");
+  (void)grant(of, 1000000, 100);
+  for (int aborted = 0; aborted <= 1; aborted++) {
+    struct ledger_op op = {.kind = LEDGER_SETTLE, .customer = of, .id = admit(of, uuid_v7(clock_wall_us()), chat, 5000),
+                           .state = CALL_SETTLED, .flags = aborted ? CALL_ABORTED : 0, .charge = 1650, .cost = 900,
+                           .usage = STR("{\"input_tokens\":3,\"output_tokens\":2}"), .evidence = STR("{}")};
+    assert_int_equal(ledger_run(ledger, &op), LEDGER_DONE);
+    assert_int_equal(explain(op.id).adds_up, aborted);
+  }
+}
+
 static void a_charge_that_is_not_the_lines_is_told(void **state) {
   (void)state;
   struct uuid of = customer("UTC");
@@ -111,6 +151,8 @@ int main(void) {
       cmocka_unit_test(a_call_is_explained_by_its_id_alone),
       cmocka_unit_test(a_pending_call_is_found_with_what_it_holds),
       cmocka_unit_test(an_undone_call_says_so_and_nobody_paid),
+      cmocka_unit_test(a_call_that_was_priced_again_adds_up_by_its_last_price),
+      cmocka_unit_test(the_cost_of_an_aborted_call_may_be_of_more_than_was_charged),
       cmocka_unit_test(a_charge_that_is_not_the_lines_is_told),
       cmocka_unit_test(the_list_has_pending_ended_and_undone_calls_newest_first),
   };

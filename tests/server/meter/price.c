@@ -117,6 +117,27 @@ static void a_meter_without_any_rate_is_named_and_never_free(void **state) {
   buf_finish(&text);
 }
 
+static void quantities_by_name_are_priced_as_the_plugin_would(void **state) {
+  (void)state;
+  const struct tollgate_count counts[] = {{INPUT, 13}, {CACHED, 1}, {REASONING, 7}};
+  const struct meter_quantity named[] = {{"reasoning_tokens", 7}, {"cached_input_tokens", 1}, {"images", 0}, {"input_tokens", 13}};
+  struct tollgate_usage usage = usage_of(counts, 3);
+  struct meter_bill counted, bill;
+  const char *meter = NULL;
+  assert_int_equal(meter_price_usage(&plugin, &price, &usage, &counted, &meter), 0);
+  assert_int_equal(meter_price_quantities(&plugin, &price, named, ARRAY_LEN(named), &bill, &meter), 0);
+  assert_int_equal(bill.count, counted.count);
+  for (size_t i = 0; i < bill.count; i++) {
+    assert_string_equal(bill.lines[i].meter, counted.lines[i].meter);
+    assert_int_equal(bill.lines[i].charge, counted.lines[i].charge);
+  }
+  assert_int_equal(bill.charge, counted.charge);
+  assert_int_equal(meter_price_quantities(NULL, &price, named, ARRAY_LEN(named), &bill, &meter), 1); // nobody knows its parent
+  assert_string_equal(meter, "reasoning_tokens");
+  assert_true(!bill.lines[0].priced && bill.lines[1].priced && bill.charge == 0);
+  assert_int_equal(meter_price_quantities(&plugin, &price, (const struct meter_quantity[]){{"input_tokens", -1}}, 1, &bill, &meter), 2);
+}
+
 static void a_sum_beyond_64_bits_is_an_answer(void **state) {
   (void)state;
   static const struct book_rate dear[] = {{TEXT("input_tokens"), 1, INT64_MAX, 0}};
@@ -195,6 +216,7 @@ int main(void) {
       cmocka_unit_test(lines_stand_in_the_plugins_order_and_zero_is_left_out),
       cmocka_unit_test(a_meter_without_a_rate_takes_its_parents),
       cmocka_unit_test(a_meter_without_any_rate_is_named_and_never_free),
+      cmocka_unit_test(quantities_by_name_are_priced_as_the_plugin_would),
       cmocka_unit_test(a_sum_beyond_64_bits_is_an_answer),
       cmocka_unit_test(a_bound_takes_the_dearest_that_a_meter_can_turn_into),
       cmocka_unit_test(a_bound_without_a_rate_is_refused_and_named),
