@@ -3,6 +3,7 @@
 // printed.
 #pragma once
 #include "base/buf.h"
+#include "base/limits.h"
 
 //  id, name, kind, default, least, most, example, help
 //  kind CHOICE: the values it may have stand in `example`, separated by "|"
@@ -44,6 +45,11 @@
     "how long a provider may be silent inside an answer")                                                              \
   X(UPSTREAM_TOTAL_MS, "TOLLGATE_UPSTREAM_TOTAL_MS", NUMBER, "900000", 1, 86400000, "900000",                          \
     "how long a provider's whole answer may take")                                                                     \
+  X(EVENTS_LATE_DAYS, "TOLLGATE_EVENTS_LATE_DAYS", NUMBER, "35", 1, 400, "35", "how old a usage event may be")          \
+  X(EVENTS_BATCH_MAX, "TOLLGATE_EVENTS_BATCH_MAX", NUMBER, "1000", 1, LIMIT_EVENTS_BATCH, "1000",                      \
+    "usage events of one JSON batch; longer ones come as lines")                                                       \
+  X(EVENTS_UNPRICED, "TOLLGATE_EVENTS_UNPRICED", CHOICE, "park", 0, 0, "park|refuse",                                  \
+    "usage events whose model has no price: they wait for one, or are refused")                                        \
   X(WEBHOOKS, "TOLLGATE_WEBHOOKS", CHOICE, "on", 0, 0, "on|off",                                                       \
     "whether this instance sends webhooks; off: others do, and until then they wait")                                  \
   X(WEBHOOK_ALLOW, "TOLLGATE_WEBHOOK_ALLOW", RANGES, "", 0, 0, "127.0.0.0/8,10.0.0.0/8",                               \

@@ -258,6 +258,9 @@ static void edges_prepare(struct service *s) {
                                   .stripe_version = config_text(c, SETTING_STRIPE_VERSION),
                                   .livemode = is_live(c),
                                   .receipts = s->receipts,
+                                  .events_batch_max = (size_t)config_number(c, SETTING_EVENTS_BATCH_MAX),
+                                  .events_late_us = config_number(c, SETTING_EVENTS_LATE_DAYS) * INT64_C(86400000000),
+                                  .events_refuse_unpriced = config_is(c, SETTING_EVENTS_UNPRICED, "refuse"),
                                   .metrics_open = config_is(c, SETTING_METRICS, "open"),
                                   .ready = ready_tell,
                                   .ready_arg = s};
@@ -283,7 +286,8 @@ static bool http_prepare(struct service *s, struct buf *ret_error) {
                                .connections_max = (unsigned)config_number(c, SETTING_MAX_CONNECTIONS),
                                .connections_per_ip = (unsigned)config_number(c, SETTING_MAX_CONNECTIONS_PER_IP),
                                .routes = s->routes,
-                               .route_count = s->route_count};
+                               .route_count = s->route_count,
+                               .body_bound = rest_body_bound};
   s->http = http_server_create(&config, ret_error);
   return s->http != NULL;
 }
@@ -384,16 +388,20 @@ static void webhooks_drain(struct service *s, int64_t until_us) {
   webhook_sender_stop(s->webhooks, (int)bound_ms);
 }
 
+static int running(const struct service *s) {
+  return gateway_running(&s->gateway) + rest_running(&s->rest);
+}
+
 int service_drain(struct service *s) {
   int bound_ms = (int)config_number(s->config, SETTING_DRAIN_MS);
   int64_t until_us = clock_mono_us() + INT64_C(1000) * bound_ms;
   http_drain(s, bound_ms);
   gateway_stop(&s->gateway);
   const struct timespec pause = {0, 2000000};
-  for (int64_t until = clock_mono_us() + LEAVE_MS * 1000; gateway_running(&s->gateway) > 0 && clock_mono_us() < until;)
+  for (int64_t until = clock_mono_us() + LEAVE_MS * 1000; running(s) > 0 && clock_mono_us() < until;)
     (void)nanosleep(&pause, NULL);
   webhooks_drain(s, until_us);
-  return gateway_running(&s->gateway);
+  return running(s);
 }
 
 void service_destroy(struct service *s) {

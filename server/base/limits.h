@@ -41,6 +41,16 @@
 #define LIMIT_LEDGER_WAIT_MS 5000            // an operation not begun by then is answered with 503; a stream waits no longer for its hold
 #define LIMIT_DRAWS 16                       // buckets one call may draw from, beside the credits
 
+// Usage events
+#define LIMIT_EVENT (64 * 1024)              // bytes of one
+#define LIMIT_EVENTS_BODY (4 * 1024 * 1024)  // of a JSON batch
+#define LIMIT_EVENTS_LINES (32 * 1024 * 1024) // of a batch that comes as lines
+#define LIMIT_EVENTS_BATCH 10000             // the most that TOLLGATE_EVENTS_BATCH_MAX allows
+#define LIMIT_EVENTS_OF_LINES 100000         // of a batch that comes as lines; so many are taken at a time as a JSON batch may have
+#define LIMIT_EVENTS_AT_ONCE 64              // longer batches that are worked on at once: what they need is memory
+#define LIMIT_EVENT_AHEAD_MS (5 * 60 * 1000) // an event's time may be so far in the future
+#define LIMIT_NAMES_CACHE 65536              // apps' own ids of customers
+
 // Journal: of settlements that the database could not take. Preallocated; each running call owns room for one entry
 #define LIMIT_JOURNAL_ENTRY 8192             // bytes; evidence that does not fit is left out, the charge always fits
 #define LIMIT_JOURNAL_SEGMENT (8 * 1024 * 1024)

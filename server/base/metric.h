@@ -19,6 +19,10 @@
   X(DENIED_LIMIT, "tollgate_authorization_denied_total", "counter", "reason=\"limit\"", "")                           \
   X(DENIED_KEY, "tollgate_authorization_denied_total", "counter", "reason=\"key\"", "")                               \
   X(DENIED_PRICE, "tollgate_authorization_denied_total", "counter", "reason=\"price\"", "")                           \
+  X(EVENTS_ACCEPTED, "tollgate_events_total", "counter", "result=\"accepted\"", "Usage events by what became of them.") \
+  X(EVENTS_DUPLICATE, "tollgate_events_total", "counter", "result=\"duplicate\"", "")                                 \
+  X(EVENTS_REJECTED, "tollgate_events_total", "counter", "result=\"rejected\"", "")                                   \
+  X(EVENTS_UNRATED, "tollgate_events_unrated_total", "counter", "", "Usage events taken without a price for them. Alarm.") \
   X(HOLDS_EXTENDED, "tollgate_holds_extended_total", "counter", "", "Extensions of streams' holds.")                   \
   X(UPSTREAM_FAILED, "tollgate_upstream_failures_total", "counter", "", "Upstream requests that broke or timed out.") \
   X(LEDGER_BATCHES, "tollgate_ledger_batches_total", "counter", "", "Ledger transactions committed.")                 \

@@ -97,6 +97,17 @@ void crypto_hash(struct str text, unsigned char ret[32]) {
   ASSERT(crypto_generichash_blake2b(ret, 32, bytes_of(text), text.len, NULL, 0) == 0);
 }
 
+void crypto_hash_short(const struct str *parts, size_t count, unsigned char ret[16]) {
+  static const unsigned char between;
+  crypto_generichash_blake2b_state state;
+  ASSERT(crypto_generichash_blake2b_init(&state, NULL, 0, 16) == 0);
+  for (size_t i = 0; i < count; i++) {
+    if (i > 0) ASSERT(crypto_generichash_blake2b_update(&state, &between, 1) == 0);
+    ASSERT(crypto_generichash_blake2b_update(&state, bytes_of(parts[i]), parts[i].len) == 0);
+  }
+  ASSERT(crypto_generichash_blake2b_final(&state, ret, 16) == 0);
+}
+
 void crypto_hmac_sha256(struct str key, const struct str *parts, size_t count, unsigned char ret[32]) {
   crypto_auth_hmacsha256_state state;
   (void)crypto_auth_hmacsha256_init(&state, bytes_of(key), key.len);

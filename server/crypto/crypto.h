@@ -22,6 +22,8 @@ void crypto_tag(const struct crypto_keys *keys, struct str text, unsigned char r
 void crypto_tag_code(const struct crypto_keys *keys, struct str text, unsigned char ret[CRYPTO_TAG_BYTES]);
 bool crypto_tag_equal(const unsigned char a[CRYPTO_TAG_BYTES], const unsigned char b[CRYPTO_TAG_BYTES]); // constant time
 void crypto_hash(struct str text, unsigned char ret[32]); // BLAKE2b-256, unkeyed: fingerprints and checksums
+// BLAKE2b-128, unkeyed, of the parts with a zero byte between each two: names that stand for long texts.
+void crypto_hash_short(const struct str *parts, size_t count, unsigned char ret[16]);
 // HMAC-SHA256 (RFC 2104) of the parts, one behind the other; the key may have any length. Compared with crypto_tag_equal.
 void crypto_hmac_sha256(struct str key, const struct str *parts, size_t count, unsigned char ret[32]);
 // Ed25519 (RFC 8032). A secret is libsodium's: seed and public key.

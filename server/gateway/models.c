@@ -14,9 +14,10 @@ struct question {
 
 // ---- from the book
 
+// A model that no endpoint serves is none for those who call.
 static bool price_serves(const struct gateway_context *g, const struct book_price *p, int64_t now) {
-  return p->valid_from <= now && (p->valid_until == 0 || p->valid_until > now) && p->provider->enabled &&
-         plugin_by_name(g->plugins, p->provider->plugin);
+  const struct tollgate_plugin *plugin = plugin_by_name(g->plugins, p->provider->plugin);
+  return p->valid_from <= now && (p->valid_until == 0 || p->valid_until > now) && p->provider->enabled && plugin && plugin->endpoint_count > 0;
 }
 
 static void model_write(struct json_writer *w, const struct book_price *p) {

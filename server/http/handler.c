@@ -72,17 +72,24 @@ static void refuse(struct http_request *r, enum problem problem, const char *why
   r->body_seen = 0;
 }
 
+static size_t body_max(const struct http_request *r) {
+  const struct http_route *route = r->match.route;
+  size_t bound = r->server->body_bound ? r->server->body_bound(r, route) : route->body_max;
+  return bound < route->body_max ? bound : route->body_max;
+}
+
 static void find_route(struct http_request *r) {
   route_find(&r->server->routes, r->method, r->target.path, &r->match);
   r->stage = STAGE_BODY;
+  size_t most = r->match.route ? body_max(r) : 0;
   if (!r->match.route && r->match.allow[0])
     refuse(r, PROBLEM_METHOD_NOT_ALLOWED, "This path does not take this method; see the Allow header.");
   else if (!r->match.route)
     refuse(r, PROBLEM_NOT_FOUND, "There is nothing at this path.");
-  else if (r->frame.length > 0 && (uint64_t)r->frame.length > r->match.route->body_max)
+  else if (r->frame.length > 0 && (uint64_t)r->frame.length > most)
     refuse(r, PROBLEM_TOO_LARGE, "The request's body is larger than this path takes.");
   else
-    buf_init(&r->body, r->match.route->body_max);
+    buf_init(&r->body, most);
 }
 
 // Announced bodies have their time from the start; chunked ones earn it by what has come.

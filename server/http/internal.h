@@ -116,6 +116,7 @@ struct http_server {
   struct route_table routes;
   unsigned connections_max;
   int64_t header_us, body_us, idle_us, write_stall_us;
+  size_t (*body_bound)(const struct http_request *request, const struct http_route *route);
   int listen_fd, listen_event;
   pthread_t listen_thread;
   bool listening;

@@ -19,6 +19,7 @@
   X(METHOD_NOT_ALLOWED, 405, "invalid_request_error", "method_not_allowed", "")                  \
   X(CONFLICT, 409, "conflict_error", "conflict", "false")                                        \
   X(DUPLICATE_CALL, 409, "conflict_error", "duplicate_call", "false")                            \
+  X(EVENT_CONFLICT, 409, "conflict_error", "event_conflict", "false")                            \
   X(IDEMPOTENCY_IN_PROGRESS, 409, "conflict_error", "idempotency_in_progress", "true")           \
   X(STALE_VERSION, 412, "invalid_request_error", "stale_version", "false")                       \
   X(TOO_LARGE, 413, "invalid_request_error", "request_too_large", "")                            \

@@ -27,6 +27,8 @@ struct http_config {
   unsigned connections_max, connections_per_ip;
   const struct http_route *routes; // lent for the server's life
   size_t route_count;
+  // Asked when a head has come, where a path takes more of one kind of body than of another; at most body_max counts. NULL: body_max.
+  size_t (*body_bound)(const struct http_request *request, const struct http_route *route);
   // Deadlines in milliseconds; 0: the default of base/limits.h. Tests shorten them.
   int header_ms, body_ms, idle_ms, write_stall_ms;
 };

@@ -53,6 +53,7 @@ struct json *json_at(struct json *array, size_t index);
 struct json *json_get(struct json *object, const char *name); // NULL where missing
 struct json *json_path(struct json *object, const char *path); // at a dotted path of short names; NULL where missing
 bool json_is_null(struct json *value);
+bool json_is_object(struct json *value); // NULL is none
 bool json_text(struct json *value, struct str *ret);
 bool json_int(struct json *value, int64_t *ret);
 bool json_bool(struct json *value, bool *ret);

@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #undef json_is_null
+#undef json_is_object
 
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 
@@ -108,6 +109,10 @@ struct json *json_path(struct json *object, const char *path) {
 
 bool json_is_null(struct json *value) {
   return value && json_shape(value) == SHAPE_NULL;
+}
+
+bool json_is_object(struct json *value) {
+  return value && json_shape(value) == SHAPE_OBJECT;
 }
 
 bool json_text(struct json *value, struct str *ret) {

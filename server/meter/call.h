@@ -15,6 +15,7 @@ bool meter_price_bound(const struct tollgate_plugin *plugin, const struct book_p
 struct meter_quantity {
   const char *meter; // lent
   int64_t quantity;
+  bool uncharged; // the meter is for reports alone: it needs no rate, and costs nothing
 };
 struct meter_bill {
   size_t count;

@@ -36,6 +36,7 @@ enum {
 struct usage_sum {
   struct arena *arena;
   struct explain_usage at[METERS_MAX];
+  bool uncharged[METERS_MAX];
   size_t count;
 };
 
@@ -92,12 +93,23 @@ static bool cost_fits(const struct explanation *e, amount cost) {
   return cost == e->cost || (e->flags & CALL_ABORTED && cost < e->cost);
 }
 
+// Meters that are for reports alone come with events only.
+static int uncharged_read(struct db *db, const struct explanation *e, struct usage_sum *usage) {
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  if (!(e->flags & CALL_REPORTED)) return 0;
+  if (db_run(db, STATEMENT_EXPLAIN_UNCHARGED, NULL, &r) != 0) return FAULT_DB;
+  for (size_t i = 0; i < usage->count; i++)
+    for (size_t row = 0; row < db_rows(r); row++)
+      if (str_eq(usage->at[i].meter, db_text(r, row, 0))) usage->uncharged[i] = true;
+  return 0;
+}
+
 static void lines_make(struct arena *arena, const struct pricing *pricing, const struct usage_sum *usage, struct explanation *e) {
   struct meter_quantity quantities[METERS_MAX];
   struct meter_bill bill;
   const char *meter = NULL;
   for (size_t i = 0; i < usage->count; i++)
-    quantities[i] = (struct meter_quantity){arena_strdup(arena, usage->at[i].meter), usage->at[i].quantity};
+    quantities[i] = (struct meter_quantity){arena_strdup(arena, usage->at[i].meter), usage->at[i].quantity, usage->uncharged[i]};
   bool priced = meter_price_quantities(pricing->plugin, &pricing->price, quantities, usage->count, &bill, &meter) == 0;
   e->lines = arena_alloc(arena, (bill.count + 1) * sizeof *e->lines);
   for (size_t i = 0; i < bill.count; i++)
@@ -204,6 +216,7 @@ int explain_call(struct db *db, struct arena *arena, const struct plugin_registr
   int r = hold_read(db, arena, &p, ret); // first: what ends in between is found by the second look
   if (r == 1) r = rows_read(db, arena, &p, ret, &usage);
   if (r == 0) r = price_read(db, arena, ret->price.id, ret, &pricing);
+  if (r == 0) r = uncharged_read(db, ret, &usage);
   if (r != 0) return r;
   pricing.plugin = plugin_by_name(plugins, ret->price.plugin);
   lines_make(arena, &pricing, &usage, ret);

@@ -23,6 +23,9 @@ SELECT r.model, p.name, p.plugin, r.valid_from, r.valid_until, t.meter, t.per, t
 FROM prices r JOIN providers p ON p.id = r.provider_id LEFT JOIN price_rates t ON t.price_id = r.id
 WHERE r.id = $1::uuid ORDER BY t.meter
 
+-- name: explain_uncharged
+SELECT name FROM meters WHERE aggregation NOT IN (1, 3)
+
 -- name: explain_list
 SELECT u.id, u.key_id, u.state, u.flags, u.charge, u.cost, u.usage, r.model, p.name
 FROM (

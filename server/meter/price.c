@@ -88,7 +88,7 @@ static int bill_lines(const struct tollgate_plugin *plugin, const struct book_pr
                       size_t count, struct meter_bill *bill, const char **ret_meter) {
   int result = 0;
   for (size_t i = 0; i < count; i++) {
-    const struct book_rate *rate = rate_named(plugin, price, usage[i].meter);
+    const struct book_rate *rate = usage[i].uncharged ? NULL : rate_named(plugin, price, usage[i].meter);
     size_t line = bill->count++;
     bill->lines[line].meter = usage[i].meter;
     bill->lines[line].quantity = usage[i].quantity;
@@ -96,7 +96,7 @@ static int bill_lines(const struct tollgate_plugin *plugin, const struct book_pr
     bill->lines[line].per = rate ? rate->per : 1;
     bill->lines[line].charge_rate = rate ? rate->charge : 0;
     bill->lines[line].cost_rate = rate ? rate->cost : 0;
-    if (!rate && result == 0) {
+    if (!rate && !usage[i].uncharged && result == 0) {
       *ret_meter = usage[i].meter;
       result = 1;
     }
@@ -152,7 +152,7 @@ int meter_price_usage(const struct tollgate_plugin *plugin, const struct book_pr
   ASSERT(usage->count <= TOLLGATE_COUNTS_MAX);
   for (size_t i = 0; i < usage->count; i++)
     if (usage->counts[i].meter < plugin->meter_count && usage->counts[i].quantity > 0 && usage_is_first(usage, i))
-      named[count++] = (struct meter_quantity){plugin->meters[usage->counts[i].meter].name, usage->counts[i].quantity};
+      named[count++] = (struct meter_quantity){.meter = plugin->meters[usage->counts[i].meter].name, .quantity = usage->counts[i].quantity};
   return meter_price_quantities(plugin, price, named, count, ret, ret_meter);
 }
 

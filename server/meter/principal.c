@@ -19,6 +19,7 @@
 #define UNKNOWN_SETS (LIMIT_UNKNOWN_KEY_CACHE / WAYS)
 #define LOCKS 64
 #define TRUST_US (LIMIT_TRUST_MS * INT64_C(1000))
+#define AGEING_US (TRUST_US / 2) // an operator's is read again from here on
 #define LATELY_US (INT64_C(30) * 1000000)      // used within this: worth confirming
 #define FORGET_US (INT64_C(15) * 60 * 1000000) // unused for so long: dropped
 #define CONFIRM_CHUNK 1000
@@ -27,6 +28,7 @@ struct place {
   struct principal *principal;
   char public_id[KEY_ID_LEN];
   int64_t confirmed_at, used_at; // monotonic
+  int64_t ageing_told_at;        // when somebody was last asked to read it again
 };
 struct unknown {
   unsigned char tag[CRYPTO_TAG_BYTES];
@@ -199,7 +201,7 @@ enum principal_answer principal_find(struct principals *c, struct str key_text, 
   enum principal_answer answer = PRINCIPAL_ASK;
   if (match && expired(p))
     answer = PRINCIPAL_UNKNOWN;
-  else if (match && (trusted || !fresh))
+  else if (match && !p->is_operator && (trusted || !fresh))
     answer = PRINCIPAL_FOUND;
   else if (p && !match && trusted)
     answer = PRINCIPAL_UNKNOWN;
@@ -210,6 +212,36 @@ enum principal_answer principal_find(struct principals *c, struct str key_text, 
   else
     principal_unref(p);
   return answer;
+}
+
+// Says so to one caller, who has until the trust ends.
+static bool ageing_claim(struct principals *c, struct str public_id, int64_t now) {
+  size_t set = set_of(public_id);
+  pthread_mutex_lock(&c->locks[set % LOCKS]);
+  struct place *place = place_find(c, set, public_id);
+  bool claimed = place && now - place->confirmed_at > AGEING_US && now - place->ageing_told_at > AGEING_US / 2;
+  if (claimed) place->ageing_told_at = now;
+  pthread_mutex_unlock(&c->locks[set % LOCKS]);
+  return claimed;
+}
+
+enum principal_answer principal_find_reporter(struct principals *c, struct str key_text, struct principal **ret, bool *ret_ageing) {
+  struct key_parts parts;
+  unsigned char tag[CRYPTO_TAG_BYTES];
+  *ret_ageing = false;
+  if (!key_parse(key_text, &parts)) return PRINCIPAL_UNKNOWN;
+  crypto_tag(c->keys, key_text, tag);
+  bool match = false;
+  int64_t confirmed_at = 0, now = clock_mono_us();
+  struct principal *p = cached(c, parts.public_id, tag, &match, &confirmed_at);
+  bool stands = match && p->is_operator && !expired(p) && now - confirmed_at < TRUST_US;
+  if (!stands) {
+    principal_unref(p);
+    return principal_find(c, key_text, false, ret);
+  }
+  if (now - confirmed_at > AGEING_US) *ret_ageing = ageing_claim(c, parts.public_id, now);
+  *ret = p;
+  return PRINCIPAL_FOUND;
 }
 
 // ---- loading
@@ -285,7 +317,7 @@ int principal_load(struct principals *c, struct db *db, struct str key_text, str
   }
   struct principal *p = principal_make(r, asked_at);
   memcpy(p->tag, tag, sizeof p->tag);
-  if (!p->is_operator) place_put(c, parts.public_id, p);
+  place_put(c, parts.public_id, p);
   *ret = p;
   return PRINCIPAL_FOUND;
 }
@@ -327,7 +359,7 @@ static void gather(struct principals *c, int64_t now, seen_list *ret) {
       if (!p->principal) continue;
       if (now - p->used_at > FORGET_US)
         place_empty(p);
-      else if (now - p->used_at <= LATELY_US)
+      else if (!p->principal->is_operator && now - p->used_at <= LATELY_US) // operators' are read again by whoever uses them
         vec_add(ret)->customer = p->principal->customer_id;
     }
     pthread_mutex_unlock(&c->locks[set % LOCKS]);

@@ -43,8 +43,12 @@ enum principal_answer {
   PRINCIPAL_UNKNOWN = 1, // malformed, wrong, unknown, revoked or expired: one 401 for all of them
   PRINCIPAL_ASK = 2,     // not in the cache, or not fresh enough: principal_load on a job thread
 };
-// `fresh`: only an entry confirmed within LIMIT_TRUST_MS counts (also for a 401 from the negative cache). Operators' keys are never cached.
+// `fresh`: only an entry confirmed within LIMIT_TRUST_MS counts (also for a 401 from the negative cache). Operators' keys are always asked for.
 enum principal_answer principal_find(struct principals *p, struct str key_text, bool fresh, struct principal **ret);
+// For reports of what has happened already: an operator's key counts where it was confirmed within LIMIT_TRUST_MS, and so it
+// closes two seconds after it was revoked; a customer's key needs to be no fresher than for paid calls. *ret_ageing: once in a
+// while one caller is told that what it got is to be read again (principal_load on a job thread) before it is trusted no more.
+enum principal_answer principal_find_reporter(struct principals *p, struct str key_text, struct principal **ret, bool *ret_ageing);
 // FOUND, UNKNOWN or FAULT_DB; fills the cache.
 int principal_load(struct principals *p, struct db *db, struct str key_text, struct principal **ret);
 // The config_versions of the customers of cached keys that were used lately are read and old entries dropped; called by

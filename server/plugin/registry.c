@@ -111,7 +111,8 @@ static void folder_load(struct plugin_registry *r, struct dirent **entries, int 
     char name[NAME_MAX_LEN], why[512];
     if (!name_of(entries[i]->d_name, name)) continue;
     const char *problem = "there are too many plugins";
-    if (r->count < PLUGINS_MAX) problem = plugin_load(r, entries[i]->d_name, name, why, sizeof why);
+    if (strcmp(name, PLUGIN_NONE) == 0) problem = "this name stands for no plugin";
+    else if (r->count < PLUGINS_MAX) problem = plugin_load(r, entries[i]->d_name, name, why, sizeof why);
     if (problem) problem_add(problems, entries[i]->d_name, problem);
   }
 }
@@ -158,7 +159,7 @@ const struct tollgate_plugin *plugin_at(const struct plugin_registry *r, size_t 
 const struct tollgate_plugin *plugin_by_name(const struct plugin_registry *r, struct str name) {
   for (size_t i = 0; i < r->count; i++)
     if (str_eq(str_from(r->plugins[i].name), name)) return &r->plugins[i];
-  return NULL;
+  return str_eq(name, STR(PLUGIN_NONE)) ? &plugin_none : NULL;
 }
 
 int plugin_meter(const struct tollgate_plugin *p, struct str name) {

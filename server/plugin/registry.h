@@ -14,7 +14,10 @@ void plugin_registry_destroy(struct plugin_registry *r); // frees the table; the
 
 size_t plugin_count(const struct plugin_registry *r);
 const struct tollgate_plugin *plugin_at(const struct plugin_registry *r, size_t index);
-const struct tollgate_plugin *plugin_by_name(const struct plugin_registry *r, struct str name); // NULL: none
+const struct tollgate_plugin *plugin_by_name(const struct plugin_registry *r, struct str name); // NULL: there is none
+// Of the name of no file: has the standard meters, no endpoints and no functions. Found by its name, and not counted.
+#define PLUGIN_NONE "none"
+extern const struct tollgate_plugin plugin_none;
 // The meter's index in the plugin, or -1.
 int plugin_meter(const struct tollgate_plugin *p, struct str name);
 // Checks an answer's counts: indices in range, quantities >= 0, no meter twice, and for each total that the provider stated

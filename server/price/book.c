@@ -19,6 +19,7 @@ struct book {
   vec(struct book_price) prices;
   vec(struct book_rate) rates;
   const struct book_price **by_id;
+  vec(struct book_meter) meters; // by name
 };
 
 enum {
@@ -113,6 +114,15 @@ static void book_link(struct book *b) {
   if (b->prices.count) qsort(b->by_id, b->prices.count, sizeof(*b->by_id), by_id_cmp);
 }
 
+// Read after the rest: newer than the version says is no harm, older would be.
+static int meters_load(struct book *b, struct db *db) {
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  if (db_run(db, STATEMENT_BOOK_METERS, NULL, &r) != 0) return FAULT_DB;
+  for (size_t row = 0; row < db_rows(r); row++)
+    *vec_add(&b->meters) = (struct book_meter){arena_strdup(&b->arena, db_text(r, row, 0)), (enum book_aggregation)db_i64(r, row, 1)};
+  return 0;
+}
+
 int book_load(struct db *db, struct book **ret) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   if (db_run(db, STATEMENT_BOOK_LOAD, NULL, &r) != 0 || db_rows(r) == 0) return FAULT_DB;
@@ -126,6 +136,10 @@ int book_load(struct db *db, struct book **ret) {
     if (!db_is_null(r, row, COL_PRICE)) price_add(b, r, row, provider);
   }
   book_link(b);
+  if (meters_load(b, db) != 0) {
+    book_unref(b);
+    return FAULT_DB;
+  }
   *ret = b;
   return 0;
 }
@@ -153,6 +167,7 @@ void book_unref(struct book *b) {
   vec_finish(&b->providers);
   vec_finish(&b->prices);
   vec_finish(&b->rates);
+  vec_finish(&b->meters);
   mem_free(b->by_id);
   arena_finish(&b->arena);
   mem_free(b);
@@ -193,6 +208,25 @@ static int str_cmp(struct str a, struct str b) {
   size_t least = a.len < b.len ? a.len : b.len;
   int order = least ? memcmp(a.ptr, b.ptr, least) : 0;
   return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+size_t book_meter_count(const struct book *b) {
+  return b->meters.count;
+}
+
+const struct book_meter *book_meter_at(const struct book *b, size_t i) {
+  ASSERT(i < b->meters.count);
+  return &b->meters.at[i];
+}
+
+static int meter_cmp(const void *key, const void *element) {
+  const struct str *name = key;
+  const struct book_meter *meter = element;
+  return str_cmp(*name, str_from(meter->name));
+}
+
+const struct book_meter *book_meter(const struct book *b, struct str name) {
+  return b->meters.count ? bsearch(&name, b->meters.at, b->meters.count, sizeof *b->meters.at, meter_cmp) : NULL;
 }
 
 // The first price whose model is not below.

@@ -30,6 +30,13 @@ struct book_price {
   size_t rate_count;
 };
 
+// A meter that the operator has defined, and how it is added up in reports: as migrations/0009_meters.sql numbers them.
+enum book_aggregation { BOOK_SUM = 1, BOOK_MAX = 2, BOOK_COUNT = 3, BOOK_LAST = 4, BOOK_UNIQUE = 5 };
+struct book_meter {
+  const char *name;
+  enum book_aggregation aggregation;
+};
+
 // Reads everything in one snapshot. 0 or FAULT_DB.
 int book_load(struct db *db, struct book **ret);
 // The catalogue's version, to see whether a snapshot is still the newest. 0 or FAULT_DB.
@@ -43,6 +50,13 @@ const struct book_provider *book_provider_at(const struct book *b, size_t i);
 size_t book_price_count(const struct book *b);
 const struct book_price *book_price_at(const struct book *b, size_t i); // all versions, by model, provider priority, valid_from
 const struct book_price *book_price_by_id(const struct book *b, struct uuid id);
+const struct book_meter *book_meter(const struct book *b, struct str name); // NULL: the operator has defined none of that name
+size_t book_meter_count(const struct book *b);
+const struct book_meter *book_meter_at(const struct book *b, size_t i); // by name
+// Whether quantities of such a meter have a price at all: what is no sum cannot be multiplied.
+static inline bool book_meter_is_charged(const struct book_meter *m) {
+  return !m || m->aggregation == BOOK_SUM || m->aggregation == BOOK_COUNT;
+}
 // The prices that serve `model` at `now_us`, in the order of their providers' priority (then name). "provider/model" forces
 // one provider, where no model carries that whole name. Returns how many were written, at most max.
 size_t book_route(const struct book *b, struct str model, int64_t now_us, const struct book_price **ret, size_t max);

@@ -12,3 +12,6 @@ ORDER BY r.model COLLATE "C", p.priority, p.name COLLATE "C", r.valid_from, t.me
 
 -- name: book_version
 SELECT version FROM catalogue
+
+-- name: book_meters
+SELECT name, aggregation FROM meters ORDER BY name COLLATE "C"

@@ -16,6 +16,7 @@ enum rest_access {
   REST_OPERATOR, // operators
   REST_OPERATOR_BARE, // operators; a POST that takes no body
   REST_OWN,      // operators, and customers what is their own
+  REST_REPORTS,  // the same; asked and answered without a job where it can be (events.c)
 };
 
 enum rest_pool {

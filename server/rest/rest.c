@@ -7,6 +7,8 @@
 #include "event/event.h"
 #include "rest/endpoints.h"
 #include "rest/guesses.h"
+#include "usage/names.h"
+#include <stdatomic.h>
 
 struct rest_binding {
   struct rest_context *context;
@@ -27,6 +29,7 @@ static const struct rest_endpoint *const groups[] = {
     rest_codes,
     rest_redeem,
     rest_books,
+    rest_events,
     // payments
     rest_products,
     rest_orders,
@@ -54,7 +57,7 @@ static void answer(struct rest_request *r, struct db *db) {
   r->endpoint->run(r, db);
 }
 
-static void unknown_key(struct rest_request *r) {
+void rest_unknown_key(struct rest_request *r) {
   rest_refuse(r, PROBLEM_INVALID_KEY, NULL, "No valid API key was given. Send it as \"Authorization: Bearer <key>\".");
 }
 
@@ -72,7 +75,7 @@ static struct db_pool *pool_of(const struct rest_request *r) {
 static void authenticate(struct rest_request *r, struct db *db) {
   int found = principal_load(r->context->principals, db, r->key_text, &r->who);
   if (found == PRINCIPAL_UNKNOWN)
-    unknown_key(r);
+    rest_unknown_key(r);
   else if (found != PRINCIPAL_FOUND)
     rest_fault(r, found);
   else if (pool_of(r) != r->context->pool)
@@ -105,7 +108,7 @@ static void enqueue(struct rest_request *r) {
 
 // ---- the way in
 
-static struct str bearer(struct str value) {
+struct str rest_bearer(struct str value) {
   if (value.len < 7 || !str_eq_nocase((struct str){value.ptr, 7}, STR("Bearer "))) return (struct str){0};
   return str_trim((struct str){value.ptr + 7, value.len - 7});
 }
@@ -152,10 +155,14 @@ static void enter(struct http_request *http, void *context) {
     enter_signed(r);
     return;
   }
-  r->key_text = bearer(http_header(http, "Authorization"));
+  if (b->endpoint->access == REST_REPORTS) {
+    if (http_query_each(http, parameter_check, r) == 0) events_enter(r);
+    return;
+  }
+  r->key_text = rest_bearer(http_header(http, "Authorization"));
   enum principal_answer found = principal_find(b->context->principals, r->key_text, true, &r->who);
   if (found == PRINCIPAL_UNKNOWN) {
-    unknown_key(r);
+    rest_unknown_key(r);
     return;
   }
   if (!media_check(r) || http_query_each(http, parameter_check, r) != 0) return;
@@ -169,6 +176,7 @@ const struct http_route *rest_routes(struct rest_context *context, size_t *ret_c
   for (size_t g = 0; g < ARRAY_LEN(groups); g++)
     for (const struct rest_endpoint *e = groups[g]; e->path; e++) count++;
   context->guesses = guesses_create();
+  context->names = usage_names_create();
   context->bindings = mem_alloc(count * sizeof *context->bindings);
   context->routes = mem_alloc(count * sizeof *context->routes);
   for (size_t g = 0; g < ARRAY_LEN(groups); g++)
@@ -180,16 +188,27 @@ const struct http_route *rest_routes(struct rest_context *context, size_t *ret_c
                                                 .path = e->path,
                                                 .handler = enter,
                                                 .context = &context->bindings[at],
-                                                .body_max = has_body ? LIMIT_BODY_API : 0};
+                                                .body_max = !has_body ? 0 : e->access == REST_REPORTS ? LIMIT_EVENTS_LINES : LIMIT_BODY_API};
     }
   *ret_count = count;
   return context->routes;
+}
+
+size_t rest_body_bound(const struct http_request *request, const struct http_route *route) {
+  const struct rest_binding *b = route->context;
+  return route->handler == enter && b->endpoint->access == REST_REPORTS ? events_body_bound(request) : route->body_max;
+}
+
+int rest_running(const struct rest_context *context) {
+  return atomic_load(&context->reporting);
 }
 
 void rest_finish(struct rest_context *context) {
   mem_free(context->routes);
   mem_free(context->bindings);
   guesses_destroy(context->guesses);
+  usage_names_destroy(context->names);
+  context->names = NULL;
   context->guesses = NULL;
   context->routes = NULL;
   context->bindings = NULL;

@@ -30,6 +30,11 @@ struct rest_context {
   struct receipt_ring *receipts;
   bool metrics_open; // /metrics needs no key
 
+  // ---- usage events
+  size_t events_batch_max; // of a JSON batch; so many of a longer one are taken at a time
+  int64_t events_late_us;  // how old one may be
+  bool events_refuse_unpriced;
+
   // ---- payments
   struct stripe *stripe; // NULL: off
   struct signature_secrets stripe_secrets;
@@ -49,9 +54,15 @@ struct rest_context {
   // ---- its own, zero before rest_routes
   struct rest_binding *bindings;
   struct guesses *guesses; // of redeem codes
+  struct usage_names *names;
+  _Atomic int reporting; // requests that report usage and are not answered yet
   struct http_route *routes;
 };
 
 // Lent until rest_finish. Called once.
 const struct http_route *rest_routes(struct rest_context *context, size_t *ret_count);
 void rest_finish(struct rest_context *context);
+// How large a body may be of which a head has come: http_config.body_bound.
+size_t rest_body_bound(const struct http_request *request, const struct http_route *route);
+// Requests that wait for the ledger, which outlives their connections.
+int rest_running(const struct rest_context *context);
