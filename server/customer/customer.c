@@ -90,6 +90,7 @@ int customer_create(struct db *db, const struct customer *c) {
   db_param_uuid(&p, c->id);
   db_param_i64(&p, c->credit_limit);
   db_param_i64(&p, c->low_balance);
+  db_param_i16(&p, (int16_t)c->event_policy);
   int r = run(db, STATEMENT_CUSTOMER_INSERT, &p);
   if (r == CUSTOMER_DONE) r = name_insert(db, c);
   if (r == CUSTOMER_DONE) r = profile_insert(db, c);
@@ -119,7 +120,7 @@ int customer_update(struct db *db, unsigned members, const struct customer *c) {
     if (r == CUSTOMER_DONE) r = name_insert(db, c);
   }
   if (r == CUSTOMER_DONE) r = profile_update(db, members, c);
-  if (r != CUSTOMER_DONE || !(members & (CUSTOMER_STATUS | CUSTOMER_CREDIT_LIMIT | CUSTOMER_LOW_BALANCE))) return r;
+  if (r != CUSTOMER_DONE || !(members & (CUSTOMER_STATUS | CUSTOMER_CREDIT_LIMIT | CUSTOMER_LOW_BALANCE | CUSTOMER_EVENT_POLICY))) return r;
   CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
   db_param_i32(&p, (int32_t)members);
@@ -127,6 +128,7 @@ int customer_update(struct db *db, unsigned members, const struct customer *c) {
   db_param_i16(&p, (int16_t)c->status);
   db_param_i64(&p, c->credit_limit);
   db_param_i64(&p, c->low_balance);
+  db_param_i16(&p, (int16_t)c->event_policy);
   return run(db, STATEMENT_CUSTOMER_UPDATE, &p);
 }
 
@@ -164,6 +166,7 @@ static void row_read(const struct db_result *r, size_t row, struct arena *arena,
       .abort_charge = (enum customer_abort_charge)db_i64(r, row, 14),
       .abort_upstream = (enum customer_abort_upstream)db_i64(r, row, 15),
       .low_balance = db_i64(r, row, 16),
+      .event_policy = (enum customer_event)db_i64(r, row, 17),
   };
 }
 

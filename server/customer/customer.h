@@ -13,6 +13,9 @@ enum customer_short { CUSTOMER_REFUSE = 1, CUSTOMER_LOWER_CAP = 2, CUSTOMER_ALLO
 // The client of a running call leaves: what is charged of it, and whether upstream is cancelled or read to its end.
 enum customer_abort_charge { CUSTOMER_GENERATED = 1, CUSTOMER_DELIVERED = 2, CUSTOMER_INPUT = 3, CUSTOMER_FIRST_TOKEN = 4 };
 enum customer_abort_upstream { CUSTOMER_CANCEL = 1, CUSTOMER_DRAIN = 2 };
+// What a usage event does that credits or budgets do not cover: it is taken into debt, or refused.
+enum customer_event { CUSTOMER_ACCEPT_EVENT = 1, CUSTOMER_REFUSE_EVENT = 2 };
+#define CUSTOMER_EVENTS "accept|refuse"
 #define CUSTOMER_ABORT_CHARGES "generated|delivered|input|first_token"
 #define CUSTOMER_ABORT_UPSTREAMS "cancel|drain"
 #define CUSTOMER_STATUSES "active|suspended"
@@ -27,6 +30,7 @@ struct customer {
   amount short_debt;
   enum customer_abort_charge abort_charge;
   enum customer_abort_upstream abort_upstream;
+  enum customer_event event_policy;
   amount balance, held, debt, credit_limit;
   amount low_balance; // told as low from there on; 0: never
   int64_t created_at, updated_at; // microseconds
@@ -43,7 +47,7 @@ enum customer_answer {
   CUSTOMER_NAME_TAKEN = 2, // another customer has this external id; the transaction is to be rolled back
 };
 // In a transaction. Reads id, external_id, name, time_zone, metadata, short_policy, short_debt, abort_charge, abort_upstream,
-// credit_limit, low_balance.
+// event_policy, credit_limit, low_balance.
 int customer_create(struct db *db, const struct customer *c);
 
 // In a transaction, after customer_lock. Members whose bit is not set are left as they are; metadata is merged, a
@@ -60,6 +64,7 @@ enum customer_member {
   CUSTOMER_ABORT_CHARGE = 1 << 8,
   CUSTOMER_ABORT_UPSTREAM = 1 << 9,
   CUSTOMER_LOW_BALANCE = 1 << 10,
+  CUSTOMER_EVENT_POLICY = 1 << 11,
 };
 int customer_update(struct db *db, unsigned members, const struct customer *c);
 

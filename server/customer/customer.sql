@@ -3,7 +3,7 @@
 SELECT 1 FROM pg_timezone_names WHERE name = $1::text
 
 -- name: customer_insert
-INSERT INTO customers (id, credit_limit, low_balance) VALUES ($1::uuid, $2::bigint, nullif($3::bigint, 0))
+INSERT INTO customers (id, credit_limit, low_balance, event_policy) VALUES ($1::uuid, $2::bigint, nullif($3::bigint, 0), coalesce(nullif($4::smallint, 0::smallint), 1::smallint))
 
 -- name: customer_insert_profile
 INSERT INTO customer_profiles (customer_id, external_id, name, time_zone, short_policy, short_debt, metadata, abort_charge, abort_upstream)
@@ -27,7 +27,8 @@ UPDATE customers SET config_version = config_version + 1 WHERE id = $1::uuid
 UPDATE customers SET
   status = CASE WHEN $1::integer & 16 <> 0 THEN $3::smallint ELSE status END,
   credit_limit = CASE WHEN $1::integer & 128 <> 0 THEN $4::bigint ELSE credit_limit END,
-  low_balance = CASE WHEN $1::integer & 1024 <> 0 THEN nullif($5::bigint, 0) ELSE low_balance END
+  low_balance = CASE WHEN $1::integer & 1024 <> 0 THEN nullif($5::bigint, 0) ELSE low_balance END,
+  event_policy = CASE WHEN $1::integer & 2048 <> 0 THEN $6::smallint ELSE event_policy END
 WHERE id = $2::uuid
 
 -- name: customer_update_profile
@@ -45,18 +46,18 @@ WHERE customer_id = $2::uuid
 
 -- name: customer_read
 SELECT c.id, p.external_id, p.name, p.time_zone, p.metadata, c.status, p.short_policy, p.short_debt,
-       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at, p.abort_charge, p.abort_upstream, coalesce(c.low_balance, 0)
+       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at, p.abort_charge, p.abort_upstream, coalesce(c.low_balance, 0), c.event_policy
 FROM customers c JOIN customer_profiles p ON p.customer_id = c.id WHERE c.id = $1::uuid
 
 -- name: customer_list
 SELECT c.id, p.external_id, p.name, p.time_zone, p.metadata, c.status, p.short_policy, p.short_debt,
-       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at, p.abort_charge, p.abort_upstream, coalesce(c.low_balance, 0)
+       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at, p.abort_charge, p.abort_upstream, coalesce(c.low_balance, 0), c.event_policy
 FROM customers c JOIN customer_profiles p ON p.customer_id = c.id
 WHERE c.id < coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') ORDER BY c.id DESC LIMIT $2::bigint
 
 -- name: customer_list_named
 SELECT c.id, p.external_id, p.name, p.time_zone, p.metadata, c.status, p.short_policy, p.short_debt,
-       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at, p.abort_charge, p.abort_upstream, coalesce(c.low_balance, 0)
+       c.balance, c.held, c.debt, c.credit_limit, p.created_at, p.updated_at, p.abort_charge, p.abort_upstream, coalesce(c.low_balance, 0), c.event_policy
 FROM customer_names n JOIN customers c ON c.id = n.customer_id JOIN customer_profiles p ON p.customer_id = c.id
 WHERE n.external_id = $3::text AND c.id < coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') LIMIT $2::bigint
 

@@ -40,6 +40,7 @@ static void customer_write(struct json_writer *w, const struct customer *c) {
     json_put_null(w);
   json_member_str(w, "abort_charge", word_at(CUSTOMER_ABORT_CHARGES, (int)c->abort_charge));
   json_member_str(w, "abort_upstream", word_at(CUSTOMER_ABORT_UPSTREAMS, (int)c->abort_upstream));
+  json_member_str(w, "event_policy", word_at(CUSTOMER_EVENTS, (int)c->event_policy));
   json_member_raw(w, "metadata", c->metadata);
   json_key(w, "balance");
   json_object_begin(w);
@@ -68,11 +69,11 @@ static void customer_answer(struct rest_request *r, struct db *db, int status, s
 // ---- the body
 
 struct body {
-  struct str external_id, name, status, time_zone, short_policy, abort_charge, abort_upstream;
+  struct str external_id, name, status, time_zone, short_policy, abort_charge, abort_upstream, event_policy;
   amount credit_limit, short_debt, low_balance;
   struct json *metadata;
   bool given_external_id, given_name, given_status, given_time_zone, given_short_policy, given_credit_limit,
-      given_short_debt, given_low_balance, given_abort_charge, given_abort_upstream, given_metadata;
+      given_short_debt, given_low_balance, given_abort_charge, given_abort_upstream, given_event_policy, given_metadata;
 };
 #define AT(member) .offset = offsetof(struct body, member), .given = offsetof(struct body, given_##member)
 static const struct json_field fields[] = {
@@ -85,6 +86,7 @@ static const struct json_field fields[] = {
     {.name = "low_balance", .kind = JSON_AMOUNT, .nullable = true, .min = 1, .max = AMOUNT_MAX, AT(low_balance)},
     {.name = "abort_charge", .kind = JSON_TEXT, .one_of = CUSTOMER_ABORT_CHARGES, AT(abort_charge)},
     {.name = "abort_upstream", .kind = JSON_TEXT, .one_of = CUSTOMER_ABORT_UPSTREAMS, AT(abort_upstream)},
+    {.name = "event_policy", .kind = JSON_TEXT, .one_of = CUSTOMER_EVENTS, AT(event_policy)},
     {.name = "metadata", .kind = JSON_OBJECT, AT(metadata)},
     {.name = "status", .kind = JSON_TEXT, .one_of = CUSTOMER_STATUSES, AT(status)},
 };
@@ -157,6 +159,7 @@ static struct customer body_customer(struct rest_request *r, const struct body *
           (enum customer_abort_charge)choice(b->given_abort_charge, CUSTOMER_ABORT_CHARGES, b->abort_charge),
       .abort_upstream =
           (enum customer_abort_upstream)choice(b->given_abort_upstream, CUSTOMER_ABORT_UPSTREAMS, b->abort_upstream),
+      .event_policy = (enum customer_event)choice(b->given_event_policy, CUSTOMER_EVENTS, b->event_policy),
       .short_debt = b->short_debt,
       .credit_limit = b->credit_limit,
       .low_balance = b->low_balance,
@@ -168,7 +171,8 @@ static unsigned body_members(const struct body *b) {
          (b->given_time_zone ? CUSTOMER_TIME_ZONE : 0u) | (b->given_metadata ? CUSTOMER_METADATA : 0u) |
          (b->given_status ? CUSTOMER_STATUS : 0u) | (b->given_short_policy ? CUSTOMER_SHORT_POLICY : 0u) |
          (b->given_short_debt ? CUSTOMER_SHORT_DEBT : 0u) | (b->given_credit_limit ? CUSTOMER_CREDIT_LIMIT : 0u) |
-         (b->given_low_balance ? CUSTOMER_LOW_BALANCE : 0u) | (b->given_abort_charge ? CUSTOMER_ABORT_CHARGE : 0u) | (b->given_abort_upstream ? CUSTOMER_ABORT_UPSTREAM : 0u);
+         (b->given_low_balance ? CUSTOMER_LOW_BALANCE : 0u) | (b->given_abort_charge ? CUSTOMER_ABORT_CHARGE : 0u) | (b->given_abort_upstream ? CUSTOMER_ABORT_UPSTREAM : 0u) |
+         (b->given_event_policy ? CUSTOMER_EVENT_POLICY : 0u);
 }
 
 // ---- endpoints

@@ -7,13 +7,14 @@ extern const struct rest_endpoint rest_customers[], rest_keys[], rest_grants[], 
     rest_books[];
 
 // ---- usage events
-extern const struct rest_endpoint rest_events[];
+extern const struct rest_endpoint rest_events[], rest_usage_meters[];
 // Takes the request over, on the event thread. The bound of its body by what it is said to be.
 void events_enter(struct rest_request *r);
 size_t events_body_bound(const struct http_request *request);
 // The key that an Authorization header carries; empty: none.
 struct str rest_bearer(struct str value);
 void rest_unknown_key(struct rest_request *r);
+bool rest_parameters_check(struct rest_request *r); // false: answered
 
 // ---- payments
 extern const struct rest_endpoint rest_products[], rest_orders[], rest_checkout[], rest_stripe_events[],

@@ -167,7 +167,7 @@ void events_enter(struct rest_request *r) {
     return;
   }
   struct intake *in = arena_alloc(r->arena, sizeof *in);
-  if (!shape_find(r, &in->shape, &in->form)) {
+  if (!rest_parameters_check(r) || !shape_find(r, &in->shape, &in->form)) {
     principal_unref(who);
     return;
   }

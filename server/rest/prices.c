@@ -1,5 +1,6 @@
 // /api/v1/prices.
 #include "base/limits.h"
+#include "plugin/registry.h"
 #include "price/price.h"
 #include "price/provider.h"
 #include "rest/catalogue.h"
@@ -112,21 +113,32 @@ static bool rate_read(struct rest_request *r, struct json *value, size_t at, str
   return true;
 }
 
-// Only meters that the provider's plugin can count; of a plugin that is not loaded here nothing is known.
+static bool meter_unknown(struct rest_request *r, size_t at, const struct tollgate_plugin *plugin, const struct book *book) {
+  CLEANUP(buf_finish) struct buf why;
+  buf_init(&why, 1500);
+  buf_printf(&why, "There is no such meter here. The plugin %s has: ", plugin->name);
+  for (size_t i = 0; i < plugin->meter_count; i++) buf_printf(&why, "%s%s", i ? ", " : "", plugin->meters[i].name);
+  for (size_t i = 0; i < book_meter_count(book); i++)
+    if (book_meter_is_charged(book_meter_at(book, i))) buf_printf(&why, "%s%s", i ? ", " : "; defined are: ", book_meter_at(book, i)->name);
+  buf_puts(&why, ".");
+  return wrong(r, at, "meter", buf_cstr(&why));
+}
+
+// Meters that the provider's plugin can count, and those that come with events: the standard ones and the operator's own, of which
+// only sums and counts can be multiplied. Of a plugin that is not loaded here nothing is known.
 static bool meters_check(struct rest_request *r, struct str plugin_name, const struct price *p) {
   const struct tollgate_plugin *plugin = plugin_by_name(r->context->plugins, plugin_name);
-  CLEANUP(buf_finish) struct buf known;
-  buf_init(&known, 1024);
-  for (size_t i = 0; plugin && i < plugin->meter_count; i++)
-    buf_printf(&known, "%s%s", i ? ", " : "", plugin->meters[i].name);
-  for (size_t i = 0; plugin && i < p->rate_count; i++)
-    if (plugin_meter(plugin, p->rates[i].meter) < 0) {
-      CLEANUP(buf_finish) struct buf why;
-      buf_init(&why, 1500);
-      buf_printf(&why, "The plugin %s has no such meter. It has: %s.", plugin->name, buf_cstr(&known));
-      return wrong(r, i, "meter", buf_cstr(&why));
-    }
-  return true;
+  struct book *book = book_take(r->context->books);
+  bool sound = true;
+  for (size_t i = 0; book && plugin && sound && i < p->rate_count; i++) {
+    const struct book_meter *own = book_meter(book, p->rates[i].meter);
+    if (own && !book_meter_is_charged(own))
+      sound = wrong(r, i, "meter", "This meter is for reports alone: only meters that are added up or counted have a price.");
+    else if (!own && plugin_meter(plugin, p->rates[i].meter) < 0 && plugin_meter(&plugin_none, p->rates[i].meter) < 0)
+      sound = meter_unknown(r, i, plugin, book);
+  }
+  book_unref(book);
+  return sound;
 }
 
 static bool body_read(struct rest_request *r, struct db *db, struct price *p) {

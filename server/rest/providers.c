@@ -127,6 +127,11 @@ static bool body_check(struct rest_request *r, struct body *b) {
 static bool plugin_check(struct rest_request *r, struct body *b) {
   const struct plugin_registry *plugins = r->context->plugins;
   const struct tollgate_plugin *plugin = plugin_by_name(plugins, b->plugin);
+  if (plugin == &plugin_none) {
+    if (b->given_base_url || b->given_secret) return wrong(r, b->given_base_url ? "base_url" : "secret", "must not be given with the plugin none: nobody is spoken to.");
+    b->base_url = STR("");
+    return true;
+  }
   if (plugin && !b->given_base_url) {
     if (!plugin->base_url) return wrong(r, "base_url", "is missing, and this plugin knows no address of its own.");
     b->base_url = str_from(plugin->base_url);
@@ -135,9 +140,9 @@ static bool plugin_check(struct rest_request *r, struct body *b) {
   CLEANUP(buf_finish) struct buf known;
   buf_init(&known, 512);
   for (size_t i = 0; i < plugin_count(plugins); i++)
-    buf_printf(&known, "%s%s", i ? ", " : "", plugin_at(plugins, i)->name);
-  rest_refuse(r, PROBLEM_INVALID_REQUEST, "plugin", "plugin: there is no plugin \"%.*s\" here. Loaded: %s.",
-              STR_ARG(b->plugin), known.len ? buf_cstr(&known) : "none");
+    buf_printf(&known, "%s, ", plugin_at(plugins, i)->name);
+  rest_refuse(r, PROBLEM_INVALID_REQUEST, "plugin", "plugin: there is no plugin \"%.*s\" here. Loaded: %s" PLUGIN_NONE " (of what is only priced, and reported as events).",
+              STR_ARG(b->plugin), known.len ? buf_cstr(&known) : "");
   return false;
 }
 

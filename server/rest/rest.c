@@ -30,6 +30,7 @@ static const struct rest_endpoint *const groups[] = {
     rest_redeem,
     rest_books,
     rest_events,
+    rest_usage_meters,
     // payments
     rest_products,
     rest_orders,
@@ -142,13 +143,21 @@ static void enter_signed(struct rest_request *r) {
   if (hook_is_signed(r)) enqueue(r);
 }
 
+bool rest_parameters_check(struct rest_request *r) {
+  return http_query_each(r->http, parameter_check, r) == 0;
+}
+
+static void enter_reports(struct rest_request *r) {
+  events_enter(r);
+}
+
 static void enter(struct http_request *http, void *context) {
   const struct rest_binding *b = context;
   struct rest_request *r = arena_alloc(http_arena(http), sizeof *r);
   *r = (struct rest_request){.context = b->context, .http = http, .endpoint = b->endpoint, .arena = http_arena(http)};
   bool open = b->endpoint->access == REST_OPEN || (b->endpoint->access == REST_METRICS && b->context->metrics_open);
   if (open) {
-    if (http_query_each(http, parameter_check, r) == 0) b->endpoint->run(r, NULL);
+    if (rest_parameters_check(r)) b->endpoint->run(r, NULL);
     return;
   }
   if (b->endpoint->access == REST_SIGNED) {
@@ -156,7 +165,7 @@ static void enter(struct http_request *http, void *context) {
     return;
   }
   if (b->endpoint->access == REST_REPORTS) {
-    if (http_query_each(http, parameter_check, r) == 0) events_enter(r);
+    enter_reports(r);
     return;
   }
   r->key_text = rest_bearer(http_header(http, "Authorization"));
@@ -165,7 +174,7 @@ static void enter(struct http_request *http, void *context) {
     rest_unknown_key(r);
     return;
   }
-  if (!media_check(r) || http_query_each(http, parameter_check, r) != 0) return;
+  if (!media_check(r) || !rest_parameters_check(r)) return;
   enqueue(r);
 }
 

@@ -163,12 +163,31 @@ int ledger_run(struct ledger *l, struct ledger_op *op) {
   return op->result;
 }
 
+int ledger_submit(struct ledger *l, struct ledger_op *op) {
+  if (books.mood % 8 == 7) return FAULT_FULL;
+  (void)ledger_run(l, op);
+  op->charged = op->result == LEDGER_DONE ? op->charge : 0;
+  op->done(op);
+  return 0;
+}
+
+struct uuid ledger_call_id_at(int64_t at, struct uuid customer) {
+  struct uuid id = uuid_floor(at);
+  memcpy(id.b + 12, customer.b + 12, 4);
+  return id;
+}
+
 // ---- who asks
 
 // Customers are found at once, operators are asked for.
 enum principal_answer principal_find(struct principals *p, struct str key_text, bool fresh, struct principal **ret) {
   (void)fresh;
   return books.customer ? (enum principal_answer)principal_load(p, NULL, key_text, ret) : PRINCIPAL_ASK;
+}
+
+enum principal_answer principal_find_reporter(struct principals *p, struct str key_text, struct principal **ret, bool *ret_ageing) {
+  *ret_ageing = books.mood & 64;
+  return books.mood & 16 ? PRINCIPAL_ASK : (enum principal_answer)principal_load(p, NULL, key_text, ret);
 }
 
 int principal_load(struct principals *p, struct db *d, struct str key_text, struct principal **ret) {

@@ -16,6 +16,7 @@
 
 #define REQUEST_MAX (256 * 1024)
 #define HOOK "/webhooks/stripe"
+#define EVENTS "/api/v1/events" // whose members mean nothing where they are not known
 #define HOOK_SECRET "whsec_of_a_fuzzer"
 
 static struct rest_context context;
@@ -42,6 +43,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   context.stripe = stripe_create(NULL);
   context.stripe_secrets = (struct signature_secrets){.at = {STR(HOOK_SECRET)}, .count = 1};
   context.stripe_tolerance_s = 300;
+  context.events_batch_max = 10;
+  context.events_late_us = INT64_C(35) * 86400 * 1000000;
+  struct book *book = NULL;
+  books_clear(0, false);
+  FUZZ_CHECK(book_load(NULL, &book) == 0, "a book");
+  book_put(context.books, book);
   routes = rest_routes(&context, &route_count);
   pump_init(&pump, routes, route_count);
   return 0;
@@ -52,7 +59,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 static const char *id_prefix(const char *path) {
   static const char *const kinds[][2] = {{"customers", "cus"}, {"keys", "key"},   {"grants", "grt"}, {"limits", "lim"},
                                          {"providers", "prv"}, {"prices", "prc"}, {"calls", "call"},  {"webhook-endpoints", "we"}, {"codes", "cod"},
-                                         {"products", "prd"},  {"orders", "ord"}, {"payments", "pay"}};
+                                         {"products", "prd"},  {"orders", "ord"}, {"payments", "pay"}, {"meters", "mtr"}};
   for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
     if (strstr(path, kinds[i][0])) return kinds[i][1];
   return "x";
@@ -182,7 +189,7 @@ static void answer_check(const struct http_route *route, struct str body) {
   FUZZ_CHECK(root, "an answer that is no JSON: %s: %.*s", error.text, STR_ARG(text));
   if (status >= 400)
     refusal_check(route, root, status);
-  else if (route->body_max && !memmem(out, (size_t)(head - out), "Idempotency-Replayed", 20))
+  else if (route->body_max && strcmp(route->path, EVENTS) != 0 && !memmem(out, (size_t)(head - out), "Idempotency-Replayed", 20))
     amounts_check(body);
   json_decref(root);
 }

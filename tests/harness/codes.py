@@ -14,7 +14,7 @@ PROBLEMS = {m[0]: (int(m[1]), m[2], m[3]) for m in _PROBLEM.findall((ROOT / "ser
 
 # Refused before it is known what is asked for, so of no operation: a request that is no HTTP, a path or method that is not
 # there, a body where none is taken, a server that ends.
-_ENTRANCES = {"OPEN": "parameter_check", "SIGNED": "enter_signed"}
+_ENTRANCES = {"OPEN": "parameter_check", "SIGNED": "enter_signed", "REPORTS": "enter_reports"}
 OF_NO_OPERATION = {"malformed_http", "method_not_allowed", "uri_too_long", "headers_too_large", "not_implemented",
                    "http_version_not_supported"}
 
@@ -54,7 +54,7 @@ def rest_operations():
     for file, text in rest.files.items():
         for method, path, access, _, run in _ENDPOINT.findall(text):
             # answer: operators only, asked below; what is signed is asked for no key, and nothing else for a signature
-            entrance = rest.reach("rest.c", _ENTRANCES.get(access, "enter"), ("answer", "authenticate" if access == "SIGNED" else "enter_signed"))
+            entrance = rest.reach("rest.c", _ENTRANCES.get(access, "enter"), ("answer", "authenticate" if access == "SIGNED" else "enter_signed", "" if access == "REPORTS" else "enter_reports"))
             bodies = {**rest.reach(file, run), **entrance}
             problems = set().union(*(problems_in(body) for body in bodies.values()))
             takes_body = method in ("POST", "PATCH") and not access.endswith("_BARE")

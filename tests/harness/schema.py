@@ -67,8 +67,12 @@ class Operation:
         self.parameters = [resolve(p) for p in item.get("parameters", []) + op.get("parameters", [])]
         self.is_open = op.get("security") == []
         self.is_signed = op.get("security") == [{"stripeSignature": []}]  # by who sends it: no key of ours opens it
+        # Events may say what they like beside what is understood, in several forms, and are known by their own ids.
+        self.is_open_to_more = op["operationId"] == "reportEvents"
         content = op.get("requestBody", {}).get("content", {})
         self.body = content["application/json"]["schema"] if content else None
+        if self.is_open_to_more:
+            self.body = self.body["anyOf"][0]
 
     def __repr__(self):
         return self.id

@@ -86,6 +86,10 @@ class Subject:
         if "we" in self.have:
             self.world.admin.delete(f"/api/v1/webhook-endpoints/{self.have['we']}")
 
+    def _make_mtr(self):
+        """A meter: its name is its id."""
+        return self._post("meters", {"name": f"m{uuid.uuid4().hex[:20]}", "aggregation": "max"})["name"], None
+
     def _make_cod(self):
         code = self._post("codes", {"amount": "1"})
         return code["id"], code["code"]

@@ -120,7 +120,7 @@ static void a_meter_without_any_rate_is_named_and_never_free(void **state) {
 static void quantities_by_name_are_priced_as_the_plugin_would(void **state) {
   (void)state;
   const struct tollgate_count counts[] = {{INPUT, 13}, {CACHED, 1}, {REASONING, 7}};
-  const struct meter_quantity named[] = {{"reasoning_tokens", 7}, {"cached_input_tokens", 1}, {"images", 0}, {"input_tokens", 13}};
+  const struct meter_quantity named[] = {{.meter = "reasoning_tokens", .quantity = 7}, {.meter = "cached_input_tokens", .quantity = 1}, {.meter = "images"}, {.meter = "input_tokens", .quantity = 13}};
   struct tollgate_usage usage = usage_of(counts, 3);
   struct meter_bill counted, bill;
   const char *meter = NULL;
@@ -135,7 +135,7 @@ static void quantities_by_name_are_priced_as_the_plugin_would(void **state) {
   assert_int_equal(meter_price_quantities(NULL, &price, named, ARRAY_LEN(named), &bill, &meter), 1); // nobody knows its parent
   assert_string_equal(meter, "reasoning_tokens");
   assert_true(!bill.lines[0].priced && bill.lines[1].priced && bill.charge == 0);
-  assert_int_equal(meter_price_quantities(&plugin, &price, (const struct meter_quantity[]){{"input_tokens", -1}}, 1, &bill, &meter), 2);
+  assert_int_equal(meter_price_quantities(&plugin, &price, (const struct meter_quantity[]){{.meter = "input_tokens", .quantity = -1}}, 1, &bill, &meter), 2);
 }
 
 static void a_sum_beyond_64_bits_is_an_answer(void **state) {
