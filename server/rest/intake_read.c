@@ -75,12 +75,12 @@ static size_t lines_count(struct str text) {
 static bool batch_read(struct intake *in, const struct usage_words *words) {
   size_t most = in->r->context->events_batch_max, count = 0;
   if (in->shape == INTAKE_LINES && in->first == 0 && lines_count(in->walk.text) > LIMIT_EVENTS_OF_LINES + 1)
-    return refuse_batch(in, PROBLEM_TOO_LARGE, arena_printf(in->arena, "At most %d lines are taken at once. Send several requests.", LIMIT_EVENTS_OF_LINES));
+    return refuse_batch(in, PROBLEM_TOO_LARGE, arena_printf(in->r->arena, "At most %d lines are taken at once. Send several requests.", LIMIT_EVENTS_OF_LINES));
   struct str *texts = arena_alloc(in->arena, (most + 1) * sizeof *texts);
   if (!texts_read(in, texts, in->shape == INTAKE_ARRAY ? most + 1 : most, &count)) return false;
   if (count > most)
     return refuse_batch(in, PROBLEM_TOO_LARGE,
-                        arena_printf(in->arena, "A JSON batch may have %zu events. Send several, or lines of JSON as application/x-ndjson.", most));
+                        arena_printf(in->r->arena, "A JSON batch may have %zu events. Send several, or lines of JSON as application/x-ndjson.", most));
   in->events = arena_alloc(in->arena, (count + 1) * sizeof *in->events);
   in->count = count;
   for (size_t i = 0; i < count; i++) event_read(in, words, texts[i], &in->events[i]);
