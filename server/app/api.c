@@ -91,7 +91,7 @@ static void exchange_start(void *arg) {
 static void headers_write(const struct api *a, const struct api_request *r, struct buf *out) {
   if (a->key && *a->key) buf_printf(out, "Authorization: Bearer %s\n", a->key);
   buf_puts(out, "User-Agent: tollgate/" TOLLGATE_VERSION "\n");
-  if (r->body.len > 0) buf_puts(out, "Content-Type: application/json\n");
+  if (r->body.len > 0 && !(r->headers && strstr(r->headers, "Content-Type:"))) buf_puts(out, "Content-Type: application/json\n");
   if (r->headers) buf_puts(out, r->headers);
   if (strcmp(r->method, "POST") == 0 && !(r->headers && strstr(r->headers, "Idempotency-Key:"))) {
     char id[ID_TEXT_MAX];

@@ -54,6 +54,7 @@ int books_run(struct invocation *in);    // books.c
 int receipt_get_run(struct invocation *in); // receipt.c
 int receipt_verify_run(struct invocation *in);
 int receipt_rotate_run(struct invocation *in);
+int events_import_run(struct invocation *in); // events.c
 int codes_disable_run(struct invocation *in); // codes.c
 int bootstrap_run(struct invocation *in); // bootstrap.c
 int migrate_command_run(struct invocation *in);

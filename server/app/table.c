@@ -34,6 +34,7 @@
        "where the client leaves: generated, delivered, input, or first_token (nothing before it)"},                    \
       {"abort-upstream", OPTION_TEXT, "POLICY", "abort_upstream", false,                                               \
        "where the client leaves: cancel the provider's answer, or drain it to its end"},                               \
+      {"event-policy", OPTION_TEXT, "POLICY", "event_policy", false, "a usage event that credits do not cover: accept (into debt) or refuse"}, \
       {"metadata", OPTION_JSON, "JSON", "metadata", false, "an object of your own"}
 #define PROVIDER                                                                                                       \
   {"base-url", OPTION_TEXT, "URL", "base_url", false, "https://api.openai.com"},                                       \
@@ -78,6 +79,8 @@ static const struct column provider_columns[] = {
 static const struct column price_columns[] = {
     {"id", "ID", false},          {"provider_name", "PROVIDER", false},  {"model", "MODEL", false},
     {"valid_from", "FROM", false}, {"valid_until", "UNTIL", false}, {"rates", "RATES", false}};
+static const struct column meter_columns[] = {
+    {"name", "NAME", false}, {"unit", "UNIT", false}, {"aggregation", "AGGREGATION", false}, {"description", "DESCRIPTION", false}, {"created_at", "CREATED", false}};
 static const struct column limit_columns[] = {
     {"id", "ID", false},       {"key", "KEY", false},   {"measure", "MEASURE", false}, {"period", "PERIOD", false},
     {"amount", "AMOUNT", true}, {"used", "USED", true}, {"held", "HELD", true}, {"left", "LEFT", true}, {"refills_at", "REFILLS", false}};
@@ -201,7 +204,7 @@ const struct command command_table[] = {
     API("providers create", "", "Name an upstream: a plugin, an address and a secret",
         "  tollgate providers create --name openai --plugin openai --base-url https://api.openai.com --secret-env OPENAI_API_KEY\n",
         OPTIONS({"name", OPTION_TEXT, "NAME", "name", true, "what NAME/model forces"},
-                {"plugin", OPTION_TEXT, "PLUGIN", "plugin", true, "openai, ..."}, PROVIDER, DRY),
+                {"plugin", OPTION_TEXT, "PLUGIN", "plugin", true, "openai, ...; none: only priced, and reported as events"}, PROVIDER, DRY),
         ONE("POST", "/api/v1/providers")),
     API("providers list", "", "List providers", NULL, OPTIONS(PAGES), LIST("/api/v1/providers", provider_columns)),
     API("providers show", "PROVIDER", "Show a provider", NULL, NO_OPTIONS, ONE("GET", "/api/v1/providers/{}")),
@@ -267,6 +270,28 @@ const struct command command_table[] = {
         OPTIONS({"from", OPTION_TEXT, "TIME", "from", true, "told at or after it"}, {"until", OPTION_TEXT, "TIME", "until", false, "and before it; default now"},
                 {"only", OPTION_TEXT, "WORD", "only", false, "failed (default) or all"}, DRY),
         ONE("POST", "/api/v1/webhook-endpoints/{}/replay")),
+
+    API("events send", "", "Report usage that has happened", "  tollgate events send --customer ext:u1 --id job-7 --type gpu_seconds --data '{\"model\": \"a100\", \"value\": 90}'\n",
+        OPTIONS({"customer", OPTION_TEXT, "CUSTOMER", "subject", true, "cus_... or your app's own id"},
+                {"id", OPTION_TEXT, "ID", "id", true, "sent again it is charged once"},
+                {"source", OPTION_TEXT, "SOURCE", "source", false, "where the id is unique; default api"},
+                {"type", OPTION_TEXT, "TYPE", "type", true, "what happened; the model, or the meter, where the data names none"},
+                {"time", OPTION_TEXT, "TIME", "time", false, "when; default now"},
+                {"data", OPTION_JSON, "JSON", "data", false, "{\"model\": ..., \"usage\": {METER: QUANTITY}}"}, DRY),
+        ONE("POST", "/api/v1/events")),
+    OWN("events import", "FILE", "Report usage from a file of one JSON event a line; - reads stdin", "  tollgate events import usage.jsonl\n", NO_OPTIONS, events_import_run),
+    API("meters create", "", "Define a meter", "  tollgate meters create --name pages_scanned --unit page --aggregation sum\n",
+        OPTIONS({"name", OPTION_TEXT, "NAME", "name", true, "small letters, digits and _"},
+                {"aggregation", OPTION_TEXT, "WORD", "aggregation", true, "in reports: sum, max, count, last or unique; sum and count may have a price"},
+                {"unit", OPTION_TEXT, "UNIT", "unit", false, "for people"},
+                {"description", OPTION_TEXT, "TEXT", "description", false, "for people"}, DRY),
+        ONE("POST", "/api/v1/meters")),
+    API("meters list", "", "List the defined meters", NULL, NO_OPTIONS, LIST("/api/v1/meters", meter_columns)),
+    API("meters show", "METER", "Show a meter", NULL, NO_OPTIONS, ONE("GET", "/api/v1/meters/{}")),
+    API("meters update", "METER", "Change what is said of a meter", NULL,
+        OPTIONS({"unit", OPTION_TEXT, "UNIT", "unit", false, "for people"}, {"description", OPTION_TEXT, "TEXT", "description", false, "for people"}, DRY),
+        ONE("PATCH", "/api/v1/meters/{}")),
+    API("meters delete", "METER", "Remove a meter that no price names", NULL, OPTIONS(YES, DRY), ASKED("DELETE", "/api/v1/meters/{}", "Remove")),
 
     API("balance", "", "Show a customer's balance", "  tollgate balance --customer ext:u1\n", OPTIONS(CUSTOMER_MAYBE),
         ONE("GET", "/api/v1/balance")),

@@ -551,3 +551,19 @@ def test_while_the_database_is_away_nothing_is_taken_and_sent_again_it_is_charge
     world.audit()
     world.stop()
     cluster.remove()
+
+
+# ---- the command
+
+def test_events_are_sent_and_imported_by_the_command(world, tmp_path):
+    customer, _ = world.customer("10")
+    made = new_id()
+    argv = ("events", "send", "--customer", customer, "--id", made, "--type", "gpt-4o-mini", "--data", json.dumps({"usage": USAGE}), "--json")
+    assert [world.tool(*argv, json_out=True)["status"] for _ in range(2)] == ["accepted", "duplicate"]
+    file = tmp_path / "usage.jsonl"
+    lines = [json.dumps(event(customer)) for _ in range(1100)]
+    file.write_text("\n".join(lines[:5]) + "\n\n" + "\n".join(lines[5:]))
+    assert world.tool("events", "import", str(file)) == "1100 accepted, 0 duplicates, 0 rejected\n"
+    file.write_text("\n".join(lines[:3] + ["{", json.dumps(event(customer))]))
+    assert world.tool("events", "import", str(file), "--json", json_out=True, code=1) == {"accepted": 1, "duplicates": 3, "rejected": 1}
+    assert len(world.calls(customer)) == 1102

@@ -67,7 +67,7 @@ def test_an_event_is_counted_as_its_meter_says(world):
     assert report(world, customer, meters["sum"], value=3)["charge"] == "1.5"
     assert report(world, customer, meters["sum"], value="3")["charge"] == "1.5"
     assert report(world, customer, meters["count"])["charge"] == report(world, customer, meters["count"], value=9)["charge"] == "0.25"
-    for kind, value in (("max", 7), ("last", 0), ("unique", "user-1"), ("unique", 17)):
+    for kind, value in (("max", 7), ("last", 3), ("unique", "user-1"), ("unique", 17)):
         told = report(world, customer, meters[kind], value=value)
         call = world.call(told["call"])
         assert (told["state"], told["charge"], call["charge"], call["adds_up"]) == ("settled", "0", "0", True)
@@ -117,3 +117,12 @@ def test_another_instance_knows_it_soon(pair):
     other = pair.servers[1].client(pair.admin_key)
     body = {"type": name, "subject": customer, "data": {"value": 1}}
     wait_for(lambda: other.post("/api/v1/events", {**body, "id": uuid.uuid4().hex}).status == 200, 10, "the meter at the other instance")
+
+
+def test_meters_are_kept_by_the_command(world):
+    name = f"m{uuid.uuid4().hex[:20]}"
+    assert world.tool("meters", "create", "--name", name, "--aggregation", "unique", "--json", json_out=True)["name"] == name
+    world.tool("meters", "update", name, "--unit", "user")
+    assert any(line.split()[:3] == [name, "user", "unique"] for line in world.tool("meters", "list").splitlines())
+    assert world.tool("meters", "show", name, "--json", json_out=True)["unit"] == "user"
+    assert world.tool("meters", "delete", name, "--yes", "--json", json_out=True)["deleted"] is True

@@ -21,7 +21,7 @@ def main():
         _, poor = world.customer("0.0000001")
         env = dict(os.environ, TOLLGATE_TEST_URL=f"http://127.0.0.1:{world.servers[0].port}", TOLLGATE_TEST_KEY=key, TOLLGATE_TEST_POOR_KEY=poor,
                    TOLLGATE_TEST_ADMIN_KEY=world.admin_key, TOLLGATE_TEST_STRIPE_URL=stripe.url)
-        tests = ["openai.test.js", "receipts.test.js", "stripe_fake.test.js", "webhooks.test.js"]
+        tests = ["cloudevents.test.js", "openai.test.js", "receipts.test.js", "stripe_fake.test.js", "webhooks.test.js"]
         code = subprocess.run([HERE / "node_modules" / ".bin" / "node", "--test", "--test-reporter=tap", *tests], cwd=HERE, env=env).returncode
         stripe.no_bugs()
         world.quiet()
