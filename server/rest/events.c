@@ -119,13 +119,21 @@ static void begin(struct intake *in, struct db *db) {
   intake_begin(in);
 }
 
+static void begin_long(struct intake *in) {
+  in->counted = true;
+  if (atomic_fetch_add(&in->r->context->batches, 1) < LIMIT_EVENTS_AT_ONCE) intake_job(in, intake_take);
+  else intake_end_fault(in, FAULT_FULL);
+}
+
 // What a cache says against a caller is read again before it is believed.
 void intake_begin(struct intake *in) {
   if (in->who->suspended && !in->fresh)
     intake_reload(in, begin);
   else if (in->who->suspended)
     intake_end_refused(in, PROBLEM_CUSTOMER_SUSPENDED, NULL, (struct str){0}, "This customer is suspended.");
-  else if (intake_is_batch(in) || http_body(in->r->http).len > LONG_BODY)
+  else if (http_body(in->r->http).len > LONG_BODY)
+    begin_long(in);
+  else if (intake_is_batch(in))
     intake_job(in, intake_take);
   else
     intake_take(in, NULL);

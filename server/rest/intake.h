@@ -32,6 +32,7 @@ struct intake {
   enum usage_form form;
   struct principal *who;
   bool fresh; // who it is was read for this request
+  bool counted; // among the longer ones
   int reloads;
   struct usage_walk walk;
   bool more; // the walk has not come to its end

@@ -20,6 +20,7 @@ static void finish(struct intake *in) {
     buf_finish(&in->out);
     arena_finish(&in->window);
   }
+  if (in->counted) atomic_fetch_sub(&context->batches, 1);
   in->who = NULL;
   in->book = NULL;
   atomic_fetch_sub(&context->reporting, 1);

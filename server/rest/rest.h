@@ -56,6 +56,7 @@ struct rest_context {
   struct guesses *guesses; // of redeem codes
   struct usage_names *names;
   _Atomic int reporting; // requests that report usage and are not answered yet
+  _Atomic int batches;   // of those, the longer ones that are worked on
   struct http_route *routes;
 };
 

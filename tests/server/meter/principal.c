@@ -139,7 +139,7 @@ static void revoked_and_expired_keys_are_unknown(void **state) {
   principals_destroy(c);
 }
 
-static void an_operators_key_is_never_cached(void **state) {
+static void an_operators_key_is_always_asked_for(void **state) {
   (void)state;
   struct principals *c = principals_create(&keys);
   struct made k = key(UUID_NIL, 0);
@@ -157,6 +157,60 @@ static void changed(void *arg, struct uuid who) {
   (void)arg;
   changed_count++;
   changed_last = who;
+}
+
+static int find_reporter(struct principals *c, const char *text, bool *ret_ageing) {
+  struct principal *p = NULL;
+  int answer = (int)principal_find_reporter(c, str_from(text), &p, ret_ageing);
+  if (answer == PRINCIPAL_FOUND) principal_unref(p);
+  return answer;
+}
+
+static void but_to_report_what_has_happened(void **state) {
+  (void)state;
+  struct principals *c = principals_create(&keys);
+  struct made k = key(UUID_NIL, 0), own = key(customer(), 0);
+  bool ageing = true;
+  assert_int_equal(find_reporter(c, k.text, &ageing), PRINCIPAL_ASK);
+  assert_false(ageing);
+  assert_int_equal(load(c, k.text), PRINCIPAL_FOUND);
+  assert_int_equal(find_reporter(c, k.text, &ageing), PRINCIPAL_FOUND);
+  assert_int_equal(principal_confirm(c, db, NULL, NULL, 0, changed, NULL), 0); // drops no operator
+  assert_int_equal(find_reporter(c, k.text, &ageing), PRINCIPAL_FOUND);
+  struct made other = k;
+  size_t last = strlen(other.text) - 10;
+  other.text[last] = other.text[last] == 'A' ? 'B' : 'A';
+  assert_int_equal(find_reporter(c, other.text, &ageing), PRINCIPAL_UNKNOWN);
+  usleep(LIMIT_TRUST_MS * 1000 + 1000);
+  assert_int_equal(find_reporter(c, k.text, &ageing), PRINCIPAL_ASK);
+  assert_int_equal(find(c, k.text, false), PRINCIPAL_ASK);
+  assert_int_equal(load(c, own.text), PRINCIPAL_FOUND);
+  usleep(LIMIT_TRUST_MS * 1000 + 1000);
+  assert_int_equal(find_reporter(c, own.text, &ageing), PRINCIPAL_FOUND); // the commit compares its version
+  assert_int_equal(keys_revoke(db, UUID_NIL, k.id), 0);
+  assert_int_equal(load(c, k.text), PRINCIPAL_UNKNOWN);
+  assert_int_equal(find_reporter(c, k.text, &ageing), PRINCIPAL_UNKNOWN);
+  principals_destroy(c);
+}
+
+static void one_reporter_at_a_time_is_told_that_a_key_ages(void **state) {
+  (void)state;
+  struct principals *c = principals_create(&keys);
+  struct made k = key(UUID_NIL, 0);
+  bool ageing = true;
+  assert_int_equal(load(c, k.text), PRINCIPAL_FOUND);
+  assert_int_equal(find_reporter(c, k.text, &ageing), PRINCIPAL_FOUND);
+  assert_false(ageing);
+  usleep(LIMIT_TRUST_MS * 500 + 20000);
+  assert_int_equal(find_reporter(c, k.text, &ageing), PRINCIPAL_FOUND);
+  assert_true(ageing);
+  assert_int_equal(find_reporter(c, k.text, &ageing), PRINCIPAL_FOUND);
+  assert_false(ageing);
+  assert_int_equal(load(c, k.text), PRINCIPAL_FOUND);
+  usleep(LIMIT_TRUST_MS * 500 + 20000);
+  assert_int_equal(find_reporter(c, k.text, &ageing), PRINCIPAL_FOUND);
+  assert_true(ageing);
+  principals_destroy(c);
 }
 
 static void confirming_renews_trust_and_drops_what_has_moved(void **state) {
@@ -256,7 +310,9 @@ int main(void) {
       cmocka_unit_test(malformed_unknown_and_wrong_keys_are_one_answer),
       cmocka_unit_test(what_is_not_fresh_is_asked_for_again),
       cmocka_unit_test(revoked_and_expired_keys_are_unknown),
-      cmocka_unit_test(an_operators_key_is_never_cached),
+      cmocka_unit_test(an_operators_key_is_always_asked_for),
+      cmocka_unit_test(but_to_report_what_has_happened),
+      cmocka_unit_test(one_reporter_at_a_time_is_told_that_a_key_ages),
       cmocka_unit_test(confirming_renews_trust_and_drops_what_has_moved),
       cmocka_unit_test(a_step_of_the_wall_clock_lets_no_key_expire),
       cmocka_unit_test(nor_does_it_keep_one_alive),
