@@ -165,10 +165,9 @@ static void unrated_tell(const struct intake_event *one) {
   metric_add(METRIC_EVENTS_UNRATED, 1);
   if (last != 0 && now - last < 1000000) return;
   if (!atomic_compare_exchange_strong(&told_at, &last, now)) return;
-  if (one->rating.unrated_meter)
-    log_warn("event.unrated", "the price of \"%.*s\" has no rate for %s: such events wait for one", STR_ARG(one->e.model), one->rating.unrated_meter);
-  else
-    log_warn("event.unrated", "\"%.*s\" has no price: such events wait for one", STR_ARG(one->e.model));
+  char call[ID_TEXT_MAX];
+  id_print("call", one->op.id, call);
+  log_warn("event.unrated", "%s waits for %s; its evidence says of what", call, one->rating.unrated_meter ? "a rate" : "a price");
 }
 
 static bool judge(struct intake *in, struct intake_event *one) {

@@ -27,9 +27,11 @@ COMES_BACK = {
     "customer": ["external_id", "name", "time_zone", "metadata"], "key": ["name"], "grant": ["reason"], "report": ["time_zone"],
     "provider": ["name", "base_url", "settings", "models"], "price": ["model", "provider_name"], "model": ["id", "owned_by"],
     "product": ["name", "description", "stripe_price"], "order": ["problem"], "code": ["name"], "top_up": ["return_url", "consent"],
+    "meter": ["name", "unit", "description"],
     "webhook_endpoint": ["url", "description"], "webhook_delivery": ["body"],  # of a test event: the endpoint
     "call": ["model", "provider", "hold", "price", "corrections"],  # a hold has the caller's own X-Request-Id, a correction its reason
 }
+NAMES_METERS = ("createPrice", "reportEvents")  # refused, they tell which meters there are
 NEVER_BACK = ("secret", "prompt", "credential")
 SAID = "Nothing here was thought by a model"  # by the stand-in, in every answer
 
@@ -137,6 +139,7 @@ def told():
             w.answers += answers
     raw(w.garden, w.servers[0].port)
     w.quiet()
+    w.meters = [meter["name"] for meter in w.admin.get("/api/v1/meters").json["data"]]
     yield w
     w.audit()
     w.stop()
@@ -215,20 +218,22 @@ def without_own(value):
     return {k: without_own(v) for k, v in value.items() if k not in COMES_BACK.get(value.get("object"), [])}
 
 
-def foreign(own, answer):
-    """The words in an answer that its own request did not hold and that no thing of its own has."""
+def foreign(own, answer, known=()):
+    """The words in an answer that its own request did not hold, that no thing of its own has and that are not known to be told."""
     body = answer.body
+    if answer.status == 409 and answer.code == "event_conflict":  # both are shown: what came, and what the same event said before
+        body = json.dumps({**answer.json, "error": {**answer.json["error"], "details": {}}})
     if answer.status < 300 and answer.headers.get("content-type", "").startswith("application/json") and canary.leaks(body):
         body = json.dumps(without_own(json.loads(body)))
     text = (body.decode(errors="replace") if isinstance(body, bytes) else body) + json.dumps(answer.headers)
-    for word in own:
+    for word in [*own, *known]:
         text = text.replace(word, "")
     return canary.leaks(text)
 
 
 def test_no_answer_holds_the_words_of_another_request(told):
-    wrong = [(case and f"{case.op.id} {case.label}", answer, leaks) for case, own, answer in told.answers for leaks in [foreign(own, answer)]
-             if leaks]
+    wrong = [(case and f"{case.op.id} {case.label}", answer, leaks) for case, own, answer in told.answers
+             for leaks in [foreign(own, answer, told.meters if case and case.op.id in NAMES_METERS else ())] if leaks]
     assert not wrong, wrong[:3]
 
 
