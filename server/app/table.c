@@ -217,6 +217,7 @@ const struct command command_table[] = {
                 {"rate", OPTION_RATE, "METER=CHARGE[/COST][@PER]", "rates", true,
                  "credits (and what it costs you) for PER units, 1000000 if not told; many times"},
                 {"from", OPTION_TEXT, "TIME", "valid_from", false, "two seconds from now or later"},
+                {"correction", OPTION_FLAG, NULL, "correction", false, "--from may lie in the past; see rerates create"},
                 {"max-input", OPTION_INT, "N", "max_input_tokens", false, "the model's own bound"},
                 {"max-output", OPTION_INT, "N", "max_output_tokens", false, "the model's own bound"}, DRY),
         ONE("POST", "/api/v1/prices")),

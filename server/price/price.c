@@ -20,7 +20,7 @@ static int place(struct db *db, const struct price *p, int64_t *ret_from, int64_
   db_param_time_or_null(&params, p->valid_from);
   db_param_i64(&params, PRICE_AHEAD_MS);
   if (db_run(db, STATEMENT_PRICE_PLACE, &params, &r) != 0 || db_rows(r) != 1) return FAULT_DB;
-  if (!db_bool(r, 0, 1)) return PRICE_TOO_EARLY;
+  if (!p->correction && !db_bool(r, 0, 1)) return PRICE_TOO_EARLY;
   if (db_bool(r, 0, 3)) return PRICE_TAKEN;
   *ret_from = db_time(r, 0, 0);
   *ret_until = db_time(r, 0, 2);

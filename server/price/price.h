@@ -1,6 +1,7 @@
 // Prices as rows: versions of what a model costs at a provider, each ended by the next. A version that follows another
 // takes effect PRICE_AHEAD_MS ahead or later, so that every instance has it by then; the first of a model may stand at
-// once.
+// once. A correction may begin in the past: an instance that does not know it yet goes by the version before, and what was
+// charged by that is put right by pricing it again.
 #pragma once
 #include "base/amount.h"
 #include "base/arena.h"
@@ -20,6 +21,7 @@ struct price {
   struct str provider, model;                  // provider: its name, never written
   int64_t valid_from, valid_until, created_at; // microseconds. To write: valid_from 0: as early as may be
   int64_t max_input, max_output;
+  bool correction; // to write
   struct price_rate rates[PRICE_RATES_MAX];
   size_t rate_count;
 };

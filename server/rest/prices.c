@@ -66,6 +66,7 @@ static void price_answer(struct rest_request *r, struct db *db, int status, stru
 struct body {
   struct str provider, model;
   int64_t valid_from, max_input, max_output;
+  bool correction;
   struct json *rates;
 };
 #define AT(member) .offset = offsetof(struct body, member), .given = JSON_NOT_TOLD
@@ -73,6 +74,7 @@ static const struct json_field fields[] = {
     {.name = "provider", .kind = JSON_TEXT, .required = true, AT(provider)},
     {.name = "model", .kind = JSON_TEXT, .required = true, AT(model)},
     {.name = "valid_from", .kind = JSON_TIME, AT(valid_from)},
+    {.name = "correction", .kind = JSON_BOOL, AT(correction)},
     {.name = "max_input_tokens", .kind = JSON_INT, .nullable = true, .min = 1, .max = TOKENS_MAX, AT(max_input)},
     {.name = "max_output_tokens", .kind = JSON_INT, .nullable = true, .min = 1, .max = TOKENS_MAX, AT(max_output)},
     {.name = "rates", .kind = JSON_ARRAY, .required = true, AT(rates)},
@@ -153,6 +155,7 @@ static bool body_read(struct rest_request *r, struct db *db, struct price *p) {
   }
   p->model = body.model;
   p->valid_from = body.valid_from;
+  p->correction = body.correction;
   p->max_input = body.max_input;
   p->max_output = body.max_output;
   for (size_t i = 0; i < count; i++)
@@ -171,7 +174,7 @@ static bool written(struct rest_request *r, int result) {
   else if (result == PRICE_TOO_EARLY)
     rest_refuse(r, PROBLEM_INVALID_REQUEST, "valid_from",
                 "valid_from: a price that follows another begins two seconds from now or later, so that every instance "
-                "knows it.");
+                "knows it. One with \"correction\": true may begin in the past.");
   else if (result == PRICE_TAKEN)
     rest_refuse(r, PROBLEM_CONFLICT, "valid_from", "There is a price of this model that begins at this instant.");
   return result == PRICE_DONE;

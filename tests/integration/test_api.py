@@ -248,6 +248,18 @@ def test_a_providers_secret_is_never_shown(world):
     refused(a.post("/api/v1/providers", {"name": name, "plugin": "openai"}), 409, "conflict")
 
 
+def test_a_correction_of_a_price_may_begin_in_the_past(world):
+    a, model = world.admin, "m-" + uuid.uuid4().hex[:8]
+    body = {"provider": "openai", "model": model, "rates": RATES}
+    first = made(a.post("/api/v1/prices", {**body, "valid_from": ahead(-3600)}))
+    refused(a.post("/api/v1/prices", {**body, "valid_from": ahead(-1800), "correction": False}), 400, "invalid_request", "valid_from")
+    put_right = made(a.post("/api/v1/prices", {**body, "valid_from": ahead(-1800), "correction": True}))
+    assert made(a.get(f"/api/v1/prices/{first['id']}"), 200)["valid_until"] == put_right["valid_from"] and put_right["valid_until"] is None
+    between = made(a.post("/api/v1/prices", {**body, "valid_from": ahead(-2700), "correction": True}))
+    assert between["valid_until"] == put_right["valid_from"]
+    refused(a.post("/api/v1/prices", {**body, "valid_from": between["valid_from"], "correction": True}), 409, "conflict", "valid_from")
+
+
 def test_the_first_price_holds_at_once_and_a_new_one_ends_the_one_before(world):
     a, model = world.admin, "m-" + uuid.uuid4().hex[:8]
     body = {"provider": "openai", "model": model, "rates": RATES, "max_output_tokens": 100}
