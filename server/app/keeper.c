@@ -14,12 +14,13 @@
 #include "payment/top_up_link.h"
 #include "payment/top_up_run.h"
 #include "payment/worker.h"
+#include "rerate/rerate.h"
 #include "webhook/sender.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define KEEPER_THREADS 4 // three chores may wait for the ledger
+#define KEEPER_THREADS 5 // four chores may wait for the ledger
 #define PATIENT_THREADS 2
 #define KEEPER_QUEUE 32
 #define EVENTS_AT_ONCE 200
@@ -39,6 +40,7 @@ static int chore_expiring(struct keeper *k, struct db *db);
 static int chore_meters(struct keeper *k, struct db *db);
 static int chore_receipts(struct keeper *k, struct db *db);
 static int chore_codes(struct keeper *k, struct db *db);
+static int chore_rerates(struct keeper *k, struct db *db);
 
 //  id, name, period in milliseconds (0: by configuration), whether it may wait for Stripe, function
 #define CHORES(X)                                                                                                      \
@@ -55,7 +57,8 @@ static int chore_codes(struct keeper *k, struct db *db);
   X(EXPIRING, "expiring", 3600000, false, chore_expiring)                                                                \
   X(METERS, "meters", 0, true, chore_meters)                                                                         \
   X(RECEIPTS, "receipts", 10000, false, chore_receipts)                                                                  \
-  X(CODES, "codes", 2000, false, chore_codes)
+  X(CODES, "codes", 2000, false, chore_codes)                                                                          \
+  X(RERATES, "rerates", 500, false, chore_rerates)
 
 enum chore_id {
 #define X(id, name, period, patient, run) CHORE_##id,
@@ -191,6 +194,13 @@ static int chore_receipts(struct keeper *k, struct db *db) {
 
 static int chore_codes(struct keeper *k, struct db *db) {
   return codes_finish(db, k->config.ledger);
+}
+
+// Both come to their turn, whatever becomes of the other.
+static int chore_rerates(struct keeper *k, struct db *db) {
+  struct rerate_tools tools = {.ledger = k->config.ledger, .books = k->config.books, .plugins = k->config.plugins};
+  int jobs = rerates_run(db, &tools), parked = parked_run(db, &tools);
+  return jobs < 0 ? jobs : parked;
 }
 
 // ---- when

@@ -14,6 +14,7 @@ struct keeper_config {
   struct journal *journal; // NULL: none
   struct principals *principals;
   struct book_holder *books;
+  const struct plugin_registry *plugins;
   struct receipt_ring *receipts;
   struct gateway_context *gateway;
   struct stripe *stripe; // NULL: payments are off

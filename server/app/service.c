@@ -299,6 +299,7 @@ static void keeper_prepare(struct service *s) {
                                  .journal = s->journal,
                                  .principals = s->principals,
                                  .books = s->books,
+                                 .plugins = s->plugins,
                                  .receipts = s->receipts,
                                  .gateway = &s->gateway,
                                  .stripe = s->stripe,

@@ -121,6 +121,13 @@ static const struct column code_columns[] = {
     {"id", "ID", false},          {"prefix", "PREFIX", false},       {"last4", "LAST4", false},   {"name", "NAME", false},
     {"amount", "AMOUNT", true},   {"redeemed", "REDEEMED", true},    {"max_redemptions", "OF", true}, {"enabled", "ENABLED", false},
     {"expires_at", "EXPIRES", false}, {"created_at", "CREATED", false}};
+static const struct column rerate_columns[] = {
+    {"id", "ID", false},          {"created_at", "CREATED", false}, {"state", "STATE", false},   {"calls", "CALLS", true},
+    {"customers", "CUSTOMERS", true}, {"charge_before", "BEFORE", true}, {"charge_after", "AFTER", true}, {"posted_calls", "POSTED", true},
+    {"reason", "REASON", false}};
+static const struct column rerate_customer_columns[] = {
+    {"customer", "CUSTOMER", false},  {"calls", "CALLS", true},           {"charge_before", "BEFORE", true}, {"charge_after", "AFTER", true},
+    {"difference", "DIFFERENCE", true}, {"posted_calls", "POSTED", true}, {"skipped_calls", "SKIPPED", true}};
 static const struct column batch_columns[] = {{"code", "CODE", false}, {"id", "ID", false}, {"amount", "AMOUNT", true}};
 static const struct column redemption_columns[] = {
     {"customer", "CUSTOMER", false}, {"grant", "GRANT", false},        {"amount", "AMOUNT", true},
@@ -307,6 +314,25 @@ const struct command command_table[] = {
     API("calls void", "CALL", "Undo a settled call: its charge goes back", "  tollgate calls void call_... --reason \"test call\" --yes\n",
         OPTIONS({"reason", OPTION_TEXT, "TEXT", "reason", true, "for the books"}, YES, DRY),
         ASKED("POST", "/api/v1/calls/{}/void", "Undo")),
+
+    API("rerates create", "", "Price calls of a range again: simulated first, posted when you say so",
+        "  tollgate rerates create --from 2027-01-01T00:00:00Z --model gpt-4o-mini --reason \"the price was wrong\"\n",
+        OPTIONS({"from", OPTION_TEXT, "TIME", "from", true, "calls of this time and later"},
+                {"to", OPTION_TEXT, "TIME", "to", false, "calls before it; default now"}, CUSTOMER_MAYBE,
+                {"key", OPTION_TEXT, "KEY", "key", false, "only of this key"}, {"model", OPTION_TEXT, "MODEL", "model", false, "only of this one"},
+                {"provider", OPTION_TEXT, "PROVIDER", "provider", false, "only of this one"},
+                {"unrated", OPTION_FLAG, NULL, "unrated", false, "only calls that wait for a price"},
+                {"prices", OPTION_TEXT, "WHICH", "prices", false, "at_call (default): those in force at each call's time; current: those in force now"},
+                {"reason", OPTION_TEXT, "TEXT", "reason", true, "for the books"}, DRY),
+        ONE("POST", "/api/v1/rerates")),
+    API("rerates list", "", "List re-rates", NULL, OPTIONS(PAGES), LIST("/api/v1/rerates", rerate_columns)),
+    API("rerates get", "RERATE", "Show a re-rate: how far it is, what it found, what was posted", "  tollgate rerates get rrt_...\n", NO_OPTIONS,
+        ONE("GET", "/api/v1/rerates/{}")),
+    API("rerates customers", "RERATE", "List whom a re-rate changes, and by how much", NULL, OPTIONS(PAGES),
+        LIST("/api/v1/rerates/{}/customers", rerate_customer_columns)),
+    API("rerates post", "RERATE", "Post what was simulated, as corrections", "  tollgate rerates post rrt_... --yes\n", OPTIONS(YES, DRY),
+        (&(const struct endpoint){"POST", "/api/v1/rerates/{}/post", NULL, 0, "Post", true})),
+    API("rerates cancel", "RERATE", "Leave everything as it is", NULL, OPTIONS(DRY), BARE("/api/v1/rerates/{}/cancel")),
     OWN("receipt get", "CALL", "Get a charged call's receipt: one signed line", "  tollgate receipt get call_... > receipt.jws\n", NO_OPTIONS,
         receipt_get_run),
     OWN("receipt verify", "FILE", "Check a receipt; - reads it from stdin",

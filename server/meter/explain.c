@@ -5,11 +5,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"
-#include "meter/call.h"
 #include "meter/explain_parts.h"
+#include "meter/quantities.h"
 #include "price/book.h"
-#include "json/read.h"
-#include <stdlib.h>
 
 #define METERS_MAX METER_LINES_MAX
 
@@ -30,33 +28,6 @@ enum {
   COL_ADMISSION,
   COL_EVIDENCE,
 };
-
-// ---- usage
-
-struct usage_sum {
-  struct arena *arena;
-  struct explain_usage at[METERS_MAX];
-  bool uncharged[METERS_MAX];
-  size_t count;
-};
-
-static int usage_add(void *arg, const char *name, struct json *value) {
-  struct usage_sum *sum = arg;
-  int64_t quantity = 0;
-  size_t i = 0;
-  if (!json_int(value, &quantity)) return 0;
-  while (i < sum->count && !str_eq(sum->at[i].meter, str_from(name))) i++;
-  if (i == METERS_MAX) return FAULT_CORRUPT;
-  if (i == sum->count) sum->at[sum->count++] = (struct explain_usage){arena_str(sum->arena, str_from(name)), 0};
-  return __builtin_add_overflow(sum->at[i].quantity, quantity, &sum->at[i].quantity) ? FAULT_CORRUPT : 0;
-}
-
-static int usage_read(struct usage_sum *sum, struct str json) {
-  CLEANUP(json_finishp) struct json *root = NULL;
-  struct json_error error;
-  if (json_parse(json, &root, &error) != 0) return FAULT_CORRUPT;
-  return json_each(root, usage_add, sum);
-}
 
 // ---- the price and its arithmetic
 
@@ -94,23 +65,20 @@ static bool cost_fits(const struct explanation *e, amount cost) {
 }
 
 // Meters that are for reports alone come with events only.
-static int uncharged_read(struct db *db, const struct explanation *e, struct usage_sum *usage) {
+static int uncharged_read(struct db *db, const struct explanation *e, struct meter_quantities *usage) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   if (!(e->flags & CALL_REPORTED)) return 0;
   if (db_run(db, STATEMENT_EXPLAIN_UNCHARGED, NULL, &r) != 0) return FAULT_DB;
   for (size_t i = 0; i < usage->count; i++)
     for (size_t row = 0; row < db_rows(r); row++)
-      if (str_eq(usage->at[i].meter, db_text(r, row, 0))) usage->uncharged[i] = true;
+      if (str_eq(str_from(usage->at[i].meter), db_text(r, row, 0))) usage->at[i].uncharged = true;
   return 0;
 }
 
-static void lines_make(struct arena *arena, const struct pricing *pricing, const struct usage_sum *usage, struct explanation *e) {
-  struct meter_quantity quantities[METERS_MAX];
+static void lines_make(struct arena *arena, const struct pricing *pricing, const struct meter_quantities *usage, struct explanation *e) {
   struct meter_bill bill;
   const char *meter = NULL;
-  for (size_t i = 0; i < usage->count; i++)
-    quantities[i] = (struct meter_quantity){arena_strdup(arena, usage->at[i].meter), usage->at[i].quantity, usage->uncharged[i]};
-  bool priced = meter_price_quantities(pricing->plugin, &pricing->price, quantities, usage->count, &bill, &meter) == 0;
+  bool priced = meter_price_quantities(pricing->plugin, &pricing->price, usage->at, usage->count, &bill, &meter) == 0;
   e->lines = arena_alloc(arena, (bill.count + 1) * sizeof *e->lines);
   for (size_t i = 0; i < bill.count; i++)
     e->lines[e->line_count++] = (struct explain_line){.meter = str_from(bill.lines[i].meter),
@@ -142,7 +110,7 @@ static struct explain_legs legs_read(struct arena *arena, const struct db_result
 }
 
 static int row_add(struct arena *arena, const struct db_result *r, size_t row, struct explanation *e,
-                   struct usage_sum *usage, struct explain_paid *paid) {
+                   struct meter_quantities *usage, struct explain_paid *paid) {
   struct explain_revision *v = &e->revisions[e->revision_count++];
   *v = (struct explain_revision){
       .revision = (int)db_i64(r, row, COL_REVISION),
@@ -169,11 +137,11 @@ static int row_add(struct arena *arena, const struct db_result *r, size_t row, s
     explain_paid_add(arena, paid, legs_read(arena, r, row), db_i64(r, row, COL_PLACE), v->charge);
   else
     explain_paid_take(paid, -v->charge);
-  return usage_read(usage, v->usage);
+  return quantities_add(usage, arena, v->usage);
 }
 
 static int rows_read(struct db *db, struct arena *arena, const struct db_params *p, struct explanation *e,
-                     struct usage_sum *usage) {
+                     struct meter_quantities *usage) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   struct explain_paid paid = {0};
   if (db_run(db, STATEMENT_EXPLAIN_ROWS, p, &r) != 0) return FAULT_DB;
@@ -207,7 +175,7 @@ static int hold_read(struct db *db, struct arena *arena, const struct db_params 
 int explain_call(struct db *db, struct arena *arena, const struct plugin_registry *plugins, struct uuid customer,
                  struct uuid call, struct explanation *ret) {
   CLEANUP(db_params_finish) struct db_params p;
-  struct usage_sum usage = {.arena = arena};
+  struct meter_quantities usage = {.count = 0};
   struct pricing pricing = {0};
   *ret = (struct explanation){.id = call, .created_at = uuid_time_us(call)};
   db_params_init(&p);

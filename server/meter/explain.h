@@ -9,10 +9,6 @@
 
 struct db;
 
-struct explain_usage {
-  struct str meter;
-  int64_t quantity;
-};
 struct explain_line {
   struct str meter;
   int64_t quantity;

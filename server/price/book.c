@@ -242,6 +242,13 @@ static size_t model_find(const struct book *b, struct str model) {
   return low;
 }
 
+const struct book_price *book_versions(const struct book *b, struct str model, size_t *ret_count) {
+  size_t first = model_find(b, model), end = first;
+  while (end < b->prices.count && str_eq(b->prices.at[end].model, model)) end++;
+  *ret_count = end - first;
+  return end > first ? &b->prices.at[first] : NULL;
+}
+
 static bool price_stands(const struct book_price *p, int64_t now_us) {
   return p->provider->enabled && p->valid_from <= now_us && (p->valid_until == 0 || now_us < p->valid_until);
 }

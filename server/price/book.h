@@ -49,6 +49,8 @@ size_t book_provider_count(const struct book *b);
 const struct book_provider *book_provider_at(const struct book *b, size_t i);
 size_t book_price_count(const struct book *b);
 const struct book_price *book_price_at(const struct book *b, size_t i); // all versions, by model, provider priority, valid_from
+// Every version of a model at every provider, neighbours: by provider priority (then name), then valid_from. NULL: none.
+const struct book_price *book_versions(const struct book *b, struct str model, size_t *ret_count);
 const struct book_price *book_price_by_id(const struct book *b, struct uuid id);
 const struct book_meter *book_meter(const struct book *b, struct str name); // NULL: the operator has defined none of that name
 size_t book_meter_count(const struct book *b);

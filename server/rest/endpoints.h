@@ -4,7 +4,7 @@
 
 extern const struct rest_endpoint rest_customers[], rest_keys[], rest_grants[], rest_limits[], rest_providers[],
     rest_prices[], rest_calls[], rest_receipts[], rest_reports[], rest_health[], rest_codes[], rest_redeem[],
-    rest_books[];
+    rest_books[], rest_rerates[];
 
 // ---- usage events
 extern const struct rest_endpoint rest_events[], rest_usage_meters[];

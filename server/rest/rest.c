@@ -31,6 +31,7 @@ static const struct rest_endpoint *const groups[] = {
     rest_books,
     rest_events,
     rest_usage_meters,
+    rest_rerates,
     // payments
     rest_products,
     rest_orders,

@@ -1,8 +1,9 @@
 """The things that a request may name, made when a request names them: a customer with a name of the operator's own, a key, a
 grant, a limit, a provider, a price, a call that has ended, a product, an order, a payment, a top-up, an event of Stripe's, a webhook endpoint, an
-event that it was told, a redeem code. `filled` puts them where a case holds their place."""
+event that it was told, a redeem code, a re-rate. `filled` puts them where a case holds their place."""
 import uuid
 
+from .process import wait_for
 from .typeid import new_uuid, parse_id, print_id
 from .values import OTHER_PLACES, PLACES
 
@@ -93,6 +94,12 @@ class Subject:
     def _make_cod(self):
         code = self._post("codes", {"amount": "1"})
         return code["id"], code["code"]
+
+    def _make_rrt(self):
+        """One that has been simulated, of a moment without calls."""
+        made = self._post("rerates", {"from": "2020-01-01T00:00:00Z", "to": "2020-01-01T00:00:01Z", "customer": self["cus"], "reason": "test"})["id"]
+        wait_for(lambda: self.world.admin.get(f"/api/v1/rerates/{made}").json["state"] == "simulated", 30, "the simulation")
+        return made, None
 
     def __getitem__(self, prefix):
         """The thing's id."""

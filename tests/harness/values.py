@@ -12,7 +12,7 @@ from .texts import AMOUNTS, TIMES, UNKNOWN, malformed_ids
 
 Value = namedtuple("Value", "label value unknown", defaults=[False])  # unknown: well formed, and nothing's
 # sev: an event of Stripe's; top: a top-up, of which a customer's id is the name
-PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call", "prd", "ord", "pay", "top", "sev", "we", "evt", "cod", "mtr")
+PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call", "prd", "ord", "pay", "top", "sev", "we", "evt", "cod", "mtr", "rrt")
 PLACES = {prefix: f"{prefix}_7{'z' * 25}" for prefix in PREFIXES}
 OTHER_PLACES = {"cus": "ext:7zzz-external-id-7zzz", "prv": "7zzz-provider-name-7zzz", "cod": "7ZZZ-CODES-TEXT"}  # the same things by their other names
 TYPES = [("null", None), ("true", True), ("an integer", 7), ("a fraction", 1.5), ("an integer with a point", 7.0),
