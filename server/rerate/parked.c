@@ -30,7 +30,7 @@ static int claim(struct db *db, int64_t lease_us, struct parked *ret) {
   if (db_run(db, STATEMENT_PARKED_CLAIM, &p, &r) != 0) return FAULT_DB;
   if (db_rows(r) == 0) return 1;
   ret->version = db_i64(r, 0, 0);
-  ret->place = (struct piece_place){db_uuid(r, 0, 1), db_uuid(r, 0, 2)};
+  ret->place = (struct piece_place){.customer = db_uuid(r, 0, 1), .call = db_uuid(r, 0, 2)};
   return 0;
 }
 

@@ -54,10 +54,30 @@ static void call_read(const struct db_result *r, size_t row, struct arena *arena
   if (!db_is_null(r, row, COL_MODEL)) ret->model = arena_str(arena, db_text(r, row, COL_MODEL));
 }
 
-static struct piece_place place_behind(const struct piece_call *call) {
-  struct piece_place place = {call->customer, call->id};
-  if (uuid_is_nil(call->id)) memset(place.call.b, 0xFF, sizeof place.call.b);
-  return place;
+// ---- where it goes on
+
+#define WIDTH_LEAST 2 // the customer where the last piece ended, and one that is new
+#define WIDTH_FIRST 16
+#define WIDTH_MOST PIECE_CALLS
+
+static size_t customers_count(const struct piece *piece) {
+  size_t count = piece->count > 0;
+  for (size_t i = 1; i < piece->count; i++) count += !uuid_eq(piece->calls[i].customer, piece->calls[i - 1].customer);
+  return count;
+}
+
+// Each customer is read for as many calls as a piece has, so that a piece that was filled by a few of them looks at no more
+// than those the next time.
+static void place_next(const struct piece_range *range, size_t width, struct piece *piece) {
+  bool full = piece->count == PIECE_CALLS;
+  size_t seen = customers_count(piece), next = full ? 2 * seen : 4 * width;
+  piece->last = !full && (range->unrated || seen < width);
+  piece->next.width = next < WIDTH_LEAST ? WIDTH_LEAST : next > WIDTH_MOST ? WIDTH_MOST : next;
+  if (piece->count == 0) return;
+  const struct piece_call *behind = &piece->calls[piece->count - 1];
+  piece->next.customer = behind->customer;
+  piece->next.call = behind->id;
+  if (!full || uuid_is_nil(behind->id)) memset(piece->next.call.b, 0xFF, sizeof piece->next.call.b); // nothing more of this one
 }
 
 int piece_read(struct db *db, struct arena *arena, const struct piece_range *range, struct piece_place after, struct piece *ret) {
@@ -65,6 +85,7 @@ int piece_read(struct db *db, struct arena *arena, const struct piece_range *ran
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
   bool begun = uuid_cmp(after.customer, range->first) >= 0;
   struct piece_place from = begun ? after : (struct piece_place){.customer = range->first};
+  size_t width = after.width ? after.width : WIDTH_FIRST;
   db_params_init(&p);
   db_param_uuid(&p, from.customer);
   db_param_uuid(&p, range->last);
@@ -72,11 +93,14 @@ int piece_read(struct db *db, struct arena *arena, const struct piece_range *ran
   db_param_uuid(&p, range->until);
   db_param_uuid(&p, from.call);
   db_param_i64(&p, PIECE_CALLS);
-  if (!range->unrated) db_param_uuid_or_null(&p, range->rerate);
+  if (!range->unrated) {
+    db_param_uuid_or_null(&p, range->rerate);
+    db_param_i64(&p, (int64_t)width);
+  }
   if (db_run(db, range->unrated ? STATEMENT_RERATE_UNRATED : STATEMENT_RERATE_CALLS, &p, &r) != 0) return FAULT_DB;
-  *ret = (struct piece){.count = db_rows(r), .next = from, .last = db_rows(r) < PIECE_CALLS};
+  *ret = (struct piece){.count = db_rows(r), .next = from};
   ret->calls = arena_alloc(arena, (ret->count + 1) * sizeof *ret->calls);
   for (size_t i = 0; i < ret->count; i++) call_read(r, i, arena, &ret->calls[i]);
-  if (ret->count > 0) ret->next = place_behind(&ret->calls[ret->count - 1]);
+  place_next(range, width, ret);
   return 0;
 }

@@ -13,6 +13,7 @@ struct db;
 // A place in that order.
 struct piece_place {
   struct uuid customer, call; // call nil: before the customer's first
+  size_t width;               // how many customers the next piece looks at: fewer where each has many calls. 0: not known yet
 };
 struct piece_row {
   int32_t writer; // by whom and in which of its batches it was written

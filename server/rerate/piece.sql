@@ -1,15 +1,15 @@
--- Customers in order, each with its next calls, some hundred rows in all: a customer without any is a row too, so that every
+-- $8 customers in order, each with its next calls, some hundred rows in all: a customer without any is a row too, so that every
 -- statement moves on. All rows of a call come in arrays, by revision.
 
 -- name: rerate_calls
 SELECT f.customer_id, f.id, f.key_id, l.writers, l.seqs, l.states, l.flags, l.prices, l.charges, l.costs, l.usages, e.generated, e.model
 FROM (
   SELECT k.id AS customer_id, c.id, c.key_id, c.flags & 64 <> 0 OR c.price_id = '00000000-0000-0000-0000-000000000000' AS explained
-  FROM (SELECT u.id FROM ((SELECT id FROM customers WHERE $7::uuid IS NULL AND id >= $1::uuid AND id <= $2::uuid ORDER BY id LIMIT $6::bigint)
+  FROM (SELECT u.id FROM ((SELECT id FROM customers WHERE $7::uuid IS NULL AND id >= $1::uuid AND id <= $2::uuid ORDER BY id LIMIT $8::bigint)
                           UNION ALL
                           (SELECT customer_id FROM rerate_customers WHERE rerate_id = $7::uuid AND customer_id >= $1::uuid AND customer_id <= $2::uuid
-                           ORDER BY customer_id LIMIT $6::bigint)) u
-        ORDER BY u.id LIMIT $6::bigint) k
+                           ORDER BY customer_id LIMIT $8::bigint)) u
+        ORDER BY u.id LIMIT $8::bigint) k
   LEFT JOIN LATERAL (
     SELECT id, key_id, flags, price_id FROM calls
     WHERE customer_id = k.id AND id >= $3::uuid AND id < $4::uuid AND revision = 0

@@ -75,7 +75,7 @@ static int job_claim(struct db *db, struct arena *arena, int64_t lease_us, struc
   db_param_i64(&p, lease_us);
   if (db_run(db, STATEMENT_RERATE_CLAIM, &p, &r) != 0) return FAULT_DB;
   if (db_rows(r) == 0) return 1;
-  ret->place = (struct piece_place){db_uuid(r, 0, 1), db_uuid(r, 0, 2)};
+  ret->place = (struct piece_place){.customer = db_uuid(r, 0, 1), .call = db_uuid(r, 0, 2)};
   if (rerate_read(db, arena, db_uuid(r, 0, 0), &ret->of) != 0) return FAULT_DB;
   return pins_load(db, arena, ret->of.id, &ret->pins);
 }
