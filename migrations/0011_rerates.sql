@@ -36,8 +36,7 @@ CREATE TABLE rerates (
   created_at         timestamptz NOT NULL DEFAULT now(),
   simulated_at       timestamptz,
   post_asked_at      timestamptz,
-  ended_at           timestamptz,
-  CHECK (to_at > from_at)
+  ended_at           timestamptz
 ) WITH (fillfactor = 50);
 CREATE INDEX rerates_working ON rerates (id) WHERE state IN (1, 3);
 

@@ -324,8 +324,8 @@ static int job_leave(struct db *db, struct job *job) {
   return job_save(db, job, 0, false);
 }
 
-static int job_run(struct db *db, const struct rerate_tools *tools, const struct book *book, struct job *job) {
-  int64_t lease_us = ledger_lease_us(tools->ledger), until = clock_mono_us() + TURN_US;
+static int job_run(struct db *db, const struct rerate_tools *tools, const struct book *book, struct job *job, int64_t until) {
+  int64_t lease_us = ledger_lease_us(tools->ledger);
   int r = 0, pieces = 0;
   if (book_version_of(book) < job->of.book_version) return job_leave(db, job) < 0 ? FAULT_DB : 0; // it will be read soon
   do {
@@ -336,14 +336,24 @@ static int job_run(struct db *db, const struct rerate_tools *tools, const struct
   return r < 0 ? r : pieces;
 }
 
-int rerates_run(struct db *db, const struct rerate_tools *tools) {
+// One job, as far as the turn goes. How many pieces were done, or a fault.
+static int next_run(struct db *db, const struct rerate_tools *tools, const struct book *book, int64_t until) {
   CLEANUP(arena_finish) struct arena arena;
   struct job job;
   arena_init(&arena, ARENA_MAX);
+  int r = job_claim(db, &arena, ledger_lease_us(tools->ledger), &job);
+  if (r != 0) return r == 1 ? 0 : r;
+  return job_run(db, tools, book, &job, until);
+}
+
+int rerates_run(struct db *db, const struct rerate_tools *tools) {
+  int64_t until = clock_mono_us() + TURN_US;
+  int r = 1, pieces = 0;
   struct book *book = book_take(tools->books);
-  int r = book && ledger_up(tools->ledger) ? job_claim(db, &arena, ledger_lease_us(tools->ledger), &job) : 1;
-  if (r == 0) r = job_run(db, tools, book, &job);
-  else if (r == 1) r = 0;
+  while (r > 0 && book && ledger_up(tools->ledger) && clock_mono_us() < until) {
+    r = next_run(db, tools, book, until);
+    pieces += r > 0 ? r : 0;
+  }
   book_unref(book);
-  return r;
+  return r < 0 ? r : pieces;
 }

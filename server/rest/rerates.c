@@ -87,7 +87,7 @@ struct body {
 static const struct json_field fields[] = {
     {.name = "from", .kind = JSON_TIME, .required = true, AT(from)},
     {.name = "to", .kind = JSON_TIME, AT(to)},
-    {.name = "customer", .kind = JSON_TEXT, AT(customer)},
+    {.name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, AT(customer)},
     {.name = "key", .kind = JSON_ID, .prefix = "key", AT(key)},
     {.name = "model", .kind = JSON_TEXT, AT(model)},
     {.name = "provider", .kind = JSON_TEXT, AT(provider)},
@@ -122,10 +122,6 @@ static bool body_read(struct rest_request *r, struct db *db, struct rerate *ret)
                          .current = str_eq(body.prices, STR("current")),
                          .reason = body.reason,
                          .by = r->who->key_id};
-  if (ret->to <= ret->from) {
-    rest_refuse(r, PROBLEM_INVALID_REQUEST, body.to ? "to" : "from", "from must be before to.");
-    return false;
-  }
   if (body.customer.len &&
       (!rest_customer(r, body.customer, "customer", &ret->customer) || !rest_customer_there(r, ret->customer)))
     return false;

@@ -101,15 +101,22 @@ def differing(given, told, subject):
     return {k: (v, told[k]) for k, v in given.items() if k in told and not same(k, v, told[k], subject)}
 
 
+# What goes on by itself once it is made.
+MOVES = {"createRerate": ("state", "simulated_at", "seen_calls", "unpriced_calls", "customers", "calls", "charge_before", "charge_after", "difference",
+                          "cost_before", "cost_after")}
+
+
 @pytest.mark.parametrize("op", MADE, ids=str)
 def test_what_is_made_is_as_it_was_asked_for_and_is_read_and_listed_so(world, op):
     for body in sound_bodies(op):
         thing = Thing(world, op, body, Subject(world))
         assert not differing(thing.body, thing.made, thing.subject)
-        assert not set(thing.body) - set(thing.made) - {"secret"}, "each member comes back, but a secret"
-        assert thing.get() == thing.made and thing.listed()[0] == thing.made
+        assert not set(thing.body) - set(thing.made) - {"secret", "correction"}, "each member comes back, but a secret, and why it was allowed"
+        moves = MOVES.get(op.id, ())
+        made = apart(thing.made, *moves)
+        assert apart(thing.get(), *moves) == made and apart(thing.listed()[0], *moves) == made
         again = thing.make()
-        assert again.status == 201 and again.json == thing.made and again.headers["idempotency-replayed"] == "true"
+        assert again.status == 201 and apart(again.json, *moves) == made and again.headers["idempotency-replayed"] == "true"
     world.audit()
 
 
