@@ -37,4 +37,6 @@ int batch_run(struct batch *b, struct db *db, const struct batch_writer *w, stru
 
 // ---- between the batch's own files
 int batch_read(struct batch *b, struct db *db, const struct batch_writer *w);  // trip one: BEGIN, fence, lock, read
+void batch_take_customers(struct batch *b, const struct db_result *r); // rows of ledger_customers
+void batch_take_buckets(struct batch *b, const struct db_result *r);   // rows of ledger_buckets
 int batch_write(struct batch *b, struct db *db, const struct batch_writer *w); // trip two: arrays, COMMIT

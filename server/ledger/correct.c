@@ -115,7 +115,7 @@ void settle_late(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
   size_t count = ended_find(f, op->customer, op->id, &rows);
   const struct fold_call *fresh = fresh_find(f, op);
   op->result = LEDGER_UNKNOWN;
-  if (count == 0 && !fresh) return;
+  if ((count == 0 && !fresh) || (count > 0 && !ended_fits(&rows[0], op))) return;
   op->existing = op->id;
   op->result = LEDGER_DUPLICATE;
   for (size_t i = 0; i < count; i++) op->charged += rows[i].charge;

@@ -161,11 +161,14 @@ static void fold_admit(struct fold *f, struct fold_customer *c, struct ledger_op
 static void fold_extend(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   struct fold_hold *h = fold_hold_find(f, op->customer, op->id);
   op->result = LEDGER_GONE;
-  if (!h) return;
+  if (!h || !hold_fits(h, op)) return;
+  amount all = h->expires_at && op->hold == 0 ? h->amount : op->hold;
   op->result = LEDGER_REFUSED;
-  if (h->expires_at && (op->hold < h->amount || op->expires_at <= 0)) return; // two may extend an explicit one at once
-  ASSERT(op->hold >= h->amount);
-  amount more = op->hold - h->amount;
+  if (h->expires_at && all < h->amount) return; // two may extend an explicit one at once
+  ASSERT(all >= h->amount);
+  op->result = LEDGER_STALE;
+  if (h->expires_at && c->suspended) return;
+  amount more = all - h->amount;
   op->result = LEDGER_SHORT;
   if (!credits_cover(c, more, op->debt_allowed)) return;
   struct bucket *buckets[LIMIT_DRAWS];
@@ -185,11 +188,12 @@ static void fold_extend(struct fold *f, struct fold_customer *c, struct ledger_o
     bucket_draw(b, more);
     h->draws[i].amount += more;
   }
-  h->amount = op->hold;
+  hold_tell(f, h, op);
+  h->amount = all;
   h->metered = op->charge;
   h->cost = op->cost;
   h->usage = op->usage;
-  if (h->expires_at) h->expires_at = op->expires_at;
+  if (h->expires_at && op->expires_at > h->expires_at) h->expires_at = op->expires_at;
   h->dirty = c->dirty = true;
   ASSERT(amount_add(c->held, more, &c->held));
   op->result = LEDGER_DONE;
@@ -304,6 +308,7 @@ void fold_reset(struct fold *f) {
   vec_clear(&f->origins);
   vec_clear(&f->identities);
   vec_clear(&f->released);
+  vec_clear(&f->parts);
   vec_clear(&f->calls);
   vec_clear(&f->transfers);
   vec_clear(&f->legs);
@@ -324,6 +329,7 @@ void fold_finish(struct fold *f) {
   vec_finish(&f->origins);
   vec_finish(&f->identities);
   vec_finish(&f->released);
+  vec_finish(&f->parts);
   vec_finish(&f->calls);
   vec_finish(&f->transfers);
   vec_finish(&f->legs);

@@ -46,6 +46,7 @@ struct fold_hold {
   int64_t expires_at; // of an explicit one, microseconds; 0: it lives by its writer's lease
   amount amount, metered, cost;
   struct str usage, about, idempotency_key;
+  bool parted; // some of it has been charged in parts
   struct fold_draw draws[LIMIT_DRAWS];
   size_t draw_count;
   bool fresh, dirty, ended;
@@ -82,6 +83,10 @@ struct fold_identity {
 struct fold_origin {
   struct uuid customer, grant;
   struct str origin;
+};
+// A call that is part of an explicit hold.
+struct fold_part {
+  struct uuid customer, hold, part;
 };
 // A key whose call came to nothing: it may be used again.
 struct fold_released {
@@ -134,6 +139,7 @@ struct fold {
   size_t op_count;                       // of the batch
 
   vec(struct fold_released) released;
+  vec(struct fold_part) parts;
   vec(struct fold_call) calls;
   vec(struct fold_transfer) transfers;
   vec(struct fold_leg) legs;
@@ -175,10 +181,16 @@ int64_t burn_consume(struct fold *f, struct fold_customer *c, amount charge);
 void burn_repay(struct fold *f, struct fold_customer *c, struct fold_grant *g);
 // Gives back `back` of what the rows of a call have taken, last paid first.
 void burn_reverse(struct fold *f, struct fold_customer *c, const struct fold_ended *rows, size_t count, amount back);
+// Tells an operation how it found the hold.
+void hold_tell(const struct fold *f, const struct fold_hold *h, struct ledger_op *op);
+// Whether the operation may have this hold: NULL, and what has ended, is anybody's until it is looked up.
+static inline bool hold_fits(const struct fold_hold *h, const struct ledger_op *op) { return !op->explicit || !h || h->expires_at != 0; }
 // A hold that may be settled in parts: `charge` of it is taken out, as far as it reaches.
 void hold_reduce(struct fold_customer *c, struct fold_hold *h, amount charge);
 // The rows of a call that has ended, as they were read: how many, and the first.
 size_t ended_find(struct fold *f, struct uuid customer, struct uuid call, struct fold_ended **ret_first);
+// Whether the operation may have what ended so: only holds of instances that died are swept.
+static inline bool ended_fits(const struct fold_ended *first, const struct ledger_op *op) { return !op->explicit || !(first->flags & CALL_SWEPT); }
 // What an earlier operation of this batch wrote of the call; what it charged is added to op->charged. NULL: nothing.
 const struct fold_call *fresh_find(const struct fold *f, struct ledger_op *op);
 // The budgets that a call without a hold draws from: of limits older than it that bind its customer or its key.

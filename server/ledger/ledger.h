@@ -46,7 +46,8 @@ enum ledger_kind {
 
 enum ledger_answer {
   LEDGER_DONE = 0,
-  LEDGER_STALE = 1,      // ADMIT, RECORD: config_version has moved; read the principal again and ask again
+  LEDGER_STALE = 1,      // ADMIT, RECORD: config_version has moved; EXTEND of an explicit hold: its customer is suspended. Read the
+                         // principal again and ask again
   LEDGER_SHORT = 2,      // ADMIT, EXTEND, RECORD: available does not cover the amount
   LEDGER_LIMITED = 3,    // ADMIT, EXTEND, RECORD: limit `limit` has only `left` (requests or nanocredits) left until `refills_at`
   LEDGER_DUPLICATE = 4,  // the request or a grant of this origin was made before, or the call has ended already: `existing` is what was made
@@ -66,9 +67,11 @@ struct ledger_op {
   struct uuid key;  // ADMIT: the API key
   struct uuid price; // ADMIT: pinned; SETTLE: of what served, nil: the pinned one
 
-  amount hold;      // ADMIT, EXTEND: the amount held in all
+  amount hold;      // ADMIT, EXTEND: the amount held in all; EXTEND of an explicit hold, 0: as it is
   amount charge;    // SETTLE, RECORD, PART, RERATE; ADMIT and EXTEND: what is charged should this instance die
-  int64_t expires_at; // ADMIT, EXTEND: of an explicit hold, microseconds; 0: the hold lives as long as this instance
+  int64_t expires_at; // ADMIT, EXTEND: of an explicit hold, microseconds; 0: ADMIT: the hold lives as long as this instance,
+                      // EXTEND: as it is. It is never brought nearer
+  bool explicit;      // EXTEND, SETTLE, PART: of an explicit hold; another's is UNKNOWN
   amount cost;      // the provider cost of `charge`
   struct str usage; // JSON object {"meter": quantity}, the usage behind `charge`
 
@@ -92,7 +95,7 @@ struct ledger_op {
     int64_t paid;          // minor units of `currency`; 0: nothing was paid
     struct str currency;
   } grant;
-  struct uuid part; // PART: the id of the call that the part is
+  struct uuid part; // PART: the id of the call that the part is; what an idempotency key is kept for
   struct { // RECORD: its identity is (customer, source, id), its content a fingerprint of all it says
     struct uuid identity, content;
     struct str source, id;
@@ -116,6 +119,14 @@ struct ledger_op {
   int64_t limit_amount;     // the limit's own amount
   int limit_measure, limit_period;
   struct uuid existing;
+  struct { // EXTEND, SETTLE, PART that were DONE and found the hold: as it stood before. Lent until `done` returns
+    struct uuid key, price;
+    amount amount;
+    int64_t expires_at;
+    struct str about;
+    bool parted; // some of it has been charged in parts
+    bool over;   // its time had run out
+  } seen;
   amount charged;           // SETTLE, RECORD, PART, SWEEP, VOID, RERATE: what this call costs in all now; REVERSE: what was taken (below zero: given back)
   void (*done)(struct ledger_op *op);
   void *arg;

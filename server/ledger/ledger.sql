@@ -28,7 +28,7 @@ FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 SELECT id FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: ledger_holds
-SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws, h.idempotency_key, h.about, h.expires_at
+SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws, h.idempotency_key, h.about, h.expires_at, h.parted
 FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
 JOIN holds h ON h.customer_id = k.customer_id AND h.call_id = k.call_id
 ORDER BY h.customer_id, h.call_id
@@ -108,10 +108,10 @@ FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bi
 
 -- name: ledger_update_holds
 UPDATE holds h SET amount = w.amount, metered = w.metered, cost = w.cost, usage = w.usage, draws = w.draws,
-  writer_id = CASE WHEN h.expires_at IS NULL THEN $1::integer ELSE 0 END, writer_epoch = $2::bigint, expires_at = w.expires_at,
-  about = (h.about::jsonb || jsonb_build_object('extended', coalesce(h.about::jsonb -> 'extended', '[]') || to_jsonb(trim_scale(w.amount / 1000000000.0)::text)))::json
-FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::json[], $9::bytea[], $10::timestamptz[])
-  AS w (customer_id, call_id, amount, metered, cost, usage, draws, expires_at)
+  writer_id = CASE WHEN h.expires_at IS NULL THEN $1::integer ELSE 0 END, writer_epoch = $2::bigint, expires_at = w.expires_at, parted = w.parted,
+  about = CASE WHEN w.amount <= h.amount THEN h.about ELSE (h.about::jsonb || jsonb_build_object('extended', coalesce(h.about::jsonb -> 'extended', '[]') || to_jsonb(trim_scale(w.amount / 1000000000.0)::text)))::json END
+FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::json[], $9::bytea[], $10::timestamptz[], $11::boolean[])
+  AS w (customer_id, call_id, amount, metered, cost, usage, draws, expires_at, parted)
 WHERE h.customer_id = w.customer_id AND h.call_id = w.call_id
 
 -- name: ledger_write_grants
@@ -165,7 +165,16 @@ ON CONFLICT (customer_id, key) DO UPDATE SET fingerprint = excluded.fingerprint,
 INSERT INTO outbox (id, customer_id, type, data)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::json[])
 
+-- name: ledger_insert_parts
+INSERT INTO hold_parts (customer_id, hold_id, part_id) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[])
+
 -- name: ledger_insert_identities
 INSERT INTO event_identities (customer_id, identity, week, call_id, content, source, event_id)
 SELECT w.customer_id, w.identity, floor(extract(epoch FROM now()) / 604800)::integer, w.call_id, w.content, w.source, w.event_id
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]) AS w (customer_id, identity, call_id, content, source, event_id)
+
+-- As ledger_customers, without the lock, and the database's clock behind it.
+-- name: ledger_check_customer
+SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2,
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+FROM customers WHERE id = $1::uuid

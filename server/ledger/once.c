@@ -67,7 +67,8 @@ static void keep(struct fold *f, struct fold_idempotent kept) {
 
 void once_keep(struct fold *f, const struct ledger_op *op) {
   if (op->idempotency_key.len == 0 || is_derived(op->idempotency_key)) return;
-  struct fold_idempotent kept = {.customer = op->customer, .object = op->id, .key = op->idempotency_key, .at = f->now, .fresh = true};
+  struct fold_idempotent kept = {.customer = op->customer, .object = op->kind == LEDGER_PART ? op->part : op->id,
+                                 .key = op->idempotency_key, .at = f->now, .fresh = true};
   memcpy(kept.fingerprint, op->fingerprint, 32);
   keep(f, kept);
 }

@@ -168,7 +168,7 @@ static void send_all(struct batch *b, struct db *db, const struct batch_writer *
 
 // ---- rows into the fold
 
-static void read_customers(struct batch *b, const struct db_result *r) {
+void batch_take_customers(struct batch *b, const struct db_result *r) {
   for (size_t i = 0; i < db_rows(r); i++) {
     struct fold_customer *c = vec_add(&b->fold.customers);
     c->id = db_uuid(r, i, 0);
@@ -214,6 +214,7 @@ static void read_holds(struct batch *b, const struct db_result *r) {
     h->idempotency_key = db_text(r, i, 11);
     h->about = db_text(r, i, 12);
     h->expires_at = db_is_null(r, i, 13) ? 0 : db_time(r, i, 13);
+    h->parted = db_bool(r, i, 14);
   }
 }
 
@@ -241,7 +242,7 @@ static void read_grants(struct batch *b, const struct db_result *r) {
   }
 }
 
-static void read_buckets(struct batch *b, const struct db_result *r) {
+void batch_take_buckets(struct batch *b, const struct db_result *r) {
   for (size_t i = 0, n; i < db_rows(r); i += n) {
     n = run_length(r, i);
     struct fold_customer *c = fold_customer_find(&b->fold, db_uuid(r, i, 0));
@@ -337,10 +338,10 @@ int batch_read(struct batch *b, struct db *db, const struct batch_writer *w) {
   b->now = db_i64(b->results[slots[SLOT_FENCE]], 0, 0);
   b->fold.told = db_bool(b->results[slots[SLOT_FENCE]], 0, 1);
   b->fold.told_usage = db_bool(b->results[slots[SLOT_FENCE]], 0, 2);
-  if (slots[SLOT_CUSTOMERS]) read_customers(b, b->results[slots[SLOT_CUSTOMERS]]);
+  if (slots[SLOT_CUSTOMERS]) batch_take_customers(b, b->results[slots[SLOT_CUSTOMERS]]);
   if (slots[SLOT_HOLDS]) read_holds(b, b->results[slots[SLOT_HOLDS]]);
   if (slots[SLOT_GRANTS]) read_grants(b, b->results[slots[SLOT_GRANTS]]);
-  if (slots[SLOT_BUCKETS]) read_buckets(b, b->results[slots[SLOT_BUCKETS]]);
+  if (slots[SLOT_BUCKETS]) batch_take_buckets(b, b->results[slots[SLOT_BUCKETS]]);
   if (slots[SLOT_ORIGINS]) read_origins(b, b->results[slots[SLOT_ORIGINS]]);
   if (slots[SLOT_IDENTITIES]) read_identities(b, b->results[slots[SLOT_IDENTITIES]]);
   if (slots[SLOT_IDEMPOTENCY]) read_idempotency(b, b->results[slots[SLOT_IDEMPOTENCY]]);

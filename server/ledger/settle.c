@@ -2,6 +2,21 @@
 #include "base/log.h"
 #include "ledger/fold.h"
 
+void hold_tell(const struct fold *f, const struct fold_hold *h, struct ledger_op *op) {
+  op->seen.key = h->key;
+  op->seen.price = h->price;
+  op->seen.amount = h->amount;
+  op->seen.expires_at = h->expires_at;
+  op->seen.about = h->about;
+  op->seen.parted = h->parted;
+  op->seen.over = h->expires_at != 0 && h->expires_at <= f->now;
+}
+
+// What is charged of an explicit hold whose time has run out is late, also where it has not been swept yet.
+static unsigned late_flag(const struct ledger_op *op) {
+  return op->seen.over && op->state != CALL_RELEASED ? CALL_LATE : 0;
+}
+
 // Gives the hold back: the credits held, and what each budget held of it, of which `charge` was used.
 static void hold_end(struct fold_customer *c, struct fold_hold *h, amount charge) {
   ASSERT(c->held >= h->amount);
@@ -17,6 +32,7 @@ static void hold_end(struct fold_customer *c, struct fold_hold *h, amount charge
 void hold_reduce(struct fold_customer *c, struct fold_hold *h, amount charge) {
   amount part = charge < h->amount ? charge : h->amount;
   h->amount -= part;
+  h->parted = true;
   c->held -= part;
   h->dirty = c->dirty = true;
   for (size_t i = 0; i < h->draw_count; i++)
@@ -43,6 +59,8 @@ static void hold_settle(struct fold *f, struct fold_customer *c, struct fold_hol
 void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   struct fold_hold *h = fold_hold_find(f, op->customer, op->id);
   op->charged = 0;
+  op->result = LEDGER_UNKNOWN;
+  if (!hold_fits(h, op)) return;
   if (!h) {
     settle_late(f, c, op);
     if (op->undelivered && op->charged > 0) once_lost(f, op->customer, op->id, op->idempotency_key);
@@ -50,11 +68,13 @@ void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
   }
   op->result = LEDGER_REFUSED;
   if (!burn_fits(f, c, op->charge)) return;
+  hold_tell(f, h, op);
   hold_settle(f, c, h,
               (struct fold_call){.customer = op->customer, .id = op->id, .key = h->key,
-                                 .price = uuid_is_nil(op->price) ? h->price : op->price, .state = op->state, .flags = op->flags,
+                                 .price = uuid_is_nil(op->price) ? h->price : op->price, .state = op->state,
+                                 .flags = op->flags | late_flag(op),
                                  .charge = op->charge, .cost = op->cost, .usage = op->usage, .evidence = op->evidence});
-  if (op->state == CALL_RELEASED) once_release(f, h);
+  if (op->state == CALL_RELEASED && h->expires_at == 0) once_release(f, h); // an explicit one was made, whatever became of it
   if (op->undelivered && op->charge > 0) once_lost(f, h->customer, h->call, h->idempotency_key);
   op->charged = op->charge;
   op->result = LEDGER_DONE;
@@ -69,13 +89,16 @@ void fold_part(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   op->result = once_ask(f, op);
   if (op->result != LEDGER_DONE) return;
   size_t count = h ? 0 : ended_find(f, op->customer, op->id, &rows);
+  const struct fold_call *fresh = h ? NULL : fresh_find(f, op);
+  op->charged = 0;
   op->result = LEDGER_UNKNOWN;
-  if (!h && count == 0) return;
+  if (!hold_fits(h, op) || (!h && count == 0 && !fresh) || (count > 0 && !ended_fits(&rows[0], op))) return;
   op->result = LEDGER_REFUSED;
-  if ((!h && rows[0].state != CALL_EXPIRED) || !burn_fits(f, c, op->charge)) return;
+  if ((!h && (fresh || rows[count - 1].state != CALL_EXPIRED)) || !burn_fits(f, c, op->charge)) return;
+  if (h) hold_tell(f, h, op);
   struct fold_call part = {.customer = op->customer, .id = op->part, .key = h ? h->key : rows[0].key, .state = op->state,
                            .price = !uuid_is_nil(op->price) ? op->price : h ? h->price : rows[0].price,
-                           .flags = op->flags | CALL_PART | (h ? 0u : (unsigned)CALL_LATE), .charge = op->charge, .cost = op->cost,
+                           .flags = op->flags | CALL_PART | (h ? late_flag(op) : (unsigned)CALL_LATE), .charge = op->charge, .cost = op->cost,
                            .usage = op->usage, .evidence = op->evidence};
   if (h && op->charge > h->amount) part.flags |= CALL_ABOVE_HOLD;
   once_keep(f, op);
@@ -84,6 +107,7 @@ void fold_part(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   part.place = burn_consume(f, c, op->charge);
   if (fold_past_floor(c) && (!h || part.flags & CALL_ABOVE_HOLD)) f->past_floor++;
   fold_call_add(f, &part);
+  *vec_add(&f->parts) = (struct fold_part){op->customer, op->id, op->part};
   op->charged = op->charge;
   op->result = LEDGER_DONE;
 }

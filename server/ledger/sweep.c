@@ -76,6 +76,7 @@ int ledger_partitions(struct db *db) {
     // Another instance may make them at the same moment: then one of the two fails, and nothing is missing.
     int r = partition_make(db, "calls", month, from, until);
     if (r == 0) r = partition_make(db, "call_evidence", month, from, until);
+    if (r == 0) r = partition_make(db, "hold_parts", month, from, until);
     if (r < 0) {
       made = FAULT_DB;
       break;

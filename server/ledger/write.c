@@ -139,6 +139,7 @@ static void update_holds(struct batch *b, struct db *db, const struct batch_writ
   ARRAY_OF(p, DB_JSON, json, b->fold.holds, e->dirty && !e->fresh && !e->ended, object_or_empty(e->usage));
   param_draws(b, false);
   param_expiry(b, false);
+  ARRAY_OF(p, DB_BOOL, bool, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->parted);
   db_pipe_exec(db, STATEMENT_LEDGER_UPDATE_HOLDS, p);
 }
 
@@ -323,6 +324,16 @@ static void insert_identities(struct batch *b, struct db *db) {
   db_pipe_exec(db, STATEMENT_LEDGER_INSERT_IDENTITIES, p);
 }
 
+static void insert_parts(struct batch *b, struct db *db) {
+  struct db_params *p = &b->params;
+  if (b->fold.parts.count == 0) return;
+  db_params_clear(p);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.parts, true, e->customer);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.parts, true, e->hold);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.parts, true, e->part);
+  db_pipe_exec(db, STATEMENT_LEDGER_INSERT_PARTS, p);
+}
+
 static void insert_events(struct batch *b, struct db *db) {
   struct db_params *p = &b->params;
   if (b->fold.events.count == 0) return;
@@ -347,6 +358,7 @@ int batch_write(struct batch *b, struct db *db, const struct batch_writer *w) {
   delete_idempotency(b, db);
   insert_idempotency(b, db);
   insert_identities(b, db);
+  insert_parts(b, db);
   insert_events(b, db);
   db_pipe_commit(db);
   struct db_result *results[DB_PIPELINE_MAX] = {0};

@@ -93,6 +93,7 @@ static void hold_row(struct db_result *r, struct uuid customer, const struct row
   result_text(r, h->once);
   result_text(r, h->about);
   result_null(r); // no explicit one
+  result_i64(r, false);
 }
 
 // A pair that was asked for twice comes twice, as a join gives it.
@@ -100,7 +101,7 @@ static bool holds(struct backend *b, const struct db_params *p, struct db_result
   (void)b;
   CLEANUP(mem_freep) struct pair *list = NULL;
   size_t count = pairs(p, &list);
-  *ret = result_create(14);
+  *ret = result_create(15);
   for (size_t i = 0; i < count; i++) {
     struct row_customer *c = store_customer(list[i].customer);
     const struct row_hold *h = c ? store_hold(c, list[i].call) : NULL;

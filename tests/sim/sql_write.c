@@ -105,7 +105,7 @@ static bool update_holds(struct backend *b, const struct db_params *p, struct db
     constraint(h.amount >= 0 && h.metered >= 0 && h.cost >= 0, "a hold's amounts");
     if (!hold_lock(b, c, h.call, &there)) return false;
     if (!there) continue;
-    h.about = about_extended(there, h.amount);
+    h.about = h.amount > there->amount ? about_extended(there, h.amount) : there->about;
     backend_change(b, CHANGE_HOLD, c)->hold = h;
   }
   return true;

@@ -259,6 +259,134 @@ static void a_part_of_a_hold_that_was_settled_or_released_is_refused(void **stat
   assert_int_equal(c->balance, 100);
 }
 
+// ---- what an app may do to a hold, and how it learns how it stood
+
+static void what_apps_may_do_is_done_to_explicit_holds_alone(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  held(w, 11, 50, 0); // of a call through the gateway
+  struct ledger_op end = settle(11, 0), one = part(11, 12, 5), more = {.kind = LEDGER_EXTEND, .customer = number(1), .id = number(11), .hold = 60};
+  struct ledger_op *ops[] = {&end, &one, &more};
+  for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+    ops[i]->explicit = true;
+    run(w, ops[i]);
+    assert_int_equal(ops[i]->result, i == 2 ? LEDGER_GONE : LEDGER_UNKNOWN);
+  }
+  assert_int_equal(c->held, 50);
+  assert_int_equal(w->f.calls.count, 0);
+  w->f.holds.at[0].ended = true;
+  ended(w, 11, CALL_SETTLED, 7)->flags = CALL_SWEPT | CALL_ESTIMATED;
+  end.charge = 1;
+  run(w, &end);
+  assert_int_equal(end.result, LEDGER_UNKNOWN);
+  assert_int_equal(c->balance, 100);
+}
+
+static void whoever_ends_a_hold_is_told_how_it_stood(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  held(w, 11, 50, NOW + 1000);
+  w->f.holds.at[0].about = STR("{\"explicit\":true}");
+  struct ledger_op one = part(11, 12, 20), end = settle(11, 10);
+  run(w, &one);
+  assert_int_equal(one.seen.amount, 50);
+  assert_false(one.seen.parted);
+  next_batch(w);
+  run(w, &end);
+  assert_int_equal(end.seen.amount, 30);
+  assert_int_equal(end.seen.expires_at, NOW + 1000);
+  assert_true(end.seen.parted && !end.seen.over && str_eq(end.seen.about, STR("{\"explicit\":true}")));
+}
+
+static void a_part_is_kept_with_its_hold_and_under_its_own_key(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  held(w, 11, 50, NOW + 1000);
+  struct ledger_op one = part(11, 12, 20), again = part(11, 13, 20);
+  one.idempotency_key = again.idempotency_key = STR("key_1:a");
+  run(w, &one);
+  run(w, &again);
+  assert_int_equal(again.result, LEDGER_DUPLICATE);
+  assert_true(uuid_eq(again.existing, number(12)));
+  assert_int_equal(w->f.parts.count, 1);
+  assert_true(uuid_eq(w->f.parts.at[0].hold, number(11)) && uuid_eq(w->f.parts.at[0].part, number(12)));
+}
+
+static void a_part_after_a_late_settlement_is_refused(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  ended(w, 11, CALL_EXPIRED, 0);
+  struct fold_ended *late = ended(w, 11, CALL_SETTLED, 30);
+  late->revision = 1;
+  struct ledger_op p = part(11, 12, 5);
+  run(w, &p);
+  assert_int_equal(p.result, LEDGER_REFUSED);
+  assert_int_equal(c->balance, 100);
+}
+
+static void what_comes_after_its_time_is_late_also_before_it_is_swept(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  held(w, 11, 50, NOW + 1000);
+  w->f.now = NOW + 1000;
+  struct ledger_op one = part(11, 12, 20), end = settle(11, 10);
+  run(w, &one);
+  assert_true(w->f.calls.at[0].flags & CALL_LATE);
+  next_batch(w);
+  run(w, &end);
+  assert_true(end.seen.over && w->f.calls.at[0].flags & CALL_LATE);
+}
+
+static struct ledger_op extend(amount hold, int64_t expires_at) {
+  return (struct ledger_op){.kind = LEDGER_EXTEND, .explicit = true, .customer = number(1), .id = number(11), .hold = hold, .expires_at = expires_at};
+}
+
+static void an_extension_says_what_is_to_stand_and_what_it_leaves_out_stays(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  held(w, 11, 50, NOW + 1000);
+  struct {
+    struct ledger_op op;
+    int result;
+    amount held;
+    int64_t expires_at;
+  } turns[] = {{extend(60, 0), LEDGER_DONE, 60, NOW + 1000},      {extend(60, NOW + 2000), LEDGER_DONE, 60, NOW + 2000},
+               {extend(0, NOW + 1500), LEDGER_DONE, 60, NOW + 2000}, {extend(55, NOW + 9000), LEDGER_REFUSED, 60, NOW + 2000},
+               {extend(101, 0), LEDGER_SHORT, 60, NOW + 2000}};
+  for (size_t i = 0; i < ARRAY_LEN(turns); i++) {
+    run(w, &turns[i].op);
+    assert_int_equal(turns[i].op.result, turns[i].result);
+    assert_int_equal(c->held, turns[i].held);
+    assert_int_equal(w->f.holds.at[0].expires_at, turns[i].expires_at);
+  }
+}
+
+static void a_suspended_customers_hold_is_not_extended(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  held(w, 11, 50, NOW + 1000);
+  c->suspended = true;
+  struct ledger_op op = extend(60, 0);
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_STALE);
+  assert_int_equal(c->held, 50);
+}
+
+static void the_key_of_a_hold_that_was_released_still_names_it(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  struct ledger_op op = admit(11, 50), again = admit(12, 50), end = settle(11, 0);
+  op.expires_at = again.expires_at = NOW + 1000;
+  op.idempotency_key = again.idempotency_key = STR("key_1:a");
+  end.state = CALL_RELEASED;
+  run(w, &op);
+  next_batch(w);
+  run(w, &end);
+  run(w, &again);
+  assert_int_equal(again.result, LEDGER_DUPLICATE);
+  assert_true(uuid_eq(again.existing, number(11)));
+}
+
 static struct ledger_op rerate(uint64_t call, amount charge) {
   return (struct ledger_op){.kind = LEDGER_RERATE, .customer = number(1), .id = number(call), .price = number(71), .charge = charge, .usage = STR("{}")};
 }
@@ -319,6 +447,14 @@ int main(void) {
       RULE(an_explicit_hold_gives_back_when_its_time_is_over_and_not_before),
       RULE(what_is_settled_after_the_expiry_is_charged_and_says_so),
       RULE(a_part_of_a_hold_that_was_settled_or_released_is_refused),
+      RULE(what_apps_may_do_is_done_to_explicit_holds_alone),
+      RULE(whoever_ends_a_hold_is_told_how_it_stood),
+      RULE(a_part_is_kept_with_its_hold_and_under_its_own_key),
+      RULE(a_part_after_a_late_settlement_is_refused),
+      RULE(what_comes_after_its_time_is_late_also_before_it_is_swept),
+      RULE(an_extension_says_what_is_to_stand_and_what_it_leaves_out_stays),
+      RULE(a_suspended_customers_hold_is_not_extended),
+      RULE(the_key_of_a_hold_that_was_released_still_names_it),
       RULE(a_parked_call_is_rated_when_it_has_a_price),
       RULE(what_stands_already_is_not_written_again),
       RULE(what_was_released_or_undone_costs_nothing_at_any_price),
