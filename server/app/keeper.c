@@ -15,15 +15,17 @@
 #include "payment/top_up_run.h"
 #include "payment/worker.h"
 #include "rerate/rerate.h"
+#include "report/rollup.h"
 #include "webhook/sender.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define KEEPER_THREADS 5 // four chores may wait for the ledger
+#define KEEPER_THREADS 6 // four chores may wait for the ledger, one writes sums for long
 #define PATIENT_THREADS 2
 #define KEEPER_QUEUE 32
 #define EVENTS_AT_ONCE 200
+#define ROLLUPS_US INT64_C(3000000)
 #define WATCHED_MAX LIMIT_RUNNING_CALLS // each may be another customer's
 
 static int chore_book(struct keeper *k, struct db *db);
@@ -41,6 +43,7 @@ static int chore_meters(struct keeper *k, struct db *db);
 static int chore_receipts(struct keeper *k, struct db *db);
 static int chore_codes(struct keeper *k, struct db *db);
 static int chore_rerates(struct keeper *k, struct db *db);
+static int chore_rollups(struct keeper *k, struct db *db);
 
 //  id, name, period in milliseconds (0: by configuration), whether it may wait for Stripe, function
 #define CHORES(X)                                                                                                      \
@@ -57,8 +60,9 @@ static int chore_rerates(struct keeper *k, struct db *db);
   X(EXPIRING, "expiring", 3600000, false, chore_expiring)                                                                \
   X(METERS, "meters", 0, true, chore_meters)                                                                         \
   X(RECEIPTS, "receipts", 10000, false, chore_receipts)                                                                  \
-  X(CODES, "codes", 2000, false, chore_codes)                                                                          \
-  X(RERATES, "rerates", 500, false, chore_rerates)
+  X(CODES, "codes", 2000, false, chore_codes)                                                                            \
+  X(RERATES, "rerates", 500, false, chore_rerates)                                                                        \
+  X(ROLLUPS, "rollups", 500, false, chore_rollups)
 
 enum chore_id {
 #define X(id, name, period, patient, run) CHORE_##id,
@@ -88,6 +92,7 @@ struct chore {
 struct keeper {
   struct keeper_config config;
   struct db_pool *pool, *patient; // patient: of chores that may wait for Stripe
+  struct rollup *rollup;
   struct chore chores[CHORE_COUNT];
   struct uuid watched[WATCHED_MAX];
   int64_t versions[WATCHED_MAX];
@@ -203,6 +208,15 @@ static int chore_rerates(struct keeper *k, struct db *db) {
   return jobs < 0 ? jobs : parked;
 }
 
+// Piece after piece while they are full, but not for so long that an end would have to wait.
+static int chore_rollups(struct keeper *k, struct db *db) {
+  int64_t until = clock_mono_us() + ROLLUPS_US;
+  bool more = true;
+  int r = 0;
+  while (r >= 0 && more && clock_mono_us() < until) r = rollup_run(k->rollup, db, false, &more);
+  return r;
+}
+
 // ---- when
 
 static void chore_run(struct db *db, void *arg) {
@@ -259,6 +273,7 @@ struct keeper *keeper_create(const struct keeper_config *config) {
   struct keeper *k = mem_alloc(sizeof *k);
   pthread_condattr_t monotonic;
   k->config = *config;
+  k->rollup = rollup_create();
   k->pool = db_pool_create(config->url, KEEPER_THREADS, KEEPER_QUEUE);
   k->patient = db_pool_create(config->url, PATIENT_THREADS, KEEPER_QUEUE);
   for (size_t i = 0; i < CHORE_COUNT; i++) {
@@ -285,6 +300,7 @@ void keeper_destroy(struct keeper *k) {
   pthread_join(k->thread, NULL);
   db_pool_destroy(k->pool);
   db_pool_destroy(k->patient);
+  rollup_destroy(k->rollup);
   pthread_cond_destroy(&k->wake);
   pthread_mutex_destroy(&k->lock);
   mem_free(k);

@@ -101,6 +101,8 @@ int report_usage(struct db *db, struct arena *arena, struct uuid customer, struc
   db_param_time(&p, ret->to);
   db_param_text(&p, ret->time_zone);
   db_param_i32(&p, (int32_t)groups);
+  db_param_uuid(&p, uuid_floor(ret->from));
+  db_param_uuid(&p, uuid_floor(ret->to));
   db_param_i64(&p, LINES_MAX + 1);
   answer = db_run(db, STATEMENT_REPORT_USAGE, &p, &r);
   if (answer > 0 && strcmp(db_sqlstate(db), "57014") == 0) return REPORT_TOO_LONG;

@@ -1,0 +1,237 @@
+// See rollup.h. Over many customers each call is another row of the sums, so that few large pieces are cheaper than many small
+// ones: calls are let wait, and reports read those that do from the ledger itself.
+#include "report/rollup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "db/db.h"
+#include "report/rollup_index.h"
+#include "report/rollup_write.h"
+
+#define STRETCHES_MAX 64          // writers of one piece
+#define PIECE_CALLS 30000         // aimed at
+#define PIECE_CALLS_MAX 100000    // not more than this are read
+#define PIECE_US INT64_C(1000000) // a piece that took longer is followed by a smaller one
+#define WAIT_US INT64_C(8000000)
+#define SPAN_MAX (1 << 20)
+#define SPAN_IDLE 256             // so many batches without a call are passed without a word: they are renewals of leases
+#define DENSE_ROWS 12             // rows of one customer and quarter in one piece
+
+struct stretch {
+  int32_t writer;
+  int64_t after, until, end; // batches; end: what there is
+};
+struct dense {
+  struct uuid customer;
+  int32_t from;
+};
+
+struct rollup {
+  int64_t waiting_since; // monotonic; 0: nothing waits
+  double batch_calls;    // of the last pieces: calls in a batch
+  int64_t span;          // batches of one writer in a piece
+  struct stretch stretches[STRETCHES_MAX];
+  size_t stretch_count;
+  vec(struct dense) dense;
+  struct rollup_fold fold;
+  struct rollup_index index;
+  bool behind; // the last piece was full and more waits
+};
+
+struct rollup *rollup_create(void) {
+  struct rollup *r = mem_alloc(sizeof *r);
+  r->batch_calls = 1;
+  r->span = 1024;
+  return r;
+}
+
+void rollup_destroy(struct rollup *r) {
+  if (!r) return;
+  rollup_fold_finish(&r->fold);
+  rollup_index_finish(&r->index);
+  vec_finish(&r->dense);
+  mem_free(r);
+}
+
+// ---- what waits
+
+static int waiting_read(struct rollup *r, struct db *db) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *rows = NULL;
+  db_params_init(&p);
+  db_param_i64(&p, STRETCHES_MAX);
+  if (db_run(db, STATEMENT_ROLLUP_WAITING, &p, &rows) != 0) return FAULT_DB;
+  r->stretch_count = db_rows(rows);
+  for (size_t i = 0; i < r->stretch_count; i++)
+    r->stretches[i] = (struct stretch){.writer = (int32_t)db_i64(rows, i, 0), .after = db_i64(rows, i, 1), .end = db_i64(rows, i, 2)};
+  return 0;
+}
+
+static int64_t batches_waiting(const struct rollup *r) {
+  int64_t sum = 0;
+  for (size_t i = 0; i < r->stretch_count; i++) sum += r->stretches[i].end - r->stretches[i].after;
+  return sum;
+}
+
+static bool worth_it(struct rollup *r) {
+  int64_t batches = batches_waiting(r), now = clock_mono_us();
+  if (batches == 0) r->waiting_since = 0;
+  else if (r->waiting_since == 0) r->waiting_since = now;
+  return batches > 0 && ((double)batches * r->batch_calls >= PIECE_CALLS || now - r->waiting_since >= WAIT_US);
+}
+
+// ---- a piece
+
+static int lock(struct db *db) {
+  CLEANUP(db_result_finishp) struct db_result *row = NULL;
+  if (db_run(db, STATEMENT_ROLLUP_LOCK, NULL, &row) != 0) return FAULT_DB;
+  return db_rows(row) == 1;
+}
+
+static int dense_read(struct rollup *r, struct db *db) {
+  CLEANUP(db_result_finishp) struct db_result *rows = NULL;
+  if (db_run(db, STATEMENT_ROLLUP_DENSE, NULL, &rows) != 0) return FAULT_DB;
+  vec_clear(&r->dense);
+  for (size_t i = 0; i < db_rows(rows); i++)
+    *vec_add(&r->dense) = (struct dense){db_uuid(rows, i, 0), (int32_t)db_i64(rows, i, 1)};
+  return 0;
+}
+
+static int32_t hours_from(const struct rollup *r, struct uuid customer) {
+  size_t low = 0, high = r->dense.count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (uuid_cmp(r->dense.at[middle].customer, customer) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low < r->dense.count && uuid_eq(r->dense.at[low].customer, customer) ? r->dense.at[low].from : INT32_MAX;
+}
+
+static void param_stretches(struct db_params *p, struct rollup *r, bool after) {
+  db_array_begin(p, DB_I32);
+  for (size_t i = 0; i < r->stretch_count; i++) db_array_i32(p, r->stretches[i].writer);
+  db_array_end(p);
+  db_array_begin(p, DB_I64);
+  for (size_t i = 0; after && i < r->stretch_count; i++) db_array_i64(p, r->stretches[i].after);
+  if (after) db_array_end(p), db_array_begin(p, DB_I64);
+  for (size_t i = 0; i < r->stretch_count; i++) db_array_i64(p, r->stretches[i].until);
+  db_array_end(p);
+}
+
+// The calls of as many batches as fit into one piece; of a single batch they always do.
+static int calls_read(struct rollup *r, struct db *db, struct db_result **ret) {
+  for (;;) {
+    CLEANUP(db_params_finish) struct db_params p;
+    for (size_t i = 0; i < r->stretch_count; i++) {
+      struct stretch *s = &r->stretches[i];
+      s->until = s->end - s->after > r->span ? s->after + r->span : s->end;
+    }
+    db_params_init(&p);
+    param_stretches(&p, r, true);
+    db_param_i64(&p, r->span > 1 ? PIECE_CALLS_MAX : INT64_MAX);
+    if (db_run(db, STATEMENT_ROLLUP_CALLS, &p, ret) != 0) return FAULT_DB;
+    if (db_rows(*ret) < PIECE_CALLS_MAX || r->span == 1) return 0;
+    db_result_finish(*ret);
+    *ret = NULL;
+    r->span /= 2;
+  }
+}
+
+static bool fold_calls(struct rollup *r, const struct db_result *rows) {
+  rollup_fold_clear(&r->fold);
+  for (size_t i = 0; i < db_rows(rows); i++) {
+    struct rollup_call call = {.customer = db_uuid(rows, i, 0), .id = db_uuid(rows, i, 1), .key = db_uuid(rows, i, 2), .price = db_uuid(rows, i, 3),
+                               .charge = db_i64(rows, i, 4), .cost = db_i64(rows, i, 5), .usage = db_text(rows, i, 6), .counts = db_bool(rows, i, 8)};
+    call.hours_from = hours_from(r, call.customer);
+    if (!rollup_fold_add(&r->fold, &call)) return false;
+  }
+  return rollup_fold_end(&r->fold);
+}
+
+// Customers that have many rows in one quarter get hours beside them from now on.
+static int dense_add(struct rollup *r, struct db *db) {
+  CLEANUP(db_params_finish) struct db_params p;
+  size_t found = 0;
+  db_params_init(&p);
+  db_array_begin(&p, DB_UUID);
+  for (size_t i = 0, n; i < r->fold.sums.count; i += n) {
+    const struct rollup_sum *first = &r->fold.sums.at[i];
+    for (n = 1; i + n < r->fold.sums.count; n++) {
+      const struct rollup_sum *next = &r->fold.sums.at[i + n];
+      if (next->quarter != first->quarter || next->width != 1 || !uuid_eq(next->customer, first->customer)) break;
+    }
+    if (first->width != 1 || n < DENSE_ROWS || hours_from(r, first->customer) != INT32_MAX) continue;
+    db_array_uuid(&p, first->customer);
+    found++;
+  }
+  db_array_end(&p);
+  return found == 0 || db_run(db, STATEMENT_ROLLUP_DENSE_ADD, &p, NULL) == 0 ? 0 : FAULT_DB;
+}
+
+static int cursors_write(struct rollup *r, struct db *db) {
+  CLEANUP(db_params_finish) struct db_params p;
+  db_params_init(&p);
+  param_stretches(&p, r, false);
+  return db_run(db, STATEMENT_ROLLUP_REACHED, &p, NULL) == 0 ? 0 : FAULT_DB;
+}
+
+// Inside the transaction, with the lock. How many calls.
+static int piece_write(struct rollup *r, struct db *db, bool *ret_worth) {
+  CLEANUP(db_result_finishp) struct db_result *rows = NULL;
+  int answer = waiting_read(r, db);
+  *ret_worth = false;
+  if (answer != 0 || r->stretch_count == 0) return answer;
+  if ((answer = dense_read(r, db)) != 0 || (answer = calls_read(r, db, &rows)) != 0) return answer;
+  *ret_worth = db_rows(rows) > 0 || batches_waiting(r) > SPAN_IDLE;
+  if (!*ret_worth) return 0;
+  if (!fold_calls(r, rows)) return FAULT_CORRUPT;
+  if ((answer = rollup_write(db, &r->fold)) != 0 || (answer = dense_add(r, db)) != 0 || (answer = cursors_write(r, db)) != 0) return answer;
+  return (int)db_rows(rows);
+}
+
+// The next piece is as many batches as should hold PIECE_CALLS; fewer where this one took long.
+static void learn(struct rollup *r, int calls, int64_t took_us) {
+  int64_t batches = 0;
+  for (size_t i = 0; i < r->stretch_count; i++) batches += r->stretches[i].until - r->stretches[i].after;
+  if (batches > 0) r->batch_calls = (double)calls / (double)batches;
+  double span = PIECE_CALLS / (r->batch_calls > 0.01 ? r->batch_calls : 0.01) / (double)(r->stretch_count ? r->stretch_count : 1);
+  r->span = span > SPAN_MAX ? SPAN_MAX : span < 1 ? 1 : (int64_t)span;
+  if (took_us > PIECE_US && calls > 0) r->span = r->span / 2 + 1;
+}
+
+// A statement that ran into its time-out asked for too much at once.
+static void learn_failed(struct rollup *r, const struct db *db) {
+  if (strcmp(db_sqlstate(db), "57014") == 0) r->span = r->span / 4 + 1;
+}
+
+static int piece_run(struct rollup *r, struct db *db) {
+  int64_t began = clock_mono_us();
+  bool worth = false;
+  if (db_begin(db) != 0) return FAULT_DB;
+  int done = lock(db);
+  if (done > 0) done = piece_write(r, db, &worth);
+  if (done < 0) learn_failed(r, db);
+  if (done < 0 || !worth) {
+    db_rollback(db);
+    r->stretch_count = 0;
+    return done;
+  }
+  int committed = db_commit(db);
+  if (committed != 0) return committed;
+  learn(r, done, clock_mono_us() - began);
+  return done;
+}
+
+int rollup_run(struct rollup *r, struct db *db, bool all, bool *ret_more) {
+  *ret_more = false;
+  if (waiting_read(r, db) != 0) return FAULT_DB;
+  if (!worth_it(r) && !((all || r->behind) && r->stretch_count)) return 0;
+  r->waiting_since = 0;
+  int kept = rollup_index_keep(&r->index, db);
+  int done = kept == 0 ? piece_run(r, db) : kept;
+  if (done < 0) return done;
+  for (size_t i = 0; i < r->stretch_count; i++) *ret_more |= r->stretches[i].until < r->stretches[i].end;
+  *ret_more |= r->stretch_count == STRETCHES_MAX;
+  r->behind = *ret_more;
+  return done;
+}

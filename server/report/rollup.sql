@@ -1,0 +1,65 @@
+-- The sums of usage and their one writer at a time. What it has of a writer's sequence stands in that writer's cursor, which is
+-- advanced in the commit that adds the calls.
+
+-- name: rollup_waiting
+SELECT w.id, coalesce(c.seq, 0), w.seq FROM writers w LEFT JOIN rollup_cursors c ON c.writer_id = w.id
+WHERE w.seq > coalesce(c.seq, 0) ORDER BY w.id LIMIT $1::bigint
+
+-- name: rollup_lock
+SELECT one FROM rollup_state FOR UPDATE SKIP LOCKED
+
+-- name: rollup_lock_wait
+SELECT one FROM rollup_state FOR UPDATE
+
+-- A call counts once, by the first of its rows that settled it.
+-- name: rollup_calls
+SELECT c.customer_id, c.id, c.key_id, c.price_id, c.charge, c.cost, c.usage, c.revision, c.state = 2 AND (c.revision = 0 OR NOT EXISTS (
+         SELECT 1 FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision AND x.state = 2))
+FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) AS s (writer_id, after, until)
+CROSS JOIN LATERAL (SELECT * FROM calls k WHERE k.writer_id = s.writer_id AND k.seq > s.after AND k.seq <= s.until OFFSET 0) c
+LIMIT $4::bigint
+
+-- name: rollup_dense
+SELECT customer_id, from_quarter FROM usage_dense ORDER BY customer_id
+
+-- Hours are summed from the first one on that has nothing yet.
+-- name: rollup_dense_add
+INSERT INTO usage_dense (customer_id, from_quarter)
+SELECT d.customer_id, (coalesce(max(r.quarter), 0) / 4 + 1) * 4
+FROM unnest($1::uuid[]) AS d (customer_id)
+LEFT JOIN LATERAL (SELECT quarter FROM usage_rollups WHERE customer_id = d.customer_id AND width = 1 ORDER BY quarter DESC LIMIT 1) r ON true
+GROUP BY 1 ON CONFLICT DO NOTHING
+
+-- Nearly always both have the same meters, and few.
+-- name: rollup_add
+INSERT INTO usage_rollups AS r (customer_id, key_id, price_id, quarter, width, calls, charge, cost, meters, quantities)
+SELECT w.customer_id, w.key_id, w.price_id, w.quarter, w.width, w.calls, w.charge, w.cost, w.meters::text[], w.quantities::bigint[]
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::smallint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], $10::text[])
+  AS w (customer_id, key_id, price_id, quarter, width, calls, charge, cost, meters, quantities)
+ON CONFLICT (customer_id, width, quarter, key_id, price_id) DO UPDATE SET
+  calls = r.calls + excluded.calls, charge = r.charge + excluded.charge, cost = r.cost + excluded.cost,
+  meters = CASE WHEN r.meters = excluded.meters THEN r.meters ELSE
+    ARRAY(SELECT m FROM unnest(r.meters || excluded.meters) AS m GROUP BY m ORDER BY m COLLATE "C") END,
+  quantities = CASE
+    WHEN r.meters <> excluded.meters THEN ARRAY(SELECT sum(u.quantity)::bigint FROM (
+      SELECT * FROM unnest(r.meters, r.quantities) UNION ALL SELECT * FROM unnest(excluded.meters, excluded.quantities)) AS u (meter, quantity)
+      GROUP BY u.meter ORDER BY u.meter COLLATE "C")
+    WHEN cardinality(r.meters) <= 3 THEN (ARRAY[r.quantities[1] + excluded.quantities[1], r.quantities[2] + excluded.quantities[2],
+      r.quantities[3] + excluded.quantities[3]])[1:cardinality(r.meters)]
+    ELSE ARRAY(SELECT a + b FROM unnest(r.quantities, excluded.quantities) WITH ORDINALITY AS u (a, b, n) ORDER BY n) END
+
+-- name: rollup_reached
+INSERT INTO rollup_cursors (writer_id, seq) SELECT * FROM unnest($1::integer[], $2::bigint[])
+ON CONFLICT (writer_id) DO UPDATE SET seq = excluded.seq
+
+-- The index by sequence knows whole ranges of 64 pages only once they are summarized; what is not is read as it is. The last range
+-- is still being filled and is left alone.
+-- name: rollup_ranges
+SELECT i.inhrelid::bigint, pg_relation_size(x.indrelid) / current_setting('block_size')::bigint / 64
+FROM pg_inherits i JOIN pg_index x ON x.indexrelid = i.inhrelid WHERE i.inhparent = 'calls_order'::regclass
+
+-- name: rollup_patience
+SELECT set_config('lock_timeout', '50ms', true)
+
+-- name: rollup_summarize
+SELECT sum(brin_summarize_range($1::bigint::regclass, n * 64)) FROM generate_series($2::bigint, $3::bigint - 1) AS n

@@ -1,0 +1,133 @@
+// Each call becomes a row of its own; sorted, rows of one key are neighbours and become one. Meters' names are kept once.
+#include "report/rollup_fold.h"
+#include "base/mem.h"
+#include "common/pick.h"
+#include <stdlib.h>
+
+#define NAME_MAX_BYTES 1024
+
+void rollup_fold_clear(struct rollup_fold *f) {
+  vec_clear(&f->sums);
+  vec_clear(&f->quantities);
+}
+
+void rollup_fold_finish(struct rollup_fold *f) {
+  for (size_t i = 0; i < f->meters.count; i++) mem_free((void *)(uintptr_t)f->meters.at[i].ptr);
+  vec_finish(&f->sums);
+  vec_finish(&f->quantities);
+  vec_finish(&f->meters);
+}
+
+static uint32_t meter_of(struct rollup_fold *f, struct str name) {
+  size_t i = 0;
+  while (i < f->meters.count && !str_eq(f->meters.at[i], name)) i++;
+  if (i == f->meters.count) *vec_add(&f->meters) = (struct str){mem_strndup(name.ptr, name.len), name.len};
+  return (uint32_t)i;
+}
+
+static bool usage_add(struct rollup_fold *f, struct str usage) {
+  struct pick members;
+  if (pick_read(&members, usage.ptr, usage.len) != PICK_OK) return false;
+  for (size_t i = 0; i < members.count; i++) {
+    char name[NAME_MAX_BYTES];
+    size_t len = 0;
+    int64_t quantity;
+    if (!pick_text(members.members[i].name, name, sizeof name, &len)) return false;
+    if (pick_int(members.members[i].value, &quantity) != PICK_INTEGER) return false;
+    if (quantity != 0) *vec_add(&f->quantities) = (struct rollup_quantity){meter_of(f, (struct str){name, len}), quantity};
+  }
+  return true;
+}
+
+bool rollup_fold_add(struct rollup_fold *f, const struct rollup_call *call) {
+  size_t first = f->quantities.count;
+  if (!usage_add(f, call->usage)) return false;
+  struct rollup_sum sum = {.customer = call->customer, .key = call->key, .price = call->price, .quarter = rollup_quarter(call->id), .width = 1,
+                           .calls = call->counts, .charge = call->charge, .cost = call->cost, .first = first,
+                           .count = f->quantities.count - first};
+  *vec_add(&f->sums) = sum;
+  if (sum.quarter < call->hours_from) return true;
+  sum.quarter -= sum.quarter % ROLLUP_HOUR;
+  sum.width = ROLLUP_HOUR;
+  *vec_add(&f->sums) = sum;
+  return true;
+}
+
+static int sums_compare(const void *a, const void *b) {
+  const struct rollup_sum *x = a, *y = b;
+  int order = uuid_cmp(x->customer, y->customer);
+  if (order == 0) order = (x->width > y->width) - (x->width < y->width);
+  if (order == 0) order = (x->quarter > y->quarter) - (x->quarter < y->quarter);
+  if (order == 0) order = uuid_cmp(x->key, y->key);
+  return order ? order : uuid_cmp(x->price, y->price);
+}
+
+// The ranks of the meters by name, so that a row's can be sorted by number.
+struct ranks {
+  const struct rollup_fold *f;
+  uint32_t *meter_at, *rank_of;
+};
+
+static int text_compare(struct str a, struct str b) {
+  int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
+  return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int names_compare(const void *a, const void *b, void *arg) {
+  const struct rollup_fold *f = arg;
+  return text_compare(f->meters.at[*(const uint32_t *)a], f->meters.at[*(const uint32_t *)b]);
+}
+
+static void ranks_make(struct ranks *r, struct rollup_fold *f) {
+  size_t n = f->meters.count;
+  r->f = f;
+  r->meter_at = mem_alloc((n + 1) * sizeof *r->meter_at);
+  r->rank_of = mem_alloc((n + 1) * sizeof *r->rank_of);
+  for (size_t i = 0; i < n; i++) r->meter_at[i] = (uint32_t)i;
+  qsort_r(r->meter_at, n, sizeof *r->meter_at, names_compare, f);
+  for (size_t i = 0; i < n; i++) r->rank_of[r->meter_at[i]] = (uint32_t)i;
+}
+
+// Adds a row's quantities to the totals, which stand by rank.
+static bool totals_add(const struct ranks *r, const struct rollup_sum *sum, int64_t *totals) {
+  for (size_t i = sum->first; i < sum->first + sum->count; i++) {
+    const struct rollup_quantity *q = &r->f->quantities.at[i];
+    int64_t *total = &totals[r->rank_of[q->meter]];
+    if (__builtin_add_overflow(*total, q->quantity, total)) return false;
+  }
+  return true;
+}
+
+static bool row_add(struct rollup_sum *row, const struct rollup_sum *more) {
+  return !__builtin_add_overflow(row->calls, more->calls, &row->calls) && amount_add(row->charge, more->charge, &row->charge) &&
+         amount_add(row->cost, more->cost, &row->cost);
+}
+
+bool rollup_fold_end(struct rollup_fold *f) {
+  struct ranks ranks;
+  ranks_make(&ranks, f);
+  size_t meters = f->meters.count, made = 0;
+  int64_t *totals = mem_alloc((meters + 1) * sizeof *totals);
+  vec(struct rollup_quantity) quantities = {0};
+  bool fits = true;
+  if (f->sums.count) qsort(f->sums.at, f->sums.count, sizeof *f->sums.at, sums_compare);
+  for (size_t i = 0, n; i < f->sums.count && fits; i += n) {
+    struct rollup_sum row = f->sums.at[i];
+    for (n = 1; i + n < f->sums.count && sums_compare(&row, &f->sums.at[i + n]) == 0; n++) fits &= row_add(&row, &f->sums.at[i + n]);
+    for (size_t k = 0; k < n; k++) fits &= totals_add(&ranks, &f->sums.at[i + k], totals);
+    row.first = quantities.count;
+    for (size_t m = 0; m < meters; m++) {
+      if (totals[m] != 0) *vec_add(&quantities) = (struct rollup_quantity){ranks.meter_at[m], totals[m]};
+      totals[m] = 0;
+    }
+    row.count = quantities.count - row.first;
+    f->sums.at[made++] = row;
+  }
+  f->sums.count = made;
+  vec_finish(&f->quantities);
+  memcpy(&f->quantities, &quantities, sizeof quantities);
+  mem_free(totals);
+  mem_free(ranks.meter_at);
+  mem_free(ranks.rank_of);
+  return fits;
+}

@@ -1,0 +1,66 @@
+// Sums go as arrays, their meters and quantities as array literals: most rows have the same few.
+#include "report/rollup_write.h"
+#include "base/fault.h"
+#include "db/db.h"
+#include <inttypes.h>
+
+#define LITERAL_MAX (256 * 1024)
+
+#define COLUMN(p, type, kind, expression)                      \
+  do {                                                         \
+    db_array_begin(p, type);                                   \
+    for (size_t i = 0; i < f->sums.count; i++) {               \
+      const struct rollup_sum *e = &f->sums.at[i];             \
+      db_array_##kind(p, expression);                          \
+    }                                                          \
+    db_array_end(p);                                           \
+  } while (0)
+
+static void name_write(struct buf *out, struct str name) {
+  buf_putc(out, '"');
+  for (size_t i = 0; i < name.len; i++) {
+    if (name.ptr[i] == '"' || name.ptr[i] == '\\') buf_putc(out, '\\');
+    buf_putc(out, name.ptr[i]);
+  }
+  buf_putc(out, '"');
+}
+
+static struct str meters_literal(struct buf *out, const struct rollup_fold *f, const struct rollup_sum *sum) {
+  buf_clear(out);
+  buf_putc(out, '{');
+  for (size_t i = 0; i < sum->count; i++) {
+    if (i) buf_putc(out, ',');
+    name_write(out, f->meters.at[f->quantities.at[sum->first + i].meter]);
+  }
+  buf_putc(out, '}');
+  return buf_str(out);
+}
+
+static struct str quantities_literal(struct buf *out, const struct rollup_fold *f, const struct rollup_sum *sum) {
+  buf_clear(out);
+  buf_putc(out, '{');
+  for (size_t i = 0; i < sum->count; i++)
+    buf_printf(out, i ? ",%" PRId64 : "%" PRId64, f->quantities.at[sum->first + i].quantity);
+  buf_putc(out, '}');
+  return buf_str(out);
+}
+
+int rollup_write(struct db *db, const struct rollup_fold *f) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(buf_finish) struct buf literal;
+  if (f->sums.count == 0) return 0;
+  db_params_init(&p);
+  buf_init(&literal, LITERAL_MAX);
+  COLUMN(&p, DB_UUID, uuid, e->customer);
+  COLUMN(&p, DB_UUID, uuid, e->key);
+  COLUMN(&p, DB_UUID, uuid, e->price);
+  COLUMN(&p, DB_I32, i32, e->quarter);
+  COLUMN(&p, DB_I16, i16, (int16_t)e->width);
+  COLUMN(&p, DB_I64, i64, e->calls);
+  COLUMN(&p, DB_I64, i64, e->charge);
+  COLUMN(&p, DB_I64, i64, e->cost);
+  COLUMN(&p, DB_TEXT, text, meters_literal(&literal, f, e));
+  COLUMN(&p, DB_TEXT, text, quantities_literal(&literal, f, e));
+  if (literal.full) return FAULT_CORRUPT;
+  return db_run(db, STATEMENT_ROLLUP_ADD, &p, NULL) == 0 ? 0 : FAULT_DB;
+}

@@ -1,0 +1,237 @@
+// The sums of usage against the calls themselves: two writers record, settle, undo and re-price calls of many days at random,
+// the sums are written and rebuilt at random moments in between, and at each of them the report is what the calls add up to,
+// in every zone and grouping, for whole days and for ranges that begin and end anywhere.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../books.h"
+#include "report/rollup.h"
+#include "report/usage.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define SECOND INT64_C(1000000)
+#define DAY (86400 * SECOND)
+#define CALLS_MAX 6000
+#define KEYS 5
+
+static unsigned seed = 20261128;
+static struct ledger *other;
+static struct uuid customers[6], user_keys[KEYS], prices[4];
+static const char *const zones[] = {"UTC", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "America/New_York", "Europe/Berlin"};
+static struct {
+  struct uuid customer, id;
+} calls[CALLS_MAX];
+static size_t call_count;
+static int64_t from_us; // the calls' times begin here
+
+static unsigned below(unsigned n) {
+  return (unsigned)rand_r(&seed) % n;
+}
+
+struct text {
+  char text[37];
+};
+static struct text uuid_text(struct uuid id) {
+  struct text t;
+  char *at = t.text;
+  for (int i = 0; i < 16; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
+    at += sprintf(at, "%02x", id.b[i]);
+  }
+  return t;
+}
+
+// ---- what happens
+
+static const char *usage_any(char text[256]) {
+  static const char *const fixed[] = {"{}", "{\"input_tokens\":3,\"output_tokens\":2}", "{ \"output_tokens\" : 7 }", "{\"zero\":0}"};
+  if (below(6)) return fixed[below(ARRAY_LEN(fixed))];
+  (void)snprintf(text, 256, "{\"a\":%u,\"b\\u0063\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":%u,\"h\":8}", below(100), below(100));
+  return text;
+}
+
+static void record(void) {
+  char usage[256];
+  size_t c = below(2) ? below(ARRAY_LEN(customers)) : 3 * below(2);
+  if (call_count == CALLS_MAX) return;
+  int64_t at = below(2) ? (int64_t)below(4 * 86400) : 86400 + (int64_t)below(2) * 7200 + below(300); // some quarters are full
+  struct uuid id = ledger_call_id_at(from_us + at * SECOND, customers[c]);
+  enum call_state state = below(8) ? CALL_SETTLED : CALL_UNRATED;
+  struct ledger_op op = {.kind = LEDGER_RECORD, .customer = customers[c], .id = id, .key = user_keys[below(KEYS)],
+                         .price = state == CALL_SETTLED ? prices[below(4)] : UUID_NIL, .charge = state == CALL_SETTLED ? (amount)below(5000) : 0,
+                         .cost = state == CALL_SETTLED ? (amount)below(500) : 0, .usage = str_from(usage_any(usage)), .state = state,
+                         .event = {.identity = uuid_v7(clock_wall_us()), .content = uuid_v7(clock_wall_us()), .source = STR("test"), .id = STR("x")}};
+  assert_int_equal(ledger_run(below(2) ? ledger : other, &op), LEDGER_DONE);
+  calls[call_count].customer = customers[c];
+  calls[call_count++].id = id;
+}
+
+static void correct(void) {
+  if (call_count == 0) return;
+  size_t i = below((unsigned)call_count);
+  struct ledger_op op = {.kind = below(2) ? LEDGER_VOID : LEDGER_RERATE, .customer = calls[i].customer, .id = calls[i].id, .price = prices[below(4)],
+                         .charge = (amount)below(5000), .cost = 7, .usage = STR("{\"input_tokens\":5}"), .evidence = STR("{}")};
+  if (op.kind == LEDGER_VOID) op.charge = op.cost = 0;
+  assert_true(ledger_run(below(2) ? ledger : other, &op) >= 0);
+}
+
+// ---- what the calls say
+
+static struct str plain(size_t c, const char *where, unsigned groups) {
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  char sql[4096];
+  (void)snprintf(sql, sizeof sql,
+    "WITH timed AS (SELECT c.*, ('x' || substr(replace(c.id::text, '-', ''), 1, 12))::bit(48)::bigint AS ms FROM calls c WHERE c.customer_id = '%s'), "
+    "named AS (SELECT CASE WHEN %u & 1 <> 0 THEN to_char(to_timestamp(t.ms / 1000.0) AT TIME ZONE '%s', 'YYYY-MM-DD') END AS day, "
+    "  CASE WHEN %u & 2 <> 0 THEN p.model END AS model, CASE WHEN %u & 4 <> 0 THEN t.key_id END AS key_id, t.id, t.revision, t.state, t.charge, t.cost, t.usage "
+    "  FROM timed t LEFT JOIN prices p ON p.id = t.price_id WHERE %s), "
+    "money AS (SELECT day, model, key_id, count(*) FILTER (WHERE state = 2 AND NOT EXISTS (SELECT FROM timed x WHERE x.id = n.id AND x.revision < n.revision AND x.state = 2)) AS calls, "
+    "  sum(charge) AS charge, sum(cost) AS cost FROM named n GROUP BY 1, 2, 3), "
+    "meters AS (SELECT day, model, key_id, string_agg(key || '=' || q, ',' ORDER BY key COLLATE \"C\") AS meters "
+    "  FROM (SELECT day, model, key_id, u.key, sum(u.value::bigint) AS q FROM named CROSS JOIN LATERAL json_each_text(usage) u GROUP BY 1, 2, 3, 4) s WHERE q <> 0 GROUP BY 1, 2, 3) "
+    "SELECT coalesce(string_agg(concat_ws('|', coalesce(m.day, ''), coalesce(m.model, ''), coalesce(m.key_id::text, ''), m.calls, m.charge, m.cost, coalesce(u.meters, '')), E'\\n' "
+    "  ORDER BY m.day, m.model COLLATE \"C\", m.key_id), '') FROM money m LEFT JOIN meters u ON u.day IS NOT DISTINCT FROM m.day AND u.model IS NOT DISTINCT FROM m.model "
+    "  AND u.key_id IS NOT DISTINCT FROM m.key_id WHERE m.calls <> 0 OR m.charge <> 0 OR m.cost <> 0 OR u.meters IS NOT NULL",
+    uuid_text(customers[c]).text, groups, zones[c], groups, groups, where);
+  if (db_query(db, sql, &r) != 0) fail_msg("%s", db_error(db));
+  return arena_str(&arena, db_text(r, 0, 0));
+}
+
+static int lines_compare(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int meters_compare(const void *a, const void *b) {
+  const struct report_meter *x = a, *y = b;
+  size_t n = x->name.len < y->name.len ? x->name.len : y->name.len;
+  int order = memcmp(x->name.ptr, y->name.ptr, n);
+  return order ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
+}
+
+static struct str sorted(struct str text) {
+  char *lines[1024], *copy = arena_strdup(&arena, text);
+  size_t count = 0;
+  for (char *line = strtok(copy, "\n"); line; line = strtok(NULL, "\n")) lines[count++] = line;
+  qsort(lines, count, sizeof *lines, lines_compare);
+  struct buf out;
+  buf_init(&out, 1 << 20);
+  for (size_t i = 0; i < count; i++) buf_printf(&out, "%s\n", lines[i]);
+  struct str ret = arena_str(&arena, buf_str(&out));
+  buf_finish(&out);
+  return ret;
+}
+
+static struct str told(const struct report *report, unsigned groups) {
+  struct buf out;
+  buf_init(&out, 1 << 20);
+  for (size_t i = 0; i < report->row_count; i++) {
+    struct report_row *row = &report->rows[i];
+    qsort(row->meters, row->meter_count, sizeof *row->meters, meters_compare);
+    buf_printf(&out, "%.*s|%.*s|%s|%" PRId64 "|%" PRId64 "|%" PRId64 "|", STR_ARG(row->day), STR_ARG(row->model),
+               groups & REPORT_KEY ? uuid_text(row->key).text : "", row->calls, row->charge, row->cost);
+    bool first = true;
+    for (size_t m = 0; m < row->meter_count; m++) {
+      if (row->meters[m].quantity == 0) continue;
+      buf_printf(&out, "%s%.*s=%" PRId64, first ? "" : ",", STR_ARG(row->meters[m].name), row->meters[m].quantity);
+      first = false;
+    }
+    buf_putc(&out, '\n');
+  }
+  struct str ret = arena_str(&arena, buf_str(&out));
+  buf_finish(&out);
+  return ret;
+}
+
+static void the_report_is_what_the_calls_say(size_t c, int64_t from, int64_t to, unsigned groups) {
+  struct report report;
+  char where[256];
+  int64_t from_ms = from / 1000, to_ms = to / 1000;
+  (void)snprintf(where, sizeof where, "t.ms >= %" PRId64 " AND t.ms < %" PRId64, from_ms, to_ms);
+  assert_int_equal(report_usage(db, &arena, customers[c], (struct report_bound){.at = from}, (struct report_bound){.at = to}, groups, &report), REPORT_DONE);
+  struct str is = sorted(told(&report, groups)), should = sorted(plain(c, where, groups));
+  if (!str_eq(is, should)) fail_msg("%s, groups %u, %" PRId64 " to %" PRId64 "\nis\n%.*s\nshould be\n%.*s", zones[c], groups, from_ms, to_ms, STR_ARG(is), STR_ARG(should));
+}
+
+static void reports_are_right(void) {
+  for (size_t c = 0; c < ARRAY_LEN(customers); c++) {
+    int64_t from = from_us - DAY + (int64_t)below(3 * 86400) * SECOND, to = from + 1000 + (int64_t)below(4 * 86400) * SECOND + below(1000) * 1000;
+    the_report_is_what_the_calls_say(c, from_us - DAY, from_us + 6 * DAY, REPORT_DAY | REPORT_MODEL | REPORT_KEY);
+    the_report_is_what_the_calls_say(c, from, to, below(8));
+    the_report_is_what_the_calls_say(c, from, from + 1000 + (int64_t)below(2000) * SECOND, below(8));
+  }
+}
+
+static void live(int steps, int64_t from) {
+  struct rollup *rollup = rollup_create();
+  bool more = false;
+  from_us = from;
+  for (int i = 0; i < steps; i++) {
+    for (unsigned n = below(90); n > 0; n--) record();
+    for (unsigned n = below(5); n > 0; n--) correct();
+    if (below(3) == 0) assert_true(rollup_run(rollup, db, true, &more) >= 0);
+    if (below(3) == 0) reports_are_right();
+  }
+  assert_true(rollup_run(rollup, db, true, &more) >= 0);
+  reports_are_right();
+  rollup_destroy(rollup);
+}
+
+// New York's clocks go forward on the second Sunday of March, Berlin's on the last; Lord Howe's go back on the first of April.
+static void days_of_spring(void **state) {
+  (void)state;
+  live(30, INT64_C(1772924400) * SECOND); // 2026-03-08
+  live(30, INT64_C(1775219400) * SECOND); // 2026-04-03
+}
+
+static void days_of_autumn(void **state) {
+  (void)state;
+  live(30, INT64_C(1792800000) * SECOND); // 2026-10-24
+}
+
+static int64_t number(const char *sql) {
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  assert_int_equal(db_query(db, sql, &r), 0);
+  return db_i64(r, 0, 0);
+}
+
+static void nothing_was_left_to_the_calls_alone(void **state) {
+  (void)state;
+  assert_true(number("SELECT count(*) FROM usage_rollups WHERE width = 1") > 1000);
+  assert_true(number("SELECT count(*) FROM usage_rollups WHERE width = 4") > 20);
+  assert_int_equal(number("SELECT count(*) FROM writers w JOIN rollup_cursors c ON c.writer_id = w.id AND c.seq = w.seq AND w.seq > 0"), 2);
+  assert_int_equal(number("SELECT ((SELECT sum(charge) FROM usage_rollups WHERE width = 1) - (SELECT sum(charge) FROM calls))::bigint"), 0);
+}
+
+static int open_all(void **state) {
+  int r = books_open(state);
+  struct buf error;
+  buf_init(&error, 512);
+  other = ledger_create(&(struct ledger_config){.url = cluster.url, .instance = "other", .lease_ms = 10000}, &error);
+  assert_non_null(other);
+  buf_finish(&error);
+  for (size_t i = 0; i < ARRAY_LEN(customers); i++) {
+    customers[i] = customer(zones[i]);
+    (void)grant(customers[i], 1000000000, 100);
+  }
+  for (size_t i = 0; i < KEYS; i++) user_keys[i] = uuid_v7(clock_wall_us());
+  prices[0] = chat, prices[1] = embedding, prices[2] = price("third", 1, 1), prices[3] = uuid_v7(clock_wall_us());
+  return r;
+}
+
+static int close_all(void **state) {
+  ledger_destroy(other);
+  return books_close(state);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(days_of_spring),
+      cmocka_unit_test(days_of_autumn),
+      cmocka_unit_test(nothing_was_left_to_the_calls_alone),
+  };
+  return cmocka_run_group_tests(tests, open_all, close_all);
+}
