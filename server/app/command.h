@@ -59,6 +59,7 @@ int codes_disable_run(struct invocation *in); // codes.c
 int bootstrap_run(struct invocation *in); // bootstrap.c
 int migrate_command_run(struct invocation *in);
 int audit_command_run(struct invocation *in);
+int rollups_rebuild_run(struct invocation *in);
 int journal_check_run(struct invocation *in); // journal.c
 int doctor_run(struct invocation *in);
 int serve_command_run(struct invocation *in);

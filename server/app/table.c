@@ -152,6 +152,8 @@ const struct command command_table[] = {
     OWN("journal check", "", "Show what an instance's journal holds, and whether it is sound", "  tollgate journal check --dir /var/lib/tollgate/journal\n",
         OPTIONS({"dir", OPTION_TEXT, "DIR", NULL, false, "the folder; default: TOLLGATE_JOURNAL_DIR's"}), journal_check_run),
     OWN("audit", "", "Check every invariant of the books", "  tollgate audit --json\n", NO_OPTIONS, audit_command_run),
+    OWN("rollups rebuild", "", "Make the sums that usage reports are read from anew, while servers run", "  tollgate rollups rebuild\n", NO_OPTIONS,
+        rollups_rebuild_run),
     OWN("doctor", "", "Show the effective settings and check what they lead to", "  tollgate doctor\n", NO_OPTIONS, doctor_run),
     OWN("version", "", "Print the version", NULL, NO_OPTIONS, version_run),
 

@@ -21,18 +21,14 @@ struct stretch {
   int32_t writer;
   int64_t after, until, end; // batches; end: what there is
 };
-struct dense {
-  struct uuid customer;
-  int32_t from;
-};
 
 struct rollup {
   int64_t waiting_since; // monotonic; 0: nothing waits
-  double batch_calls;    // of the last pieces: calls in a batch
+  int64_t batch_calls;   // of the last piece: thousandths of a call in a batch
   int64_t span;          // batches of one writer in a piece
   struct stretch stretches[STRETCHES_MAX];
   size_t stretch_count;
-  vec(struct dense) dense;
+  struct rollup_dense dense;
   struct rollup_fold fold;
   struct rollup_index index;
   bool behind; // the last piece was full and more waits
@@ -40,7 +36,7 @@ struct rollup {
 
 struct rollup *rollup_create(void) {
   struct rollup *r = mem_alloc(sizeof *r);
-  r->batch_calls = 1;
+  r->batch_calls = 1000;
   r->span = 1024;
   return r;
 }
@@ -49,7 +45,7 @@ void rollup_destroy(struct rollup *r) {
   if (!r) return;
   rollup_fold_finish(&r->fold);
   rollup_index_finish(&r->index);
-  vec_finish(&r->dense);
+  rollup_dense_finish(&r->dense);
   mem_free(r);
 }
 
@@ -77,7 +73,7 @@ static bool worth_it(struct rollup *r) {
   int64_t batches = batches_waiting(r), now = clock_mono_us();
   if (batches == 0) r->waiting_since = 0;
   else if (r->waiting_since == 0) r->waiting_since = now;
-  return batches > 0 && ((double)batches * r->batch_calls >= PIECE_CALLS || now - r->waiting_since >= WAIT_US);
+  return batches > 0 && (batches > PIECE_CALLS * INT64_C(1000) / r->batch_calls || now - r->waiting_since >= WAIT_US);
 }
 
 // ---- a piece
@@ -86,25 +82,6 @@ static int lock(struct db *db) {
   CLEANUP(db_result_finishp) struct db_result *row = NULL;
   if (db_run(db, STATEMENT_ROLLUP_LOCK, NULL, &row) != 0) return FAULT_DB;
   return db_rows(row) == 1;
-}
-
-static int dense_read(struct rollup *r, struct db *db) {
-  CLEANUP(db_result_finishp) struct db_result *rows = NULL;
-  if (db_run(db, STATEMENT_ROLLUP_DENSE, NULL, &rows) != 0) return FAULT_DB;
-  vec_clear(&r->dense);
-  for (size_t i = 0; i < db_rows(rows); i++)
-    *vec_add(&r->dense) = (struct dense){db_uuid(rows, i, 0), (int32_t)db_i64(rows, i, 1)};
-  return 0;
-}
-
-static int32_t hours_from(const struct rollup *r, struct uuid customer) {
-  size_t low = 0, high = r->dense.count;
-  while (low < high) {
-    size_t middle = (low + high) / 2;
-    if (uuid_cmp(r->dense.at[middle].customer, customer) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low < r->dense.count && uuid_eq(r->dense.at[low].customer, customer) ? r->dense.at[low].from : INT32_MAX;
 }
 
 static void param_stretches(struct db_params *p, struct rollup *r, bool after) {
@@ -137,17 +114,6 @@ static int calls_read(struct rollup *r, struct db *db, struct db_result **ret) {
   }
 }
 
-static bool fold_calls(struct rollup *r, const struct db_result *rows) {
-  rollup_fold_clear(&r->fold);
-  for (size_t i = 0; i < db_rows(rows); i++) {
-    struct rollup_call call = {.customer = db_uuid(rows, i, 0), .id = db_uuid(rows, i, 1), .key = db_uuid(rows, i, 2), .price = db_uuid(rows, i, 3),
-                               .charge = db_i64(rows, i, 4), .cost = db_i64(rows, i, 5), .usage = db_text(rows, i, 6), .counts = db_bool(rows, i, 8)};
-    call.hours_from = hours_from(r, call.customer);
-    if (!rollup_fold_add(&r->fold, &call)) return false;
-  }
-  return rollup_fold_end(&r->fold);
-}
-
 // Customers that have many rows in one quarter get hours beside them from now on.
 static int dense_add(struct rollup *r, struct db *db) {
   CLEANUP(db_params_finish) struct db_params p;
@@ -160,7 +126,7 @@ static int dense_add(struct rollup *r, struct db *db) {
       const struct rollup_sum *next = &r->fold.sums.at[i + n];
       if (next->quarter != first->quarter || next->width != 1 || !uuid_eq(next->customer, first->customer)) break;
     }
-    if (first->width != 1 || n < DENSE_ROWS || hours_from(r, first->customer) != INT32_MAX) continue;
+    if (first->width != 1 || n < DENSE_ROWS || rollup_hours_from(&r->dense, first->customer) != INT32_MAX) continue;
     db_array_uuid(&p, first->customer);
     found++;
   }
@@ -181,10 +147,11 @@ static int piece_write(struct rollup *r, struct db *db, bool *ret_worth) {
   int answer = waiting_read(r, db);
   *ret_worth = false;
   if (answer != 0 || r->stretch_count == 0) return answer;
-  if ((answer = dense_read(r, db)) != 0 || (answer = calls_read(r, db, &rows)) != 0) return answer;
+  if ((answer = rollup_dense_read(&r->dense, db)) != 0 || (answer = calls_read(r, db, &rows)) != 0) return answer;
   *ret_worth = db_rows(rows) > 0 || batches_waiting(r) > SPAN_IDLE;
   if (!*ret_worth) return 0;
-  if (!fold_calls(r, rows)) return FAULT_CORRUPT;
+  rollup_fold_clear(&r->fold);
+  if (!rollup_rows_add(&r->fold, &r->dense, rows, 0, db_rows(rows)) || !rollup_fold_end(&r->fold)) return FAULT_CORRUPT;
   if ((answer = rollup_write(db, &r->fold)) != 0 || (answer = dense_add(r, db)) != 0 || (answer = cursors_write(r, db)) != 0) return answer;
   return (int)db_rows(rows);
 }
@@ -193,9 +160,9 @@ static int piece_write(struct rollup *r, struct db *db, bool *ret_worth) {
 static void learn(struct rollup *r, int calls, int64_t took_us) {
   int64_t batches = 0;
   for (size_t i = 0; i < r->stretch_count; i++) batches += r->stretches[i].until - r->stretches[i].after;
-  if (batches > 0) r->batch_calls = (double)calls / (double)batches;
-  double span = PIECE_CALLS / (r->batch_calls > 0.01 ? r->batch_calls : 0.01) / (double)(r->stretch_count ? r->stretch_count : 1);
-  r->span = span > SPAN_MAX ? SPAN_MAX : span < 1 ? 1 : (int64_t)span;
+  if (batches > 0) r->batch_calls = calls * INT64_C(1000) / batches + 1;
+  r->span = PIECE_CALLS * INT64_C(1000) / r->batch_calls / (int64_t)(r->stretch_count ? r->stretch_count : 1) + 1;
+  if (r->span > SPAN_MAX) r->span = SPAN_MAX;
   if (took_us > PIECE_US && calls > 0) r->span = r->span / 2 + 1;
 }
 
@@ -209,6 +176,7 @@ static int piece_run(struct rollup *r, struct db *db) {
   bool worth = false;
   if (db_begin(db) != 0) return FAULT_DB;
   int done = lock(db);
+  if (done > 0 && db_run(db, STATEMENT_ROLLUP_BY_INDEX, NULL, NULL) != 0) done = FAULT_DB;
   if (done > 0) done = piece_write(r, db, &worth);
   if (done < 0) learn_failed(r, db);
   if (done < 0 || !worth) {

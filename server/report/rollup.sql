@@ -11,6 +11,10 @@ SELECT one FROM rollup_state FOR UPDATE SKIP LOCKED
 -- name: rollup_lock_wait
 SELECT one FROM rollup_state FOR UPDATE
 
+-- Of the calls behind a cursor the database does not know how few they are: without this it would read them all.
+-- name: rollup_by_index
+SELECT set_config('enable_seqscan', 'off', true)
+
 -- A call counts once, by the first of its rows that settled it.
 -- name: rollup_calls
 SELECT c.customer_id, c.id, c.key_id, c.price_id, c.charge, c.cost, c.usage, c.revision, c.state = 2 AND (c.revision = 0 OR NOT EXISTS (
@@ -63,3 +67,25 @@ SELECT set_config('lock_timeout', '50ms', true)
 
 -- name: rollup_summarize
 SELECT sum(brin_summarize_range($1::bigint::regclass, n * 64)) FROM generate_series($2::bigint, $3::bigint - 1) AS n
+
+-- The order is the primary key's, so that a piece is read from where it begins; whatever the database thinks of how much there is.
+-- name: rollup_in_order
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)
+
+-- What the cursors have passed, in order, from a place on; of calls that are kept.
+-- name: rollup_rebuild_calls
+SELECT c.customer_id, c.id, c.key_id, c.price_id, c.charge, c.cost, c.usage, c.revision, c.state = 2 AND (c.revision = 0 OR NOT EXISTS (
+         SELECT 1 FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision AND x.state = 2))
+FROM calls c LEFT JOIN rollup_cursors k ON k.writer_id = c.writer_id
+WHERE (c.customer_id, c.id, c.revision) > ($1::uuid, $2::uuid, $3::smallint) AND c.id >= (SELECT dropped FROM calls_kept)
+  AND c.seq <= coalesce(k.seq, 0)
+ORDER BY c.customer_id, c.id, c.revision LIMIT $4::bigint
+
+-- The sums of a stretch of customers and quarters, its end not included; those of calls that are gone stay.
+-- name: rollup_rebuild_clear
+DELETE FROM usage_rollups
+WHERE customer_id >= $1::uuid AND customer_id <= $3::uuid AND (customer_id, quarter) >= ($1::uuid, $2::integer) AND (customer_id, quarter) < ($3::uuid, $4::integer)
+  AND quarter >= (SELECT ('x' || encode(substring(uuid_send(dropped) FROM 1 FOR 6), 'hex'))::bit(48)::bigint / 900000 FROM calls_kept)
+
+-- name: rollup_rebuild_size
+SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_partition_tree('calls') t JOIN pg_class c ON c.oid = t.relid WHERE t.isleaf

@@ -1,7 +1,23 @@
-// Between the writer of the sums and their rebuilding: a fold that has ended, as rows.
+// Between the writer of the sums and their rebuilding: rows of calls into a fold, and a fold that has ended as rows.
 #pragma once
 #include "report/rollup_fold.h"
 
 struct db;
+struct db_result;
+
+// Customers whose quarters have so many rows that hours are summed beside them, in order of their ids.
+struct rollup_dense_from {
+  struct uuid customer;
+  int32_t quarter;
+};
+struct rollup_dense {
+  vec(struct rollup_dense_from) at;
+};
+int rollup_dense_read(struct rollup_dense *d, struct db *db); // 0 or a fault
+int32_t rollup_hours_from(const struct rollup_dense *d, struct uuid customer); // INT32_MAX: none
+void rollup_dense_finish(struct rollup_dense *d);
+
+// Adds rows [first, end) of a statement that gives calls. False: one of them is nothing that the ledger writes.
+bool rollup_rows_add(struct rollup_fold *f, const struct rollup_dense *d, const struct db_result *rows, size_t first, size_t end);
 // Adds the fold's rows to those that stand; inside the caller's transaction, which holds the lock. 0 or a fault.
 int rollup_write(struct db *db, const struct rollup_fold *f);

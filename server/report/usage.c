@@ -88,6 +88,17 @@ static int rows_read(struct arena *arena, const struct db_result *r, struct repo
   return REPORT_DONE;
 }
 
+// In a transaction for the setting's sake; what is read is one statement's snapshot.
+static int lines_read(struct db *db, const struct db_params *p, struct db_result **ret) {
+  if (db_begin(db) != 0) return FAULT_DB;
+  int r = db_run(db, STATEMENT_ROLLUP_BY_INDEX, NULL, NULL);
+  if (r == 0) r = db_run(db, STATEMENT_REPORT_USAGE, p, ret);
+  if (r == 0) return db_commit(db);
+  bool too_long = r > 0 && strcmp(db_sqlstate(db), "57014") == 0;
+  db_rollback(db);
+  return too_long ? REPORT_TOO_LONG : FAULT_DB;
+}
+
 int report_usage(struct db *db, struct arena *arena, struct uuid customer, struct report_bound from,
                  struct report_bound to, unsigned groups, struct report *ret) {
   CLEANUP(db_params_finish) struct db_params p;
@@ -104,7 +115,6 @@ int report_usage(struct db *db, struct arena *arena, struct uuid customer, struc
   db_param_uuid(&p, uuid_floor(ret->from));
   db_param_uuid(&p, uuid_floor(ret->to));
   db_param_i64(&p, LINES_MAX + 1);
-  answer = db_run(db, STATEMENT_REPORT_USAGE, &p, &r);
-  if (answer > 0 && strcmp(db_sqlstate(db), "57014") == 0) return REPORT_TOO_LONG;
-  return answer == 0 ? rows_read(arena, r, ret) : FAULT_DB;
+  answer = lines_read(db, &p, &r);
+  return answer == 0 ? rows_read(arena, r, ret) : answer;
 }

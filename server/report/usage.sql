@@ -71,20 +71,16 @@ FROM (
   SELECT g.day, g.price_id, g.key_id, u.meter, CASE WHEN u.first THEN g.calls ELSE 0 END, CASE WHEN u.first THEN g.charge ELSE 0 END,
          CASE WHEN u.first THEN g.cost ELSE 0 END, u.quantity
   FROM (SELECT s.day, r.price_id, CASE WHEN $5::integer & 4 <> 0 THEN r.key_id END AS key_id, r.meters, sum(r.calls) AS calls, sum(r.charge) AS charge, sum(r.cost) AS cost,
-               ARRAY[sum(r.quantities[1]), sum(r.quantities[2]), sum(r.quantities[3]), sum(r.quantities[4]), sum(r.quantities[5]), sum(r.quantities[6])] AS quantities
-        FROM spans s JOIN usage_rollups r ON r.customer_id = $1::uuid AND r.width = s.width AND r.quarter >= s.first AND r.quarter < s.until
-        WHERE cardinality(r.meters) <= 6
+               ARRAY[sum(r.quantities[1]), sum(r.quantities[2]), sum(r.quantities[3]), sum(r.quantities[4])] AS quantities,
+               array_agg(r.quantities) FILTER (WHERE cardinality(r.meters) > 4) AS many
+        FROM spans s
+        CROSS JOIN LATERAL (SELECT * FROM usage_rollups u WHERE u.customer_id = $1::uuid AND u.width = s.width AND u.quarter >= s.first AND u.quarter < s.until OFFSET 0) r
         GROUP BY 1, 2, 3, 4) g
   CROSS JOIN LATERAL (
-    SELECT m.meter, m.quantity, m.n = 1 AS first FROM unnest(g.meters, g.quantities) WITH ORDINALITY m (meter, quantity, n) WHERE m.meter IS NOT NULL
+    SELECT g.meters[m.n] AS meter, m.quantity, m.n = 1 AS first FROM unnest(g.quantities) WITH ORDINALITY m (quantity, n) WHERE g.many IS NULL AND m.n <= cardinality(g.meters)
+    UNION ALL SELECT g.meters[m.n % cardinality(g.meters) + 1], sum(m.quantity), m.n % cardinality(g.meters) = 0
+    FROM (SELECT quantity, n - 1 AS n FROM unnest(g.many) WITH ORDINALITY o (quantity, n)) m GROUP BY 1, 3
     UNION ALL SELECT NULL, 0, true WHERE g.meters = '{}') u
-  UNION ALL
-  SELECT s.day, r.price_id, CASE WHEN $5::integer & 4 <> 0 THEN r.key_id END, m.meter, sum(r.calls) FILTER (WHERE m.n = 1),
-         coalesce(sum(r.charge) FILTER (WHERE m.n = 1), 0), coalesce(sum(r.cost) FILTER (WHERE m.n = 1), 0), sum(m.quantity)
-  FROM spans s JOIN usage_rollups r ON r.customer_id = $1::uuid AND r.width = s.width AND r.quarter >= s.first AND r.quarter < s.until
-  CROSS JOIN LATERAL unnest(r.meters, r.quantities) WITH ORDINALITY m (meter, quantity, n)
-  WHERE cardinality(r.meters) > 6
-  GROUP BY 1, 2, 3, 4
 ) a
 LEFT JOIN prices r ON r.id = a.price_id
 GROUP BY 1, 2, 3, 4
