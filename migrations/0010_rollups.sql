@@ -67,10 +67,11 @@ INSERT INTO calls_kept DEFAULT VALUES;
 
 -- Of dropped calls, what they had in batches that were written after their time: the audit holds those batches to it.
 CREATE TABLE calls_dropped (
+  until        uuid NOT NULL,                  -- calls_kept.closed as they were walked
   customer_id  uuid NOT NULL,
   writer_id    integer NOT NULL,
   seq          bigint NOT NULL,
   charged      bigint NOT NULL,
   given_back   bigint NOT NULL,
-  PRIMARY KEY (customer_id, writer_id, seq)
+  PRIMARY KEY (customer_id, writer_id, seq, until)
 );

@@ -62,6 +62,10 @@
     "a webhook endpoint that only failed for so long, ten times or more, is disabled")                                 \
   X(WEBHOOK_KEEP_DAYS, "TOLLGATE_WEBHOOK_KEEP_DAYS", NUMBER, "14", 4, 400, "14",                                       \
     "how long what was told is kept, to be looked at and sent again")                                                  \
+  X(KEEP_EVIDENCE_DAYS, "TOLLGATE_KEEP_EVIDENCE_DAYS", NUMBER, "0", 0, 36500, "400",                                    \
+    "how long calls' evidence is kept, by whole months; 0: for ever")                                                  \
+  X(KEEP_CALLS_DAYS, "TOLLGATE_KEEP_CALLS_DAYS", NUMBER, "0", 0, 36500, "800",                                          \
+    "how long calls are kept, by whole months, 62 days or more; 0: for ever. Reports go on without them")              \
   X(URL, "TOLLGATE_URL", HTTP, "http://127.0.0.1:8080", 0, 0, "https://tollgate.example.com",                          \
     "the server that commands like customers, keys and report talk to")                                                \
   X(ADMIN_KEY, "TOLLGATE_ADMIN_KEY", SECRET, "", 0, 0, "tlgad_live_...", "the operator key those commands use")         \

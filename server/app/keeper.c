@@ -25,6 +25,7 @@
 #define PATIENT_THREADS 2
 #define KEEPER_QUEUE 32
 #define EVENTS_AT_ONCE 200
+#define PARTITIONS_AGAIN_MS 5000
 #define ROLLUPS_US INT64_C(3000000)
 #define WATCHED_MAX LIMIT_RUNNING_CALLS // each may be another customer's
 
@@ -147,7 +148,10 @@ static int chore_expire(struct keeper *k, struct db *db) {
 }
 
 static int chore_partitions(struct keeper *k, struct db *db) {
-  int ledger = ledger_partitions(db), webhooks = webhook_partitions(db, k->config.webhook_keep_days);
+  k->config.retention.again = false;
+  int ledger = ledger_partitions(db, &k->config.retention), webhooks = webhook_partitions(db, k->config.webhook_keep_days);
+  if (ledger >= 0) ledger = ledger_retire(db, &k->config.retention);
+  if (k->config.retention.again) keeper_soon(k, CHORE_PARTITIONS, PARTITIONS_AGAIN_MS);
   return ledger < 0 ? ledger : webhooks;
 }
 

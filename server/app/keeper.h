@@ -3,6 +3,7 @@
 #pragma once
 #include "db/pool.h"
 #include "gateway/gateway.h"
+#include "ledger/ledger.h"
 #include "stripe/meter_map.h"
 #include "receipt/ring.h"
 
@@ -21,6 +22,7 @@ struct keeper_config {
   struct meter_map meters; // what is reported to Stripe
   int meters_ms, reconcile_ms;
   int webhook_keep_days;
+  struct ledger_retention retention; // and what is remembered of it
 };
 struct keeper *keeper_create(const struct keeper_config *config);
 void keeper_destroy(struct keeper *k); // waits for running chores; NULL is fine

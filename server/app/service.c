@@ -83,6 +83,18 @@ static bool database_prepare(struct service *s, struct buf *ret_error) {
   return sound;
 }
 
+#define EVENTS_LATE_DAYS 35
+#define KEEP_CALLS_LEAST 62
+
+// Calls are kept longer than an event may be late, by a month that is whole.
+static struct ledger_retention retention_of(const struct config *c) {
+  struct ledger_retention r = {.events_late_days = EVENTS_LATE_DAYS, .evidence_days = (int)config_number(c, SETTING_KEEP_EVIDENCE_DAYS),
+                               .calls_days = (int)config_number(c, SETTING_KEEP_CALLS_DAYS)};
+  if (r.calls_days > 0 && r.calls_days < KEEP_CALLS_LEAST) r.calls_days = KEEP_CALLS_LEAST;
+  if (r.calls_days > 0 && r.calls_days < r.events_late_days + 27) r.calls_days = r.events_late_days + 27;
+  return r;
+}
+
 // The first price book, the coming days' partitions and a key for receipts are there before the first request.
 static bool books_prepare(struct service *s, struct buf *ret_error) {
   CLEANUP(buf_finish) struct buf why;
@@ -91,7 +103,8 @@ static bool books_prepare(struct service *s, struct buf *ret_error) {
   struct db *db =
       db_connect_shared(config_text(s->config, SETTING_DATABASE_URL), STATEMENT_MS, LOCK_MS, STATEMENT_MS, &why);
   if (!db) buf_printf(ret_error, "the database cannot be used: %s", buf_cstr(&why));
-  bool sound = db && ledger_partitions(db) >= 0 && book_load(db, &book) == 0 && receipt_ring_load(s->receipts, db) == 0 &&
+  struct ledger_retention retention = retention_of(s->config);
+  bool sound = db && ledger_partitions(db, &retention) >= 0 && book_load(db, &book) == 0 && receipt_ring_load(s->receipts, db) == 0 &&
                webhook_partitions(db, (int)config_number(s->config, SETTING_WEBHOOK_KEEP_DAYS)) >= 0;
   if (db && !sound) buf_printf(ret_error, "the database cannot be read: %s", db_error(db));
   if (book) book_put(s->books, book);
@@ -305,7 +318,8 @@ static void keeper_prepare(struct service *s) {
                                  .stripe = s->stripe,
                                  .meters_ms = (int)config_number(s->config, SETTING_STRIPE_METERS_S) * 1000,
                                  .reconcile_ms = (int)config_number(s->config, SETTING_STRIPE_READ_S) * 1000,
-                                 .webhook_keep_days = (int)config_number(s->config, SETTING_WEBHOOK_KEEP_DAYS)};
+                                 .webhook_keep_days = (int)config_number(s->config, SETTING_WEBHOOK_KEEP_DAYS),
+                                 .retention = retention_of(s->config)};
   ASSERT(meter_map_read(str_from(config_text(s->config, SETTING_STRIPE_METERS)), &config.meters));
   s->keeper = keeper_create(&config);
 }

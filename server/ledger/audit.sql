@@ -56,19 +56,29 @@ FROM transfers t
 WHERE t.customer_id > $1::uuid AND t.customer_id <= $2::uuid
   AND t.amount <> (SELECT coalesce(sum(a), 0) FROM unnest(t.leg_amounts) AS a)
 
+-- Batches that are so old that none of their calls are kept are not looked at; of the others, calls that were dropped are in calls_dropped.
 -- name: audit_calls_transfers
 SELECT coalesce(t.customer_id, c.customer_id),
        format('batch %s/%s: consumed %s reversed %s, its calls charge %s and give back %s, side by side %s',
               coalesce(t.writer_id, c.writer_id), coalesce(t.seq, c.seq), t.consumed, t.reversed, c.charged, c.given_back, c.side_by_side)
 FROM (SELECT customer_id, writer_id, seq, coalesce(sum(amount) FILTER (WHERE kind = 1), 0) AS consumed,
              coalesce(sum(amount) FILTER (WHERE kind = 5), 0) AS reversed
-      FROM transfers WHERE customer_id > $1::uuid AND customer_id <= $2::uuid GROUP BY 1, 2, 3) t
-FULL JOIN (SELECT customer_id, writer_id, seq, coalesce(sum(charge) FILTER (WHERE charge > 0), 0) AS charged,
-                  coalesce(-sum(charge) FILTER (WHERE charge < 0), 0) AS given_back, bool_and(place = before OR charge <= 0) AS side_by_side
-           FROM (SELECT customer_id, writer_id, seq, charge, place,
-                        coalesce(sum(greatest(charge, 0)) OVER (PARTITION BY customer_id, writer_id, seq ORDER BY place, greatest(charge, 0)
-                                                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
-                 FROM calls WHERE customer_id > $1::uuid AND customer_id <= $2::uuid) placed
+      FROM transfers WHERE customer_id > $1::uuid AND customer_id <= $2::uuid AND at >= (
+        SELECT to_timestamp(('x' || encode(substring(uuid_send(dropped) FROM 1 FOR 6), 'hex'))::bit(48)::bigint / 1000.0) - interval '10 minutes' FROM calls_kept)
+      GROUP BY 1, 2, 3) t
+FULL JOIN (SELECT customer_id, writer_id, seq, sum(charged) AS charged, sum(given_back) AS given_back, bool_and(side_by_side) OR bool_or(dropped) AS side_by_side
+           FROM (SELECT customer_id, writer_id, seq, coalesce(sum(charge) FILTER (WHERE charge > 0), 0) AS charged,
+                        coalesce(-sum(charge) FILTER (WHERE charge < 0), 0) AS given_back, bool_and(place = before OR charge <= 0) AS side_by_side, false AS dropped
+                 FROM (SELECT customer_id, writer_id, seq, charge, place,
+                              coalesce(sum(greatest(charge, 0)) OVER (PARTITION BY customer_id, writer_id, seq ORDER BY place, greatest(charge, 0)
+                                                                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
+                       FROM calls WHERE customer_id > $1::uuid AND customer_id <= $2::uuid AND id >= (SELECT dropped FROM calls_kept)) placed
+                 GROUP BY 1, 2, 3
+                 UNION ALL
+                 SELECT d.customer_id, d.writer_id, d.seq, d.charged, d.given_back, true, true FROM calls_dropped d, calls_kept k
+                 WHERE d.customer_id > $1::uuid AND d.customer_id <= $2::uuid AND d.until <= k.dropped AND EXISTS (
+                   SELECT FROM transfers x WHERE x.customer_id = d.customer_id AND x.writer_id = d.writer_id AND x.seq = d.seq
+                   AND x.at >= to_timestamp(('x' || encode(substring(uuid_send(k.dropped) FROM 1 FOR 6), 'hex'))::bit(48)::bigint / 1000.0) - interval '10 minutes')) added
            GROUP BY 1, 2, 3) c
   ON c.customer_id = t.customer_id AND c.writer_id = t.writer_id AND c.seq = t.seq
 WHERE coalesce(t.consumed, 0) <> coalesce(c.charged, 0) OR coalesce(t.reversed, 0) <> coalesce(c.given_back, 0) OR NOT coalesce(c.side_by_side, true)

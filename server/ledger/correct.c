@@ -110,12 +110,18 @@ const struct fold_call *fresh_find(const struct fold *f, struct ledger_op *op) {
   return found;
 }
 
+static int absent(const struct fold *f, struct uuid call) {
+  return uuid_cmp(call, f->closed) < 0 ? LEDGER_GONE : LEDGER_UNKNOWN;
+}
+
 void settle_late(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   struct fold_ended *rows = NULL;
   size_t count = ended_find(f, op->customer, op->id, &rows);
   const struct fold_call *fresh = fresh_find(f, op);
+  op->result = absent(f, op->id);
+  if (count == 0 && !fresh) return;
   op->result = LEDGER_UNKNOWN;
-  if ((count == 0 && !fresh) || (count > 0 && !ended_fits(&rows[0], op))) return;
+  if (count > 0 && !ended_fits(&rows[0], op)) return;
   op->existing = op->id;
   op->result = LEDGER_DUPLICATE;
   for (size_t i = 0; i < count; i++) op->charged += rows[i].charge;
@@ -137,7 +143,7 @@ void fold_void(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   size_t count = ended_find(f, op->customer, op->id, &rows);
   const struct fold_call *fresh = fresh_find(f, op);
   op->charged = 0;
-  op->result = LEDGER_UNKNOWN;
+  op->result = absent(f, op->id);
   if (count == 0) return;
   const struct fold_ended *last = &rows[count - 1];
   enum call_state state = fresh ? fresh->state : last->state;
@@ -155,7 +161,7 @@ void fold_rerate(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
   const struct fold_call *fresh = fresh_find(f, op);
   amount cost = 0;
   op->charged = 0;
-  op->result = LEDGER_UNKNOWN;
+  op->result = absent(f, op->id);
   if (count == 0) return;
   const struct fold_ended *last = &rows[count - 1];
   op->result = LEDGER_REFUSED;

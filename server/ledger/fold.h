@@ -144,6 +144,7 @@ struct fold {
   vec(struct fold_transfer) transfers;
   vec(struct fold_leg) legs;
   vec(struct fold_event) events;
+  struct uuid closed;    // calls of before this id are kept no longer
   bool told, told_usage; // whether anybody listens to events, and to what was settled
 
   // of the customer under way

@@ -53,7 +53,7 @@ enum ledger_answer {
   LEDGER_DUPLICATE = 4,  // the request or a grant of this origin was made before, or the call has ended already: `existing` is what was made
   LEDGER_REUSED = 5,     // the idempotency key was used before with another fingerprint, the event's identity with other content
   LEDGER_UNKNOWN = 6,    // no such customer, call or grant
-  LEDGER_GONE = 7,       // EXTEND: the hold is no more (swept)
+  LEDGER_GONE = 7,       // EXTEND: the hold is no more (swept); VOID, RERATE, late SETTLE: calls of that time are no longer kept
   LEDGER_REFUSED = 8,    // the database refused this operation by itself (an alarm was counted), or a state does not allow it
   // or FAULT_DB (not done), FAULT_FULL (not done), FAULT_CLOSED (not done)
 };
@@ -146,9 +146,18 @@ int ledger_run(struct ledger *l, struct ledger_op *op);
 int ledger_run_all(struct ledger *l, struct ledger_op *ops, size_t count);
 
 // Housekeeping, on a job thread: fences off writers whose lease has run out and has their calls ended, and explicit holds whose
-// time is over; ends grants whose time has run out; makes partitions ahead. Each returns how much it did, or a fault.
+// time is over; ends grants whose time has run out; makes partitions ahead and drops old ones. Each returns how much it did, or a fault.
 struct db;
 int ledger_sweep(struct ledger *l, struct db *db);
 int ledger_expire(struct ledger *l, struct db *db);
-int ledger_partitions(struct db *db);
+
+// How long the ledger keeps what, and what it has said about it.
+struct ledger_retention {
+  int events_late_days;             // how old an event may be
+  int evidence_days, calls_days;    // 0: for ever
+  bool said;                        // that a partition cannot be made
+  bool again;                       // something was busy: call again soon
+};
+int ledger_partitions(struct db *db, struct ledger_retention *r); // made
+int ledger_retire(struct db *db, struct ledger_retention *r);     // partitions dropped whole, because their time has passed
 int ledger_forget(struct db *db); // idempotency keys older than a week, some thousands at a time

@@ -79,12 +79,17 @@ SELECT h.customer_id, h.idempotency_key, h.call_id
 FROM unnest($1::uuid[], $2::text[]) AS k (customer_id, key)
 JOIN holds h ON h.customer_id = k.customer_id AND h.idempotency_key = k.key
 
+-- Calls of before then are not changed any more: they are about to be dropped, or have been.
+-- name: ledger_closed
+SELECT closed FROM calls_kept
+
 -- name: ledger_ended
 SELECT c.customer_id, c.id, c.key_id, c.price_id, c.revision, c.state, c.flags, c.charge, c.cost, c.place, c.usage,
        t.leg_grants, t.leg_amounts
 FROM (SELECT DISTINCT customer_id, call_id FROM unnest($1::uuid[], $2::uuid[]) AS asked (customer_id, call_id)) k
 JOIN calls c ON c.customer_id = k.customer_id AND c.id = k.call_id
 LEFT JOIN transfers t ON t.customer_id = c.customer_id AND t.writer_id = c.writer_id AND t.seq = c.seq AND t.ordinal = 0
+WHERE c.id >= (SELECT closed FROM calls_kept)
 ORDER BY c.customer_id, c.id, c.revision
 
 -- name: ledger_write_customers

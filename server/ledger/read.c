@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "ledger/batch.h"
 
-enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_ORIGINS, SLOT_IDENTITIES, SLOT_IDEMPOTENCY, SLOT_TWINS, SLOT_ENDED, SLOT_COUNT };
+enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_ORIGINS, SLOT_IDENTITIES, SLOT_IDEMPOTENCY, SLOT_TWINS, SLOT_CLOSED, SLOT_ENDED, SLOT_COUNT };
 
 static bool needs_hold(const struct ledger_op *op) {
   return op->kind == LEDGER_SETTLE || op->kind == LEDGER_EXTEND || op->kind == LEDGER_SWEEP || op->kind == LEDGER_PART;
@@ -161,6 +161,8 @@ static void send_all(struct batch *b, struct db *db, const struct batch_writer *
     slots[SLOT_TWINS] = at++;
   }
   if (count_if(b, is_late)) {
+    db_pipe_exec(db, STATEMENT_LEDGER_CLOSED, NULL);
+    slots[SLOT_CLOSED] = at++;
     send_pairs(b, db, STATEMENT_LEDGER_ENDED, is_late, call_of);
     slots[SLOT_ENDED] = at++;
   }
@@ -346,6 +348,7 @@ int batch_read(struct batch *b, struct db *db, const struct batch_writer *w) {
   if (slots[SLOT_IDENTITIES]) read_identities(b, b->results[slots[SLOT_IDENTITIES]]);
   if (slots[SLOT_IDEMPOTENCY]) read_idempotency(b, b->results[slots[SLOT_IDEMPOTENCY]]);
   if (slots[SLOT_TWINS]) read_twins(b, b->results[slots[SLOT_TWINS]]);
+  if (slots[SLOT_CLOSED]) b->fold.closed = db_uuid(b->results[slots[SLOT_CLOSED]], 0, 0);
   if (slots[SLOT_ENDED]) read_ended(b, b->results[slots[SLOT_ENDED]]);
   return BATCH_DONE;
 }

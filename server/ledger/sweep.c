@@ -5,7 +5,6 @@
 #include "base/vec.h"
 #include "db/db.h"
 #include "ledger/ledger.h"
-#include <stdio.h>
 
 static int collect(struct ledger *l, struct db *db, enum statement_id statement, enum ledger_kind kind) {
   struct db_result *rows = NULL;
@@ -46,45 +45,6 @@ int ledger_sweep(struct ledger *l, struct db *db) {
 
 int ledger_expire(struct ledger *l, struct db *db) {
   return collect(l, db, STATEMENT_LEDGER_EXPIRED_GRANTS, LEDGER_EXPIRE);
-}
-
-// A month's partitions are made one and two months ahead; ids are UUIDv7, so a bound is the smallest id of its instant.
-static int partition_make(struct db *db, const char *table, struct str month, int64_t from_us, int64_t until_us) {
-  char sql[512], from[33], until[33];
-  struct uuid low = uuid_floor(from_us), high = uuid_floor(until_us);
-  for (int i = 0; i < 16; i++) {
-    (void)snprintf(from + 2 * i, 3, "%02x", low.b[i]);
-    (void)snprintf(until + 2 * i, 3, "%02x", high.b[i]);
-  }
-  int n = snprintf(sql, sizeof sql, "CREATE TABLE IF NOT EXISTS %s_%.*s PARTITION OF %s FOR VALUES FROM ('%s') TO ('%s')", table,
-                   STR_ARG(month), table, from, until);
-  ASSERT(n > 0 && (size_t)n < sizeof sql);
-  return db_exec(db, sql);
-}
-
-int ledger_partitions(struct db *db) {
-  struct db_result *rows = NULL;
-  int made = 0;
-  if (db_run(db, STATEMENT_LEDGER_PARTITION_BOUNDS, NULL, &rows) != 0) {
-    db_result_finish(rows);
-    return FAULT_DB;
-  }
-  for (size_t i = 0; i < db_rows(rows); i++) {
-    if (db_bool(rows, i, 3)) continue;
-    struct str month = db_text(rows, i, 4);
-    int64_t from = db_i64(rows, i, 1), until = db_i64(rows, i, 2);
-    // Another instance may make them at the same moment: then one of the two fails, and nothing is missing.
-    int r = partition_make(db, "calls", month, from, until);
-    if (r == 0) r = partition_make(db, "call_evidence", month, from, until);
-    if (r == 0) r = partition_make(db, "hold_parts", month, from, until);
-    if (r < 0) {
-      made = FAULT_DB;
-      break;
-    }
-    made += r == 0;
-  }
-  db_result_finish(rows);
-  return made;
 }
 
 int ledger_forget(struct db *db) {

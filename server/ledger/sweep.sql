@@ -22,13 +22,5 @@ SELECT g.customer_id, g.id FROM grants g JOIN customers c ON c.id = g.customer_i
 WHERE g.open AND g.expires_at <= clock_timestamp() AND c.balance > c.held
 ORDER BY g.expires_at LIMIT 500
 
--- name: ledger_partition_bounds
-SELECT d.day, (extract(epoch FROM d.day) * 1000000)::bigint, (extract(epoch FROM d.day + interval '1 month') * 1000000)::bigint,
-       to_regclass('calls_' || to_char(d.day AT TIME ZONE 'UTC', 'YYYYMM')) IS NOT NULL,
-       to_char(d.day AT TIME ZONE 'UTC', 'YYYYMM')
-FROM generate_series(0, 2) AS n
-CROSS JOIN LATERAL (SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + n * interval '1 month') AT TIME ZONE 'UTC' AS day) d
-ORDER BY n
-
 -- name: ledger_forget
 DELETE FROM idempotency WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency WHERE created_at < now() - interval '7 days' LIMIT 5000))

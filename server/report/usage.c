@@ -4,11 +4,17 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "db/db.h"
+#include "report/rollup_fold.h"
 
 #define METERS_MAX 64 // of one group
 #define LINES_MAX (LIMIT_REPORT_ROWS * 8)
 
 enum { COL_DAY, COL_MODEL, COL_KEY, COL_METER, COL_CALLS, COL_CHARGE, COL_COST, COL_QUANTITY };
+
+// Of calls that are kept no longer there are only sums of quarter-hours.
+static bool is_split(int64_t bound, int64_t kept_from) {
+  return bound < kept_from && bound % ROLLUP_QUARTER_US != 0;
+}
 
 static int bounds_read(struct db *db, struct arena *arena, struct report_bound from, struct report_bound to,
                        struct report *ret) {
@@ -25,6 +31,8 @@ static int bounds_read(struct db *db, struct arena *arena, struct report_bound f
   ret->time_zone = arena_str(arena, db_text(r, 0, 0));
   ret->from = db_i64(r, 0, 1);
   ret->to = db_i64(r, 0, 2);
+  int64_t kept_from = db_i64(r, 0, 3);
+  if (is_split(ret->from, kept_from) || is_split(ret->to, kept_from)) return REPORT_GONE;
   return ret->from < ret->to ? REPORT_DONE : REPORT_REVERSED;
 }
 

@@ -1,4 +1,4 @@
-// What a customer used in a time range, straight from its calls and their corrections, so that it equals the ledger to
+// What a customer used in a time range, from sums of quarter-hours and the calls that are not in them yet, so that it equals the ledger to
 // the last unit. Days are those of the customer's time zone. One statement, bounded by the connection's own time-out.
 #pragma once
 #include "base/amount.h"
@@ -45,6 +45,7 @@ enum report_answer {
   REPORT_REVERSED = 2, // it ends before it begins
   REPORT_TOO_MANY = 3, // more than LIMIT_REPORT_ROWS rows
   REPORT_TOO_LONG = 4, // the statement ran into its time-out
+  REPORT_GONE = 5,     // a bound within a quarter-hour of which no calls are kept
 };
 // Everything lives in the arena. Not told: until the end of the customer's current
 // day; from the beginning of the month of `to`.

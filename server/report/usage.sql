@@ -1,7 +1,8 @@
 -- Not told: until the end of the current day, so that what is just ending is in it; from the beginning of that month.
 -- name: report_bounds
 SELECT p.time_zone, (extract(epoch FROM coalesce(b.begins, date_trunc('month', b.ends - interval '1 microsecond', p.time_zone))) * 1000000)::bigint,
-       (extract(epoch FROM b.ends) * 1000000)::bigint
+       (extract(epoch FROM b.ends) * 1000000)::bigint,
+       (SELECT ('x' || encode(substring(uuid_send(dropped) FROM 1 FOR 6), 'hex'))::bit(48)::bigint * 1000 FROM calls_kept)
 FROM customer_profiles p
 CROSS JOIN LATERAL (SELECT coalesce($2::timestamptz, ($3::text)::date::timestamp AT TIME ZONE p.time_zone) AS begins,
                            coalesce($4::timestamptz, ($5::text)::date::timestamp AT TIME ZONE p.time_zone,

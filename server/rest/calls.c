@@ -255,6 +255,8 @@ static void call_void_post(struct rest_request *r, struct db *db) {
     rest_fault(r, result);
   else if (result == LEDGER_DONE || result == LEDGER_DUPLICATE)
     call_answer(r, db, id);
+  else if (result == LEDGER_GONE)
+    rest_refuse(r, PROBLEM_CONFLICT, "id", "Calls of that time are kept no longer: they are not changed any more.");
   else
     rest_refuse(r, PROBLEM_CONFLICT, "id", "Only a settled call can be voided; this one is %s.",
                 call_state_name(e.state));

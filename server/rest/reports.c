@@ -42,6 +42,8 @@ static bool reported(struct rest_request *r, int answer) {
                 LIMIT_REPORT_ROWS);
   else if (answer == REPORT_TOO_LONG)
     rest_refuse(r, PROBLEM_INVALID_REQUEST, "from", "This takes longer than a report may: ask for a shorter range.");
+  else if (answer == REPORT_GONE)
+    rest_refuse(r, PROBLEM_INVALID_REQUEST, "from", "Calls of that time are kept no longer, only sums of quarter-hours: from and to must be on one.");
   return answer == REPORT_DONE;
 }
 
