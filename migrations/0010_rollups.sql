@@ -41,11 +41,12 @@ CREATE TABLE usage_values (
   key_id       uuid NOT NULL,
   price_id     uuid NOT NULL,
   meter        text NOT NULL,
+  aggregation  smallint NOT NULL,              -- as in meters, when it was written
   item         bigint NOT NULL,                -- unique: the value; else 0
   value        bigint NOT NULL,                -- max: the largest; last: the last call's; unique: the value
   calls        bigint NOT NULL,
   last_call    uuid NOT NULL,
-  PRIMARY KEY (customer_id, quarter, key_id, price_id, meter, item)
+  PRIMARY KEY (customer_id, quarter, key_id, price_id, meter, aggregation, item)
 );
 
 -- A writer's calls are looked up by their sequence, beside those of others: two that stand far apart do not hide each other.

@@ -150,10 +150,12 @@ static int piece_write(struct rollup *r, struct db *db, bool *ret_worth) {
   if ((answer = rollup_dense_read(&r->dense, db)) != 0 || (answer = calls_read(r, db, &rows)) != 0) return answer;
   *ret_worth = db_rows(rows) > 0 || batches_waiting(r) > SPAN_IDLE;
   if (!*ret_worth) return 0;
-  rollup_fold_clear(&r->fold);
+  if ((answer = rollup_fold_begin(&r->fold, db)) != 0) return answer;
   if (!rollup_rows_add(&r->fold, &r->dense, rows, 0, db_rows(rows)) || !rollup_fold_end(&r->fold)) return FAULT_CORRUPT;
   if ((answer = rollup_write(db, &r->fold)) != 0 || (answer = dense_add(r, db)) != 0 || (answer = cursors_write(r, db)) != 0) return answer;
-  return (int)db_rows(rows);
+  if ((answer = rollup_values_write(db, &r->fold)) != 0) return answer;
+  answer = rollup_values_again(db, r->fold.corrected.at, r->fold.corrected.count);
+  return answer != 0 ? answer : (int)db_rows(rows);
 }
 
 // The next piece is as many batches as should hold PIECE_CALLS; fewer where this one took long.

@@ -52,6 +52,44 @@ ON CONFLICT (customer_id, width, quarter, key_id, price_id) DO UPDATE SET
       r.quantities[3] + excluded.quantities[3]])[1:cardinality(r.meters)]
     ELSE ARRAY(SELECT a + b FROM unnest(r.quantities, excluded.quantities) WITH ORDINALITY AS u (a, b, n) ORDER BY n) END
 
+-- name: rollup_unsummed
+SELECT name, aggregation FROM meters WHERE aggregation <> 1
+
+-- name: rollup_values_add
+INSERT INTO usage_values AS v (customer_id, quarter, key_id, price_id, meter, aggregation, item, value, calls, last_call)
+SELECT w.customer_id, w.quarter, w.key_id, w.price_id, w.meter, w.aggregation, CASE w.aggregation WHEN 5 THEN w.value ELSE 0 END,
+       CASE w.aggregation WHEN 2 THEN max(w.value) ELSE (array_agg(w.value ORDER BY w.call_id DESC))[1] END, count(*), (array_agg(w.call_id ORDER BY w.call_id DESC))[1]
+FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::uuid[], $5::text[], $6::smallint[], $7::bigint[], $8::uuid[])
+  AS w (customer_id, quarter, key_id, price_id, meter, aggregation, value, call_id)
+GROUP BY 1, 2, 3, 4, 5, 6, 7
+ON CONFLICT (customer_id, quarter, key_id, price_id, meter, aggregation, item) DO UPDATE SET
+  value = CASE WHEN v.aggregation = 2 THEN greatest(v.value, excluded.value) WHEN excluded.last_call > v.last_call THEN excluded.value ELSE v.value END,
+  calls = v.calls + excluded.calls, last_call = greatest(v.last_call, excluded.last_call)
+
+-- name: rollup_values_clear
+DELETE FROM usage_values v USING unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter)
+WHERE v.customer_id = q.customer_id AND v.quarter = q.quarter
+
+-- Values of whole quarters, from the calls that the cursors have passed, as their rows add up; of what was undone or given back there
+-- are none.
+-- name: rollup_values_again
+WITH rows AS MATERIALIZED (
+  SELECT q.quarter, c.* FROM unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter)
+  CROSS JOIN LATERAL (SELECT * FROM calls x WHERE x.customer_id = q.customer_id
+    AND x.id >= (lpad(to_hex(q.quarter * 900000::bigint), 12, '0') || '00000000000000000000')::uuid
+    AND x.id < (lpad(to_hex((q.quarter + 1) * 900000::bigint), 12, '0') || '00000000000000000000')::uuid OFFSET 0) c
+  JOIN rollup_cursors k ON k.writer_id = c.writer_id AND c.seq <= k.seq),
+ends AS (SELECT DISTINCT ON (customer_id, id) customer_id, id, state, price_id FROM rows ORDER BY customer_id, id, revision DESC),
+found AS (
+  SELECT r.customer_id, r.quarter, r.key_id, e.price_id, m.name AS meter, m.aggregation, sum(u.value::bigint)::bigint AS value, r.id
+  FROM rows r JOIN ends e ON e.customer_id = r.customer_id AND e.id = r.id CROSS JOIN LATERAL json_each_text(r.usage) u
+  JOIN meters m ON m.name = u.key AND m.aggregation <> 1
+  WHERE e.state IN (2, 5) GROUP BY 1, 2, 3, 4, 5, 6, r.id)
+INSERT INTO usage_values (customer_id, quarter, key_id, price_id, meter, aggregation, item, value, calls, last_call)
+SELECT f.customer_id, f.quarter, f.key_id, f.price_id, f.meter, f.aggregation, CASE f.aggregation WHEN 5 THEN f.value ELSE 0 END,
+       CASE f.aggregation WHEN 2 THEN max(f.value) ELSE (array_agg(f.value ORDER BY f.id DESC))[1] END, count(*), (array_agg(f.id ORDER BY f.id DESC))[1]
+FROM found f GROUP BY 1, 2, 3, 4, 5, 6, 7
+
 -- name: rollup_reached
 INSERT INTO rollup_cursors (writer_id, seq) SELECT * FROM unnest($1::integer[], $2::bigint[])
 ON CONFLICT (writer_id) DO UPDATE SET seq = excluded.seq
@@ -84,6 +122,11 @@ ORDER BY c.customer_id, c.id, c.revision LIMIT $4::bigint
 -- The sums of a stretch of customers and quarters, its end not included; those of calls that are gone stay.
 -- name: rollup_rebuild_clear
 DELETE FROM usage_rollups
+WHERE customer_id >= $1::uuid AND customer_id <= $3::uuid AND (customer_id, quarter) >= ($1::uuid, $2::integer) AND (customer_id, quarter) < ($3::uuid, $4::integer)
+  AND quarter >= (SELECT ('x' || encode(substring(uuid_send(dropped) FROM 1 FOR 6), 'hex'))::bit(48)::bigint / 900000 FROM calls_kept)
+
+-- name: rollup_rebuild_values_clear
+DELETE FROM usage_values
 WHERE customer_id >= $1::uuid AND customer_id <= $3::uuid AND (customer_id, quarter) >= ($1::uuid, $2::integer) AND (customer_id, quarter) < ($3::uuid, $4::integer)
   AND quarter >= (SELECT ('x' || encode(substring(uuid_send(dropped) FROM 1 FOR 6), 'hex'))::bit(48)::bigint / 900000 FROM calls_kept)
 

@@ -9,39 +9,60 @@
 void rollup_fold_clear(struct rollup_fold *f) {
   vec_clear(&f->sums);
   vec_clear(&f->quantities);
+  vec_clear(&f->values);
+  vec_clear(&f->corrected);
+  for (size_t i = 0; i < f->meters.count; i++) f->meters.at[i].aggregation = ROLLUP_SUM;
+  f->unsummed = 0;
 }
 
 void rollup_fold_finish(struct rollup_fold *f) {
-  for (size_t i = 0; i < f->meters.count; i++) mem_free((void *)(uintptr_t)f->meters.at[i].ptr);
+  for (size_t i = 0; i < f->meters.count; i++) mem_free((void *)(uintptr_t)f->meters.at[i].name.ptr);
   vec_finish(&f->sums);
   vec_finish(&f->quantities);
+  vec_finish(&f->values);
+  vec_finish(&f->corrected);
   vec_finish(&f->meters);
 }
 
 static uint32_t meter_of(struct rollup_fold *f, struct str name) {
   size_t i = 0;
-  while (i < f->meters.count && !str_eq(f->meters.at[i], name)) i++;
-  if (i == f->meters.count) *vec_add(&f->meters) = (struct str){mem_strndup(name.ptr, name.len), name.len};
+  while (i < f->meters.count && !str_eq(f->meters.at[i].name, name)) i++;
+  if (i == f->meters.count) *vec_add(&f->meters) = (struct rollup_meter){{mem_strndup(name.ptr, name.len), name.len}, ROLLUP_SUM};
   return (uint32_t)i;
 }
 
-static bool usage_add(struct rollup_fold *f, struct str usage) {
+void rollup_fold_unsummed(struct rollup_fold *f, struct str name, int aggregation) {
+  uint32_t meter = meter_of(f, name);
+  f->meters.at[meter].aggregation = aggregation;
+  f->unsummed++;
+}
+
+static void quantity_add(struct rollup_fold *f, const struct rollup_call *call, uint32_t meter, int64_t quantity) {
+  if (f->meters.at[meter].aggregation == ROLLUP_SUM) {
+    if (quantity != 0) *vec_add(&f->quantities) = (struct rollup_quantity){meter, quantity};
+  } else if (call->revision == 0) {
+    *vec_add(&f->values) = (struct rollup_value){call->customer, call->id, call->key, call->price, rollup_quarter(call->id), meter, quantity};
+  }
+}
+
+static bool usage_add(struct rollup_fold *f, const struct rollup_call *call) {
   struct pick members;
-  if (pick_read(&members, usage.ptr, usage.len) != PICK_OK) return false;
+  if (pick_read(&members, call->usage.ptr, call->usage.len) != PICK_OK) return false;
   for (size_t i = 0; i < members.count; i++) {
     char name[NAME_MAX_BYTES];
     size_t len = 0;
     int64_t quantity;
     if (!pick_text(members.members[i].name, name, sizeof name, &len)) return false;
     if (pick_int(members.members[i].value, &quantity) != PICK_INTEGER) return false;
-    if (quantity != 0) *vec_add(&f->quantities) = (struct rollup_quantity){meter_of(f, (struct str){name, len}), quantity};
+    quantity_add(f, call, meter_of(f, (struct str){name, len}), quantity);
   }
   return true;
 }
 
 bool rollup_fold_add(struct rollup_fold *f, const struct rollup_call *call) {
   size_t first = f->quantities.count;
-  if (!usage_add(f, call->usage)) return false;
+  if (!usage_add(f, call)) return false;
+  if (call->revision > 0 && f->unsummed > 0) *vec_add(&f->corrected) = (struct rollup_quarter_of){call->customer, rollup_quarter(call->id)};
   struct rollup_sum sum = {.customer = call->customer, .key = call->key, .price = call->price, .quarter = rollup_quarter(call->id), .width = 1,
                            .calls = call->counts, .charge = call->charge, .cost = call->cost, .first = first,
                            .count = f->quantities.count - first};
@@ -75,7 +96,7 @@ static int text_compare(struct str a, struct str b) {
 
 static int names_compare(const void *a, const void *b, void *arg) {
   const struct rollup_fold *f = arg;
-  return text_compare(f->meters.at[*(const uint32_t *)a], f->meters.at[*(const uint32_t *)b]);
+  return text_compare(f->meters.at[*(const uint32_t *)a].name, f->meters.at[*(const uint32_t *)b].name);
 }
 
 static void ranks_make(struct ranks *r, struct rollup_fold *f) {
@@ -103,9 +124,24 @@ static bool row_add(struct rollup_sum *row, const struct rollup_sum *more) {
          amount_add(row->cost, more->cost, &row->cost);
 }
 
+static int quarters_compare(const void *a, const void *b) {
+  const struct rollup_quarter_of *x = a, *y = b;
+  int order = uuid_cmp(x->customer, y->customer);
+  return order ? order : (x->quarter > y->quarter) - (x->quarter < y->quarter);
+}
+
+static void corrected_end(struct rollup_fold *f) {
+  size_t kept = 0;
+  if (f->corrected.count) qsort(f->corrected.at, f->corrected.count, sizeof *f->corrected.at, quarters_compare);
+  for (size_t i = 0; i < f->corrected.count; i++)
+    if (kept == 0 || quarters_compare(&f->corrected.at[kept - 1], &f->corrected.at[i]) != 0) f->corrected.at[kept++] = f->corrected.at[i];
+  f->corrected.count = kept;
+}
+
 bool rollup_fold_end(struct rollup_fold *f) {
   struct ranks ranks;
   ranks_make(&ranks, f);
+  corrected_end(f);
   size_t meters = f->meters.count, made = 0;
   int64_t *totals = mem_alloc((meters + 1) * sizeof *totals);
   vec(struct rollup_quantity) quantities = {0};

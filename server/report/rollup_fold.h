@@ -17,6 +17,7 @@ struct rollup_call {
   amount charge, cost;
   bool counts;      // the first of the call's rows that settled it
   struct str usage; // JSON object of integers
+  int revision;     // above 0: a correction, whose usage is a difference
   int32_t hours_from; // quarters from this one on are summed by hours too; INT32_MAX: none
 };
 
@@ -32,13 +33,35 @@ struct rollup_sum {
   size_t first, count; // of rollup_fold.quantities; of a finished fold in order of the meters' names
 };
 
+// A call's quantity of a meter that is not summed up.
+struct rollup_value {
+  struct uuid customer, call, key, price;
+  int32_t quarter;
+  uint32_t meter;
+  int64_t value;
+};
+// A quarter of a customer in which values were taken back: they have to be looked up anew.
+struct rollup_quarter_of {
+  struct uuid customer;
+  int32_t quarter;
+};
+#define ROLLUP_SUM 1 // of a meter's aggregation; others as migrations/0009 numbers them
+struct rollup_meter {
+  struct str name; // owned
+  int aggregation;
+};
+
 struct rollup_fold {
   vec(struct rollup_sum) sums;
   vec(struct rollup_quantity) quantities;
-  vec(struct str) meters; // names, owned
+  vec(struct rollup_value) values;
+  vec(struct rollup_quarter_of) corrected; // each once, once the fold has ended
+  vec(struct rollup_meter) meters;
+  size_t unsummed; // of the meters
 };
 void rollup_fold_finish(struct rollup_fold *f); // zeroed is empty
-void rollup_fold_clear(struct rollup_fold *f);  // the names stay
+void rollup_fold_clear(struct rollup_fold *f);  // the meters stay, all of them as summed up
+void rollup_fold_unsummed(struct rollup_fold *f, struct str name, int aggregation); // before the first call
 // False: the usage is no object of integers.
 bool rollup_fold_add(struct rollup_fold *f, const struct rollup_call *call);
 // Sorts by (customer, width, quarter, key, price), one row each. False: a sum passes 64 bits.

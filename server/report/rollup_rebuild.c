@@ -61,7 +61,8 @@ static int stretch_fold(struct rebuild *b, struct place *ret_end) {
   int16_t revision = -1;
   struct place going;
   bool is_going = false;
-  rollup_fold_clear(&b->fold);
+  int begun = rollup_fold_begin(&b->fold, b->db);
+  if (begun != 0) return begun;
   for (;;) {
     CLEANUP(db_result_finishp) struct db_result *rows = NULL;
     if (calls_read(b, customer, call, revision, &rows) != 0) return FAULT_DB;
@@ -88,7 +89,22 @@ static int clear(struct rebuild *b, const struct place *end) {
   db_param_i32(&p, b->from.hour);
   db_param_uuid(&p, end->customer);
   db_param_i32(&p, end->hour);
-  return db_run(b->db, STATEMENT_ROLLUP_REBUILD_CLEAR, &p, NULL) == 0 ? 0 : FAULT_DB;
+  if (db_run(b->db, STATEMENT_ROLLUP_REBUILD_CLEAR, &p, NULL) != 0) return FAULT_DB;
+  return db_run(b->db, STATEMENT_ROLLUP_REBUILD_VALUES_CLEAR, &p, NULL) == 0 ? 0 : FAULT_DB;
+}
+
+// The quarters that have values, or had some that were taken back.
+static int values_write(struct rebuild *b) {
+  vec(struct rollup_quarter_of) quarters = {0};
+  for (size_t i = 0; b->fold.unsummed > 0 && i < b->fold.sums.count; i++) {
+    const struct rollup_sum *sum = &b->fold.sums.at[i];
+    struct rollup_quarter_of *last = quarters.count ? &quarters.at[quarters.count - 1] : NULL;
+    if (sum->width != 1 || (last && last->quarter == sum->quarter && uuid_eq(last->customer, sum->customer))) continue;
+    *vec_add(&quarters) = (struct rollup_quarter_of){sum->customer, sum->quarter};
+  }
+  int r = rollup_values_again(b->db, quarters.at, quarters.count);
+  vec_finish(&quarters);
+  return r;
 }
 
 static int stretch_write(struct rebuild *b, struct place *ret_end) {
@@ -96,7 +112,8 @@ static int stretch_write(struct rebuild *b, struct place *ret_end) {
   int r = rollup_dense_read(&b->dense, b->db);
   if (r == 0) r = stretch_fold(b, ret_end);
   if (r == 0) r = clear(b, ret_end);
-  return r == 0 ? rollup_write(b->db, &b->fold) : r;
+  if (r == 0) r = rollup_write(b->db, &b->fold);
+  return r == 0 ? values_write(b) : r;
 }
 
 static int stretch_run(struct rebuild *b) {

@@ -6,15 +6,16 @@
 
 #define LITERAL_MAX (256 * 1024)
 
-#define COLUMN(p, type, kind, expression)                      \
-  do {                                                         \
-    db_array_begin(p, type);                                   \
-    for (size_t i = 0; i < f->sums.count; i++) {               \
-      const struct rollup_sum *e = &f->sums.at[i];             \
-      db_array_##kind(p, expression);                          \
-    }                                                          \
-    db_array_end(p);                                           \
+#define COLUMN_OF(list, p, type, kind, expression)  \
+  do {                                              \
+    db_array_begin(p, type);                        \
+    for (size_t i = 0; i < (list)->count; i++) {    \
+      const __typeof__(*(list)->at) *e = &(list)->at[i]; \
+      db_array_##kind(p, expression);               \
+    }                                               \
+    db_array_end(p);                                \
   } while (0)
+#define COLUMN(p, type, kind, expression) COLUMN_OF(&f->sums, p, type, kind, expression)
 
 static void name_write(struct buf *out, struct str name) {
   buf_putc(out, '"');
@@ -30,7 +31,7 @@ static struct str meters_literal(struct buf *out, const struct rollup_fold *f, c
   buf_putc(out, '{');
   for (size_t i = 0; i < sum->count; i++) {
     if (i) buf_putc(out, ',');
-    name_write(out, f->meters.at[f->quantities.at[sum->first + i].meter]);
+    name_write(out, f->meters.at[f->quantities.at[sum->first + i].meter].name);
   }
   buf_putc(out, '}');
   return buf_str(out);
@@ -68,10 +69,19 @@ void rollup_dense_finish(struct rollup_dense *d) {
   vec_finish(&d->at);
 }
 
+int rollup_fold_begin(struct rollup_fold *f, struct db *db) {
+  CLEANUP(db_result_finishp) struct db_result *rows = NULL;
+  rollup_fold_clear(f);
+  if (db_run(db, STATEMENT_ROLLUP_UNSUMMED, NULL, &rows) != 0) return FAULT_DB;
+  for (size_t i = 0; i < db_rows(rows); i++) rollup_fold_unsummed(f, db_text(rows, i, 0), (int)db_i64(rows, i, 1));
+  return 0;
+}
+
 bool rollup_rows_add(struct rollup_fold *f, const struct rollup_dense *d, const struct db_result *rows, size_t first, size_t end) {
   for (size_t i = first; i < end; i++) {
     struct rollup_call call = {.customer = db_uuid(rows, i, 0), .id = db_uuid(rows, i, 1), .key = db_uuid(rows, i, 2), .price = db_uuid(rows, i, 3),
-                               .charge = db_i64(rows, i, 4), .cost = db_i64(rows, i, 5), .usage = db_text(rows, i, 6), .counts = db_bool(rows, i, 8)};
+                               .charge = db_i64(rows, i, 4), .cost = db_i64(rows, i, 5), .usage = db_text(rows, i, 6), .revision = (int)db_i64(rows, i, 7),
+                               .counts = db_bool(rows, i, 8)};
     call.hours_from = rollup_hours_from(d, call.customer);
     if (!rollup_fold_add(f, &call)) return false;
   }
@@ -96,4 +106,33 @@ int rollup_write(struct db *db, const struct rollup_fold *f) {
   COLUMN(&p, DB_TEXT, text, quantities_literal(&literal, f, e));
   if (literal.full) return FAULT_CORRUPT;
   return db_run(db, STATEMENT_ROLLUP_ADD, &p, NULL) == 0 ? 0 : FAULT_DB;
+}
+
+int rollup_values_write(struct db *db, const struct rollup_fold *f) {
+  CLEANUP(db_params_finish) struct db_params p;
+  db_params_init(&p);
+  if (f->values.count == 0) return 0;
+  COLUMN_OF(&f->values, &p, DB_UUID, uuid, e->customer);
+  COLUMN_OF(&f->values, &p, DB_I32, i32, e->quarter);
+  COLUMN_OF(&f->values, &p, DB_UUID, uuid, e->key);
+  COLUMN_OF(&f->values, &p, DB_UUID, uuid, e->price);
+  COLUMN_OF(&f->values, &p, DB_TEXT, text, f->meters.at[e->meter].name);
+  COLUMN_OF(&f->values, &p, DB_I16, i16, (int16_t)f->meters.at[e->meter].aggregation);
+  COLUMN_OF(&f->values, &p, DB_I64, i64, e->value);
+  COLUMN_OF(&f->values, &p, DB_UUID, uuid, e->call);
+  return db_run(db, STATEMENT_ROLLUP_VALUES_ADD, &p, NULL) == 0 ? 0 : FAULT_DB;
+}
+
+int rollup_values_again(struct db *db, const struct rollup_quarter_of *quarters, size_t count) {
+  CLEANUP(db_params_finish) struct db_params p;
+  db_params_init(&p);
+  if (count == 0) return 0;
+  db_array_begin(&p, DB_UUID);
+  for (size_t i = 0; i < count; i++) db_array_uuid(&p, quarters[i].customer);
+  db_array_end(&p);
+  db_array_begin(&p, DB_I32);
+  for (size_t i = 0; i < count; i++) db_array_i32(&p, quarters[i].quarter);
+  db_array_end(&p);
+  if (db_run(db, STATEMENT_ROLLUP_VALUES_CLEAR, &p, NULL) != 0) return FAULT_DB;
+  return db_run(db, STATEMENT_ROLLUP_VALUES_AGAIN, &p, NULL) == 0 ? 0 : FAULT_DB;
 }

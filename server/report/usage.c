@@ -9,7 +9,10 @@
 #define METERS_MAX 64 // of one group
 #define LINES_MAX (LIMIT_REPORT_ROWS * 8)
 
-enum { COL_DAY, COL_MODEL, COL_KEY, COL_METER, COL_CALLS, COL_CHARGE, COL_COST, COL_QUANTITY };
+enum { COL_DAY, COL_MODEL, COL_KEY, COL_METER, COL_CALLS, COL_CHARGE, COL_COST, COL_QUANTITY, COL_OF };
+
+// What a line is of: meters that are not summed up have lines of their own for the totals.
+enum { OF_BOTH = 0, OF_ROW = 1, OF_TOTALS = 2 };
 
 // Of calls that are kept no longer there are only sums of quarter-hours.
 static bool is_split(int64_t bound, int64_t kept_from) {
@@ -34,6 +37,10 @@ static int bounds_read(struct db *db, struct arena *arena, struct report_bound f
   int64_t kept_from = db_i64(r, 0, 3);
   if (is_split(ret->from, kept_from) || is_split(ret->to, kept_from)) return REPORT_GONE;
   return ret->from < ret->to ? REPORT_DONE : REPORT_REVERSED;
+}
+
+static bool is_of_row(const struct db_result *r, size_t at) {
+  return db_i64(r, at, COL_OF) != OF_TOTALS;
 }
 
 static bool same_group(const struct db_result *r, size_t a, size_t b) {
@@ -70,27 +77,39 @@ static void row_begin(struct arena *arena, const struct db_result *r, size_t at,
 }
 
 static size_t group_count(const struct db_result *r) {
-  size_t count = 0;
-  for (size_t i = 0; i < db_rows(r); i++) count += i == 0 || !same_group(r, i - 1, i);
+  size_t count = 0, last = SIZE_MAX;
+  for (size_t i = 0; i < db_rows(r); i++) {
+    if (!is_of_row(r, i)) continue;
+    count += last == SIZE_MAX || !same_group(r, last, i);
+    last = i;
+  }
   return count;
 }
 
+// The row that a line belongs to; an empty one is used again.
+static struct report_row *row_of(struct arena *arena, const struct db_result *r, size_t last, size_t i, struct report *ret) {
+  struct report_row *row = ret->row_count ? &ret->rows[ret->row_count - 1] : NULL;
+  if (row && last != SIZE_MAX && same_group(r, last, i)) return row;
+  if (!row || !is_empty(row)) row = &ret->rows[ret->row_count++];
+  row_begin(arena, r, i, row);
+  return row;
+}
+
 static int rows_read(struct arena *arena, const struct db_result *r, struct report *ret) {
-  size_t groups = group_count(r);
+  size_t groups = group_count(r), last = SIZE_MAX;
   if (groups > LIMIT_REPORT_ROWS || db_rows(r) > LINES_MAX) return REPORT_TOO_MANY;
   ret->rows = arena_alloc(arena, (groups + 1) * sizeof *ret->rows);
   ret->totals.meters = arena_alloc(arena, METERS_MAX * sizeof *ret->totals.meters);
   for (size_t i = 0; i < db_rows(r); i++) {
-    struct report_row *row = ret->row_count ? &ret->rows[ret->row_count - 1] : NULL;
-    if (!row || !same_group(r, i - 1, i)) {
-      if (!row || !is_empty(row)) row = &ret->rows[ret->row_count++];
-      row_begin(arena, r, i, row);
-    }
     struct report_row line = {
         .calls = db_i64(r, i, COL_CALLS), .charge = db_i64(r, i, COL_CHARGE), .cost = db_i64(r, i, COL_COST)};
     struct str meter = arena_str(arena, db_text(r, i, COL_METER));
-    int64_t quantity = db_i64(r, i, COL_QUANTITY);
-    if (!line_add(row, &line, meter, quantity) || !line_add(&ret->totals, &line, meter, quantity)) return FAULT_CORRUPT;
+    int64_t quantity = db_i64(r, i, COL_QUANTITY), of = db_i64(r, i, COL_OF);
+    if (of != OF_TOTALS) {
+      if (!line_add(row_of(arena, r, last, i, ret), &line, meter, quantity)) return FAULT_CORRUPT;
+      last = i;
+    }
+    if (of != OF_ROW && !line_add(&ret->totals, &line, meter, quantity)) return FAULT_CORRUPT;
   }
   if (ret->row_count && is_empty(&ret->rows[ret->row_count - 1])) ret->row_count--;
   return REPORT_DONE;

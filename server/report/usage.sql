@@ -9,8 +9,7 @@ CROSS JOIN LATERAL (SELECT coalesce($2::timestamptz, ($3::text)::date::timestamp
                                     (date_trunc('day', (now() + interval '1 second') AT TIME ZONE p.time_zone) + interval '1 day') AT TIME ZONE p.time_zone) AS ends) b
 WHERE p.customer_id = $1::uuid
 
--- A row for each group and meter. Ids are time, so that a day is a range of them; the first meter of a call or sum carries its
--- money. Whole quarter-hours are read from the sums, whole hours where there are such, and from the calls that are behind no
+-- A row for each group and meter. Ids are time, so that a day is a range of them; a row without a meter carries the money. Whole quarter-hours are read from the sums, whole hours where there are such, and from the calls that are behind no
 -- cursor yet; what of the range's ends is no whole quarter, from the calls alone. One statement, so one moment.
 -- A call counts once, by the first of its rows that settled it: one that expired or had no rate may settle later.
 -- The day before is asked too: where clocks go back over midnight, its last hour reads like the first of the day after.
@@ -47,16 +46,49 @@ waiting AS (
   SELECT w.id, coalesce(c.seq, 0) AS after, w.seq AS until FROM writers w LEFT JOIN rollup_cursors c ON c.writer_id = w.id WHERE w.seq > coalesce(c.seq, 0)
 ),
 found AS (
-  SELECT p.day, c.* FROM pieces p JOIN calls c ON c.customer_id = $1::uuid AND c.id >= p.first_id AND c.id < p.end_id WHERE NOT p.whole
+  SELECT p.day, p.whole, c.* FROM pieces p JOIN calls c ON c.customer_id = $1::uuid AND c.id >= p.first_id AND c.id < p.end_id WHERE NOT p.whole
   UNION ALL
-  SELECT p.day, c.*
+  SELECT p.day, p.whole, c.*
   FROM waiting w
   CROSS JOIN LATERAL (SELECT * FROM calls k WHERE k.writer_id = w.id AND k.seq > w.after AND k.seq <= w.until AND k.id >= $6::uuid AND k.id < $7::uuid OFFSET 0) c
   JOIN pieces p ON p.whole AND c.id >= p.first_id AND c.id < p.end_id
   WHERE c.customer_id = $1::uuid
+),
+-- Meters that are not summed up: from the values of quarters, and of those that calls wait for and of what is no whole quarter, from
+-- the calls as their rows add up.
+unsummed AS MATERIALIZED (SELECT name, aggregation FROM meters WHERE aggregation <> 1),
+waited AS MATERIALIZED (
+  SELECT DISTINCT c.day, ('x' || encode(substring(uuid_send(c.id) FROM 1 FOR 6), 'hex'))::bit(48)::bigint / 900000 AS quarter
+  FROM found c WHERE c.whole AND EXISTS (SELECT FROM unsummed)
+),
+looked AS (
+  SELECT p.day, c.id, c.revision, c.state, c.key_id, c.price_id, c.usage
+  FROM (SELECT day, first_id, end_id FROM pieces WHERE NOT whole AND EXISTS (SELECT FROM unsummed)
+        UNION ALL
+        SELECT day, (lpad(to_hex(quarter * 900000), 12, '0') || '00000000000000000000')::uuid, (lpad(to_hex((quarter + 1) * 900000), 12, '0') || '00000000000000000000')::uuid FROM waited) p
+  CROSS JOIN LATERAL (SELECT * FROM calls x WHERE x.customer_id = $1::uuid AND x.id >= p.first_id AND x.id < p.end_id OFFSET 0) c
+),
+ends AS (SELECT DISTINCT ON (id) id, state, price_id FROM looked ORDER BY id, revision DESC),
+valued AS (
+  SELECT l.day, l.key_id, e.price_id, m.name AS meter, m.aggregation, CASE m.aggregation WHEN 5 THEN sum(u.value::bigint)::bigint ELSE 0 END AS item,
+         sum(u.value::bigint)::bigint AS value, 1::bigint AS calls, l.id AS last_call
+  FROM looked l JOIN ends e ON e.id = l.id CROSS JOIN LATERAL json_each_text(l.usage) u JOIN unsummed m ON m.name = u.key
+  WHERE e.state IN (2, 5) GROUP BY 1, 2, 3, 4, 5, l.id
+  UNION ALL
+  SELECT d.day, v.key_id, v.price_id, v.meter, m.aggregation, v.item, v.value, v.calls, v.last_call
+  FROM days d
+  CROSS JOIN LATERAL (SELECT * FROM usage_values x WHERE x.customer_id = $1::uuid AND x.quarter >= d.first AND x.quarter < d.until AND EXISTS (SELECT FROM unsummed) OFFSET 0) v
+  JOIN unsummed m ON m.name = v.meter AND m.aggregation = v.aggregation
+  WHERE NOT EXISTS (SELECT FROM waited w WHERE w.quarter = v.quarter)
 )
+SELECT v.day, CASE WHEN $5::integer & 2 <> 0 THEN r.model END AS model, CASE WHEN $5::integer & 4 <> 0 THEN v.key_id END AS key_id, v.meter, 0::bigint, 0::bigint, 0::bigint,
+       CASE v.aggregation WHEN 2 THEN max(v.value) WHEN 3 THEN sum(v.calls)::bigint WHEN 4 THEN (array_agg(v.value ORDER BY v.last_call DESC))[1] ELSE count(DISTINCT v.item) END,
+       1 + grouping(v.day)
+FROM valued v LEFT JOIN prices r ON r.id = v.price_id
+GROUP BY GROUPING SETS ((1, 2, 3, v.meter, v.aggregation), (v.meter, v.aggregation))
+UNION ALL
 SELECT a.day, CASE WHEN $5::integer & 2 <> 0 THEN r.model END AS model, a.key_id, a.meter, sum(a.calls)::bigint, sum(a.charge)::bigint,
-       sum(a.cost)::bigint, sum(a.quantity)::bigint
+       sum(a.cost)::bigint, sum(a.quantity)::bigint, 0
 FROM (
   SELECT c.day, c.price_id, CASE WHEN $5::integer & 4 <> 0 THEN c.key_id END AS key_id, u.meter,
          count(*) FILTER (WHERE u.first AND c.state = 2 AND (c.revision = 0 OR NOT EXISTS (
@@ -65,8 +97,8 @@ FROM (
          sum(u.quantity) AS quantity
   FROM found c
   CROSS JOIN LATERAL (
-    SELECT m.key AS meter, m.value::bigint AS quantity, m.n = 1 AS first FROM json_each_text(c.usage) WITH ORDINALITY m (key, value, n)
-    UNION ALL SELECT NULL, 0, true WHERE c.usage::text = '{}') u
+    SELECT m.key AS meter, m.value::bigint AS quantity, false AS first FROM json_each_text(c.usage) m WHERE m.key NOT IN (SELECT name FROM unsummed)
+    UNION ALL SELECT NULL, 0, true) u
   GROUP BY 1, 2, 3, 4
   UNION ALL
   SELECT g.day, g.price_id, g.key_id, u.meter, CASE WHEN u.first THEN g.calls ELSE 0 END, CASE WHEN u.first THEN g.charge ELSE 0 END,
@@ -78,10 +110,11 @@ FROM (
         CROSS JOIN LATERAL (SELECT * FROM usage_rollups u WHERE u.customer_id = $1::uuid AND u.width = s.width AND u.quarter >= s.first AND u.quarter < s.until OFFSET 0) r
         GROUP BY 1, 2, 3, 4) g
   CROSS JOIN LATERAL (
-    SELECT g.meters[m.n] AS meter, m.quantity, m.n = 1 AS first FROM unnest(g.quantities) WITH ORDINALITY m (quantity, n) WHERE g.many IS NULL AND m.n <= cardinality(g.meters)
-    UNION ALL SELECT g.meters[m.n % cardinality(g.meters) + 1], sum(m.quantity), m.n % cardinality(g.meters) = 0
-    FROM (SELECT quantity, n - 1 AS n FROM unnest(g.many) WITH ORDINALITY o (quantity, n)) m GROUP BY 1, 3
-    UNION ALL SELECT NULL, 0, true WHERE g.meters = '{}') u
+    SELECT m.meter, m.quantity, false AS first
+    FROM (SELECT g.meters[n] AS meter, quantity FROM unnest(g.quantities) WITH ORDINALITY o (quantity, n) WHERE g.many IS NULL AND n <= cardinality(g.meters)
+          UNION ALL SELECT g.meters[(n - 1) % cardinality(g.meters) + 1], sum(quantity) FROM unnest(g.many) WITH ORDINALITY o (quantity, n) GROUP BY 1) m
+    WHERE m.meter NOT IN (SELECT name FROM unsummed)
+    UNION ALL SELECT NULL, 0, true) u
 ) a
 LEFT JOIN prices r ON r.id = a.price_id
 GROUP BY 1, 2, 3, 4
