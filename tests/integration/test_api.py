@@ -311,8 +311,9 @@ def test_a_report_finds_the_hour_that_clocks_repeat_over_midnight_and_counts_wha
         for revision, state in ((0, 4), (1, 2), (2, 2)):
             world.cluster.sql(
                 "INSERT INTO calls (customer_id, id, key_id, price_id, charge, cost, place, seq, writer_id, revision, state, usage)"
-                " SELECT customer_id, %s::uuid, key_id, price_id, 0, 0, 0, seq, writer_id, %s, %s, '{\"requests\": 1}'"
+                " SELECT customer_id, %s::uuid, key_id, price_id, 0, 0, 0, 1, 77, %s, %s, '{\"requests\": 1}'"
                 " FROM calls WHERE customer_id = %s ORDER BY id DESC LIMIT 1", call, revision, state, own)
+        world.cluster.sql("INSERT INTO writers (id, epoch, seq, lease_until) VALUES (77, 1, 1, now()) ON CONFLICT DO NOTHING")  # whose calls these are
         bounds = "from=2026-11-01T04:30:00Z&to=2026-11-01T04:59:00Z"
         whole = made(world.admin.get(f"/api/v1/reports/usage?customer={customer}&{bounds}"), 200)
         daily = made(world.admin.get(f"/api/v1/reports/usage?customer={customer}&{bounds}&group_by=day"), 200)
