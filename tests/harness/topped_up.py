@@ -62,20 +62,25 @@ class Customer(Buyer):
     def attempts(self):
         return self.orders("top_up")
 
-    def past(self, hours=0, minutes=0):
-        """So much time has passed since whatever it did."""
+    def past(self, hours=0, minutes=0, within=None):
+        """So much time has passed since whatever it did. within: "day" or "month", and this one has begun before."""
         span = f"{hours} hours {minutes} minutes"
-        self.shop.cluster.sql("UPDATE orders SET created_at = created_at - %s::interval, updated_at = updated_at - %s::interval WHERE customer_id = %s", span, span, self.uuid)
+        self.shop.cluster.sql("UPDATE orders SET created_at = greatest(created_at - %s::interval, date_trunc(%s, created_at, 'UTC')), "
+                              "updated_at = updated_at - %s::interval WHERE customer_id = %s", span, within, span, self.uuid)
         self.shop.cluster.sql("UPDATE top_ups SET retry_at = retry_at - %s::interval WHERE customer_id = %s", span, self.uuid)
 
     def until(self, condition, what, timeout=60):
         return wait_for(lambda: condition(self.now()), timeout, f"{what}: {self.now()} {self.attempts()}")
 
-    def bought(self, times=1):
-        """The credits of so many top-ups are there, and nothing is due."""
+    def paid(self, times):
+        """The ledger has the credits of so many top-ups, and the next turn is now: as long as it has not, one is under way."""
         wait_for(lambda: len([o for o in self.attempts() if o["state"] == "paid"]) == times, 90, f"{times} top-ups")
         wait_for(lambda: all(not p["pending"] for p in self.payments()), 60, "the ledger being told")
-        self.shop.cluster.sql("UPDATE top_ups SET retry_at = NULL WHERE customer_id = %s", self.uuid)  # its next turn is now
+        self.shop.cluster.sql("UPDATE top_ups SET retry_at = NULL WHERE customer_id = %s", self.uuid)
+
+    def bought(self, times=1):
+        """The credits of so many top-ups are there, and nothing is due."""
+        self.paid(times)
         wait_for(lambda: not self.shop.cluster.sql("SELECT top_up_due FROM customers WHERE id = %s", self.uuid)[0][0], 60, "nothing being due")
         assert len(self.charges()) == times and self.balance > 500 * times - 500
 

@@ -149,7 +149,7 @@ def test_the_months_cap_buys_fewer_packs_and_then_none(shop):
     client = shop.servers[0].client(customer.secret)
     for _ in range(5):
         assert client.chat(model="per-request", max_tokens=1).status == 200
-    customer.past(minutes=11)
+    customer.past(minutes=11, within="month")
     customer.until(lambda t: t["problem"] == "the month's cap is reached", "the cap")
     assert len(customer.charges()) == 1
     shop.cluster.sql("UPDATE orders SET created_at = created_at - interval '40 days' WHERE customer_id = %s", customer.uuid)  # another month
@@ -159,12 +159,12 @@ def test_the_months_cap_buys_fewer_packs_and_then_none(shop):
 
 def test_the_days_count_and_the_pause_between_two(shop):
     customer = Customer(shop, threshold="9000", daily_count=2)
-    wait_for(lambda: customer.attempts() and customer.attempts()[0]["state"] == "paid", 60, "the first")
+    customer.paid(1)
     customer.until(lambda t: t["problem"] == "it has just bought", "the pause")
-    customer.past(minutes=1)
-    wait_for(lambda: len(customer.charges()) == 2, 60, "the second")
+    customer.past(minutes=1, within="day")
+    customer.paid(2)
     customer.until(lambda t: t["problem"] and "count" in t["problem"], "the day's count")
-    customer.past(minutes=20)
+    customer.past(minutes=20, within="day")
     customer.until(lambda t: t["problem"] == "the day's count is reached", "the day's count still")
     assert len(customer.charges()) == 2
 
@@ -172,7 +172,7 @@ def test_the_days_count_and_the_pause_between_two(shop):
 def test_two_attempts_in_ten_minutes(shop):
     customer = Customer(shop, threshold="9000", daily_count=100, monthly_cap=999999)
     for n in (1, 2):
-        wait_for(lambda: len(customer.charges()) == n, 60, f"{n} payments")
+        customer.paid(n)
         customer.until(lambda t: t["problem"] in ("it has just bought", "two attempts in ten minutes"), "a pause")
         customer.past(minutes=1)
     customer.until(lambda t: t["problem"] == "two attempts in ten minutes", "the pause")
