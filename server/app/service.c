@@ -83,12 +83,12 @@ static bool database_prepare(struct service *s, struct buf *ret_error) {
   return sound;
 }
 
-#define EVENTS_LATE_DAYS 35
 #define KEEP_CALLS_LEAST 62
 
 // Calls are kept longer than an event may be late, by a month that is whole.
 static struct ledger_retention retention_of(const struct config *c) {
-  struct ledger_retention r = {.events_late_days = EVENTS_LATE_DAYS, .evidence_days = (int)config_number(c, SETTING_KEEP_EVIDENCE_DAYS),
+  struct ledger_retention r = {.events_late_days = (int)config_number(c, SETTING_EVENTS_LATE_DAYS),
+                               .evidence_days = (int)config_number(c, SETTING_KEEP_EVIDENCE_DAYS),
                                .calls_days = (int)config_number(c, SETTING_KEEP_CALLS_DAYS)};
   if (r.calls_days > 0 && r.calls_days < KEEP_CALLS_LEAST) r.calls_days = KEEP_CALLS_LEAST;
   if (r.calls_days > 0 && r.calls_days < r.events_late_days + 27) r.calls_days = r.events_late_days + 27;

@@ -9,6 +9,10 @@
 
 #define ONE_MAX (16 * 1024)
 #define DETAILS_MAX (16 * 1024)
+// Beyond so much of a batch's answer each refusal is told by its code alone: what is left are some 260 bytes for each line and what
+// is repeated of the request, which fits in the rest.
+#define BATCH_TOLD (16 * 1024 * 1024)
+#define BATCH_MAX (BATCH_TOLD + LIMIT_EVENTS_OF_LINES * 300 + LIMIT_EVENTS_LINES)
 
 // ---- the end
 
@@ -203,7 +207,7 @@ static void rejected_write(struct intake *in, struct intake_event *one) {
   struct json_writer *w = &in->writer;
   CLEANUP(buf_finish) struct buf details;
   buf_init(&details, DETAILS_MAX);
-  bool known = details_write(&details, one) && !details.full;
+  bool told = in->out.len < BATCH_TOLD, known = told && details_write(&details, one) && !details.full;
   json_key(w, "id");
   if (one->e.id.len) json_put_str(w, one->e.id);
   else json_put_null(w);
@@ -211,8 +215,8 @@ static void rejected_write(struct intake *in, struct intake_event *one) {
   json_key(w, "error");
   json_object_begin(w);
   json_member_text(w, "code", problem_table[one->problem].code);
-  json_member_text(w, "message", one->message);
-  json_member_text(w, "param", one->param);
+  json_member_text(w, "message", told ? one->message : "Send fewer at once to read why.");
+  json_member_text(w, "param", told ? one->param : NULL);
   if (known) json_member_raw(w, "details", buf_str(&details));
   json_object_end(w);
 }
@@ -234,7 +238,7 @@ static void result_write(struct intake *in, struct intake_event *one, size_t ind
 }
 
 static void batch_begin(struct intake *in) {
-  buf_init(&in->out, REST_ANSWER_MAX);
+  buf_init(&in->out, BATCH_MAX);
   in->writer = json_writer(&in->out);
   json_object_begin(&in->writer);
   json_member_text(&in->writer, "object", "event_batch");

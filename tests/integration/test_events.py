@@ -399,7 +399,7 @@ def test_more_than_an_amount_can_be_is_refused(world, gpu):
 @pytest.fixture(scope="module")
 def strict():
     cluster = Cluster(settings=["fsync=off"])
-    world = World(cluster, TOLLGATE_EVENTS_UNPRICED="refuse", TOLLGATE_EVENTS_LATE_DAYS="2", TOLLGATE_EVENTS_BATCH_MAX="5")
+    world = World(cluster, TOLLGATE_EVENTS_UNPRICED="refuse", TOLLGATE_EVENTS_LATE_DAYS="60", TOLLGATE_EVENTS_BATCH_MAX="5")
     yield world
     world.audit()
     world.stop()
@@ -415,13 +415,28 @@ def test_by_setting_what_has_no_price_is_refused(strict):
 
 def test_the_window_and_the_size_of_a_batch_are_settings(strict):
     customer, _ = strict.customer("10")
-    refused(send(strict.admin, event(customer, time=ago(days=2, hours=1))), 400, "invalid_request", "time")
+    refused(send(strict.admin, event(customer, time=ago(days=60, hours=1))), 400, "invalid_request", "time")
     told = taken(send(strict.admin, [event(customer) for _ in range(5)]))
     assert told["accepted"] == 5
     refused(send(strict.admin, [event(customer) for _ in range(6)]), 413, "request_too_large")
     told = taken(send(strict.admin, "\n".join(json.dumps(event(customer)) for _ in range(23)), LINES))
     assert told["accepted"] == 23 and [one["index"] for one in told["data"]] == list(range(23))
     assert len(strict.calls(customer)) == 28
+
+
+def test_an_event_is_known_for_as_long_as_it_may_come_late(strict):
+    customer, _ = strict.customer("10")
+    old = event(customer, time=ago(days=58), data={"usage": {"input_tokens": 0}})
+    call = taken(send(strict.admin, old))["call"]
+    week = int(time.time() // 604800)
+    for of in (week - 8, week - 11):
+        strict.cluster.sql(f"CREATE TABLE event_identities_{of} PARTITION OF event_identities FOR VALUES FROM ({of}) TO ({of + 1})")
+    strict.cluster.sql("UPDATE event_identities SET week = week - 8 WHERE call_id = %s", str(parse_id(call)))
+    strict.servers[0].stop()
+    strict.servers[0].start()
+    wait_for(lambda: strict.cluster.sql("SELECT to_regclass(%s) IS NULL", f"event_identities_{week - 11}")[0][0], 30, "what is too old going")
+    again = taken(send(strict.admin, old))
+    assert (again["status"], again["call"]) == ("duplicate", call)
 
 
 # ---- where credits are short
@@ -503,6 +518,16 @@ def test_lines_are_taken_in_pieces_of_any_number(world):
     assert (told["accepted"], told["rejected"]) == (2499, 1) and told["data"][1234]["status"] == "rejected"
     assert [one["index"] for one in told["data"]] == list(range(2500))
     assert Decimal(world.balance(customer)["balance"]) == 10 - 2499 * Decimal(COST)
+
+
+def test_an_answer_that_grows_too_long_tells_the_rest_by_its_codes(world):
+    """Short lines may be answered by long refusals: none of them is left out, and the service lives."""
+    line = json.dumps({"id": "a", "type": "t", "data": {"usage": {"no_meter": 1}}})
+    told = taken(send(world.admin, "\n".join([line] * 70000), LINES, timeout=300))
+    assert (told["accepted"], told["rejected"], len(told["data"])) == (0, 70000, 70000)
+    errors = [one["error"] for one in told["data"]]
+    assert {e["code"] for e in errors} == {"invalid_request"}
+    assert "input_tokens" in errors[0]["message"] and "fewer" in errors[-1]["message"]
 
 
 def test_sizes_are_bounded_by_what_a_body_is_said_to_be(world):
