@@ -10,12 +10,13 @@ SELECT EXISTS (SELECT FROM stripe_meter_progress)
 SELECT p.writer_id, p.seq, least(w.seq, p.seq + $1::bigint) FROM stripe_meter_progress p JOIN writers w ON w.id = p.writer_id
 WHERE w.seq > p.seq ORDER BY p.writer_id LIMIT 1 FOR UPDATE OF p SKIP LOCKED
 
+-- What would pass 64 bits stays at their end, so that it holds up nothing else.
 -- name: meters_sum
 WITH rows AS MATERIALIZED (SELECT customer_id, charge, usage FROM calls WHERE writer_id = $1::integer AND seq > $2::bigint AND seq <= $3::bigint AND state IN (2, 6)),
 sums AS (
-  SELECT customer_id, u.key AS meter, sum(u.value::bigint)::bigint AS value FROM rows CROSS JOIN LATERAL json_each_text(usage) u GROUP BY 1, 2
+  SELECT customer_id, u.key AS meter, greatest(-9223372036854775807, least(9223372036854775807, sum(u.value::bigint)))::bigint AS value FROM rows CROSS JOIN LATERAL json_each_text(usage) u GROUP BY 1, 2
   UNION ALL
-  SELECT customer_id, 'charge', sum(charge)::bigint FROM rows GROUP BY 1)
+  SELECT customer_id, 'charge', greatest(-9223372036854775807, least(9223372036854775807, sum(charge)))::bigint FROM rows GROUP BY 1)
 INSERT INTO stripe_meter_events (identifier, customer_id, meter, value)
 SELECT 'tlg_' || left(encode(sha256(convert_to(format('%s/%s/%s/%s', $1::integer, $3::bigint, s.customer_id, s.meter), 'UTF8')), 'hex'), 40),
        s.customer_id, s.meter, s.value

@@ -15,6 +15,7 @@
 #define WAIT_US INT64_C(8000000)
 #define SPAN_MAX (1 << 20)
 #define SPAN_IDLE 256             // so many batches without a call are passed without a word: they are renewals of leases
+#define SQLSTATE_OUT_OF_RANGE "22003"
 #define DENSE_ROWS 12             // rows of one customer and quarter in one piece
 
 struct stretch {
@@ -31,6 +32,7 @@ struct rollup {
   struct rollup_dense dense;
   struct rollup_fold fold;
   struct rollup_index index;
+  bool too_large; // the last piece failed because a sum would have passed 64 bits
   bool behind; // the last piece was full and more waits
 };
 
@@ -142,7 +144,7 @@ static int cursors_write(struct rollup *r, struct db *db) {
 }
 
 // Inside the transaction, with the lock. How many calls.
-static int piece_write(struct rollup *r, struct db *db, bool *ret_worth) {
+static int piece_write(struct rollup *r, struct db *db, bool bounded, bool *ret_worth) {
   CLEANUP(db_result_finishp) struct db_result *rows = NULL;
   int answer = waiting_read(r, db);
   *ret_worth = false;
@@ -151,8 +153,9 @@ static int piece_write(struct rollup *r, struct db *db, bool *ret_worth) {
   *ret_worth = db_rows(rows) > 0 || batches_waiting(r) > SPAN_IDLE;
   if (!*ret_worth) return 0;
   if ((answer = rollup_fold_begin(&r->fold, db)) != 0) return answer;
-  if (!rollup_rows_add(&r->fold, &r->dense, rows, 0, db_rows(rows)) || !rollup_fold_end(&r->fold)) return FAULT_CORRUPT;
-  if ((answer = rollup_write(db, &r->fold)) != 0 || (answer = dense_add(r, db)) != 0 || (answer = cursors_write(r, db)) != 0) return answer;
+  if (!rollup_rows_add(&r->fold, &r->dense, rows, 0, db_rows(rows))) return FAULT_CORRUPT;
+  rollup_fold_end(&r->fold);
+  if ((answer = rollup_write(db, &r->fold, bounded)) != 0 || (answer = dense_add(r, db)) != 0 || (answer = cursors_write(r, db)) != 0) return answer;
   if ((answer = rollup_values_write(db, &r->fold)) != 0) return answer;
   answer = rollup_values_again(db, r->fold.corrected.at, r->fold.corrected.count);
   return answer != 0 ? answer : (int)db_rows(rows);
@@ -170,16 +173,18 @@ static void learn(struct rollup *r, int calls, int64_t took_us) {
 
 // A statement that ran into its time-out asked for too much at once.
 static void learn_failed(struct rollup *r, const struct db *db) {
+  r->too_large = strcmp(db_sqlstate(db), SQLSTATE_OUT_OF_RANGE) == 0;
   if (strcmp(db_sqlstate(db), "57014") == 0) r->span = r->span / 4 + 1;
 }
 
-static int piece_run(struct rollup *r, struct db *db) {
+// `bounded`: sums that would pass 64 bits stay at their end, which takes longer to add.
+static int piece_run(struct rollup *r, struct db *db, bool bounded) {
   int64_t began = clock_mono_us();
   bool worth = false;
   if (db_begin(db) != 0) return FAULT_DB;
   int done = lock(db);
   if (done > 0 && db_run(db, STATEMENT_ROLLUP_BY_INDEX, NULL, NULL) != 0) done = FAULT_DB;
-  if (done > 0) done = piece_write(r, db, &worth);
+  if (done > 0) done = piece_write(r, db, bounded, &worth);
   if (done < 0) learn_failed(r, db);
   if (done < 0 || !worth) {
     db_rollback(db);
@@ -198,7 +203,11 @@ int rollup_run(struct rollup *r, struct db *db, bool all, bool *ret_more) {
   if (!worth_it(r) && !((all || r->behind) && r->stretch_count)) return 0;
   r->waiting_since = 0;
   int kept = rollup_index_keep(&r->index, db);
-  int done = kept == 0 ? piece_run(r, db) : kept;
+  int done = kept == 0 ? piece_run(r, db, false) : kept;
+  if (done < 0 && r->too_large) {
+    log_warn("rollup.bounded", "a sum of usage has passed what can be counted, and stays at that");
+    done = piece_run(r, db, true);
+  }
   if (done < 0) return done;
   for (size_t i = 0; i < r->stretch_count; i++) *ret_more |= r->stretches[i].until < r->stretches[i].end;
   *ret_more |= r->stretch_count == STRETCHES_MAX;

@@ -53,6 +53,21 @@ ON CONFLICT (customer_id, width, quarter, key_id, price_id) DO UPDATE SET
       r.quantities[3] + excluded.quantities[3]])[1:cardinality(r.meters)]
     ELSE ARRAY(SELECT a + b FROM unnest(r.quantities, excluded.quantities) WITH ORDINALITY AS u (a, b, n) ORDER BY n) END
 
+-- The same where a sum may pass 64 bits: it stays at their end.
+-- name: rollup_add_bounded
+INSERT INTO usage_rollups AS r (customer_id, key_id, price_id, quarter, width, calls, charge, cost, meters, quantities)
+SELECT w.customer_id, w.key_id, w.price_id, w.quarter, w.width, w.calls, w.charge, w.cost, w.meters::text[], w.quantities::bigint[]
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::smallint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], $10::text[])
+  AS w (customer_id, key_id, price_id, quarter, width, calls, charge, cost, meters, quantities)
+ON CONFLICT (customer_id, width, quarter, key_id, price_id) DO UPDATE SET
+  calls = r.calls + excluded.calls,
+  charge = greatest(-9223372036854775807, least(9223372036854775807, r.charge::numeric + excluded.charge))::bigint,
+  cost = greatest(-9223372036854775807, least(9223372036854775807, r.cost::numeric + excluded.cost))::bigint,
+  meters = ARRAY(SELECT m FROM unnest(r.meters || excluded.meters) AS m GROUP BY m ORDER BY m COLLATE "C"),
+  quantities = ARRAY(SELECT greatest(-9223372036854775807, least(9223372036854775807, sum(u.quantity)))::bigint FROM (
+      SELECT * FROM unnest(r.meters, r.quantities) UNION ALL SELECT * FROM unnest(excluded.meters, excluded.quantities)) AS u (meter, quantity)
+      GROUP BY u.meter ORDER BY u.meter COLLATE "C")
+
 -- name: rollup_unsummed
 SELECT name, aggregation FROM meters WHERE aggregation <> 1
 

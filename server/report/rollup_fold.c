@@ -109,19 +109,25 @@ static void ranks_make(struct ranks *r, struct rollup_fold *f) {
   for (size_t i = 0; i < n; i++) r->rank_of[r->meter_at[i]] = (uint32_t)i;
 }
 
+int64_t rollup_add(int64_t a, int64_t b) {
+  int64_t sum;
+  if (!__builtin_add_overflow(a, b, &sum) && sum >= -INT64_MAX) return sum;
+  return b > 0 ? INT64_MAX : -INT64_MAX;
+}
+
 // Adds a row's quantities to the totals, which stand by rank.
-static bool totals_add(const struct ranks *r, const struct rollup_sum *sum, int64_t *totals) {
+static void totals_add(const struct ranks *r, const struct rollup_sum *sum, int64_t *totals) {
   for (size_t i = sum->first; i < sum->first + sum->count; i++) {
     const struct rollup_quantity *q = &r->f->quantities.at[i];
     int64_t *total = &totals[r->rank_of[q->meter]];
-    if (__builtin_add_overflow(*total, q->quantity, total)) return false;
+    *total = rollup_add(*total, q->quantity);
   }
-  return true;
 }
 
-static bool row_add(struct rollup_sum *row, const struct rollup_sum *more) {
-  return !__builtin_add_overflow(row->calls, more->calls, &row->calls) && amount_add(row->charge, more->charge, &row->charge) &&
-         amount_add(row->cost, more->cost, &row->cost);
+static void row_add(struct rollup_sum *row, const struct rollup_sum *more) {
+  row->calls = rollup_add(row->calls, more->calls);
+  row->charge = rollup_add(row->charge, more->charge);
+  row->cost = rollup_add(row->cost, more->cost);
 }
 
 static int quarters_compare(const void *a, const void *b) {
@@ -138,19 +144,18 @@ static void corrected_end(struct rollup_fold *f) {
   f->corrected.count = kept;
 }
 
-bool rollup_fold_end(struct rollup_fold *f) {
+void rollup_fold_end(struct rollup_fold *f) {
   struct ranks ranks;
   ranks_make(&ranks, f);
   corrected_end(f);
   size_t meters = f->meters.count, made = 0;
   int64_t *totals = mem_alloc((meters + 1) * sizeof *totals);
   vec(struct rollup_quantity) quantities = {0};
-  bool fits = true;
   if (f->sums.count) qsort(f->sums.at, f->sums.count, sizeof *f->sums.at, sums_compare);
-  for (size_t i = 0, n; i < f->sums.count && fits; i += n) {
+  for (size_t i = 0, n; i < f->sums.count; i += n) {
     struct rollup_sum row = f->sums.at[i];
-    for (n = 1; i + n < f->sums.count && sums_compare(&row, &f->sums.at[i + n]) == 0; n++) fits &= row_add(&row, &f->sums.at[i + n]);
-    for (size_t k = 0; k < n; k++) fits &= totals_add(&ranks, &f->sums.at[i + k], totals);
+    for (n = 1; i + n < f->sums.count && sums_compare(&row, &f->sums.at[i + n]) == 0; n++) row_add(&row, &f->sums.at[i + n]);
+    for (size_t k = 0; k < n; k++) totals_add(&ranks, &f->sums.at[i + k], totals);
     row.first = quantities.count;
     for (size_t m = 0; m < meters; m++) {
       if (totals[m] != 0) *vec_add(&quantities) = (struct rollup_quantity){ranks.meter_at[m], totals[m]};
@@ -165,5 +170,4 @@ bool rollup_fold_end(struct rollup_fold *f) {
   mem_free(totals);
   mem_free(ranks.meter_at);
   mem_free(ranks.rank_of);
-  return fits;
 }

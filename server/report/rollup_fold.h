@@ -64,5 +64,7 @@ void rollup_fold_clear(struct rollup_fold *f);  // the meters stay, all of them 
 void rollup_fold_unsummed(struct rollup_fold *f, struct str name, int aggregation); // before the first call
 // False: the usage is no object of integers.
 bool rollup_fold_add(struct rollup_fold *f, const struct rollup_call *call);
-// Sorts by (customer, width, quarter, key, price), one row each. False: a sum passes 64 bits.
-bool rollup_fold_end(struct rollup_fold *f);
+// Sorts by (customer, width, quarter, key, price), one row each.
+void rollup_fold_end(struct rollup_fold *f);
+// A sum that would pass 64 bits stays at their end: what one customer reports of quantities that are none holds up nobody's sums.
+int64_t rollup_add(int64_t a, int64_t b);

@@ -73,7 +73,10 @@ static int stretch_fold(struct rebuild *b, struct place *ret_end) {
     b->progress.calls += (int64_t)end;
     *ret_end = is_last ? last_place : (struct place){0};
     if (!is_last && end < n) *ret_end = place_of(rows, end);
-    if (is_last || end < n) return rollup_fold_end(&b->fold) ? 0 : FAULT_CORRUPT;
+    if (is_last || end < n) {
+      rollup_fold_end(&b->fold);
+      return 0;
+    }
     going = place_of(rows, n - 1);
     is_going = true;
     customer = db_uuid(rows, n - 1, 0);
@@ -112,7 +115,7 @@ static int stretch_write(struct rebuild *b, struct place *ret_end) {
   int r = rollup_dense_read(&b->dense, b->db);
   if (r == 0) r = stretch_fold(b, ret_end);
   if (r == 0) r = clear(b, ret_end);
-  if (r == 0) r = rollup_write(b->db, &b->fold);
+  if (r == 0) r = rollup_write(b->db, &b->fold, false);
   return r == 0 ? values_write(b) : r;
 }
 

@@ -88,7 +88,7 @@ bool rollup_rows_add(struct rollup_fold *f, const struct rollup_dense *d, const 
   return true;
 }
 
-int rollup_write(struct db *db, const struct rollup_fold *f) {
+int rollup_write(struct db *db, const struct rollup_fold *f, bool bounded) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(buf_finish) struct buf literal;
   db_params_init(&p);
@@ -105,7 +105,7 @@ int rollup_write(struct db *db, const struct rollup_fold *f) {
   COLUMN(&p, DB_TEXT, text, meters_literal(&literal, f, e));
   COLUMN(&p, DB_TEXT, text, quantities_literal(&literal, f, e));
   if (literal.full) return FAULT_CORRUPT;
-  return db_run(db, STATEMENT_ROLLUP_ADD, &p, NULL) == 0 ? 0 : FAULT_DB;
+  return db_run(db, bounded ? STATEMENT_ROLLUP_ADD_BOUNDED : STATEMENT_ROLLUP_ADD, &p, NULL) == 0 ? 0 : FAULT_DB;
 }
 
 int rollup_values_write(struct db *db, const struct rollup_fold *f) {

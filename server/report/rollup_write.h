@@ -21,8 +21,9 @@ void rollup_dense_finish(struct rollup_dense *d);
 int rollup_fold_begin(struct rollup_fold *f, struct db *db);
 // Adds rows [first, end) of a statement that gives calls. False: one of them is nothing that the ledger writes.
 bool rollup_rows_add(struct rollup_fold *f, const struct rollup_dense *d, const struct db_result *rows, size_t first, size_t end);
-// Adds the fold's rows to those that stand; inside the caller's transaction, which holds the lock. 0 or a fault.
-int rollup_write(struct db *db, const struct rollup_fold *f);
+// Adds the fold's rows to those that stand; inside the caller's transaction, which holds the lock. 0 or a fault: SQLSTATE 22003
+// where a sum would pass 64 bits and is not `bounded` to them.
+int rollup_write(struct db *db, const struct rollup_fold *f, bool bounded);
 // Adds the values of the fold's calls to those that stand. 0 or a fault.
 int rollup_values_write(struct db *db, const struct rollup_fold *f);
 // Makes the values of these quarters anew, from the calls that the cursors have passed. 0 or a fault.

@@ -54,13 +54,15 @@ static bool meter_add(struct report_row *row, struct str name, int64_t quantity)
   while (i < row->meter_count && !str_eq(row->meters[i].name, name)) i++;
   if (i == METERS_MAX) return false;
   if (i == row->meter_count) row->meters[row->meter_count++] = (struct report_meter){name, 0};
-  return !__builtin_add_overflow(row->meters[i].quantity, quantity, &row->meters[i].quantity);
+  row->meters[i].quantity = rollup_add(row->meters[i].quantity, quantity);
+  return true;
 }
 
 static bool line_add(struct report_row *row, const struct report_row *line, struct str meter, int64_t quantity) {
   row->calls += line->calls;
-  return amount_add(row->charge, line->charge, &row->charge) && amount_add(row->cost, line->cost, &row->cost) &&
-         (meter.len == 0 || quantity == 0 || meter_add(row, meter, quantity));
+  row->charge = rollup_add(row->charge, line->charge);
+  row->cost = rollup_add(row->cost, line->cost);
+  return meter.len == 0 || quantity == 0 || meter_add(row, meter, quantity);
 }
 
 static bool is_empty(const struct report_row *row) {

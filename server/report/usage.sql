@@ -11,7 +11,7 @@ WHERE p.customer_id = $1::uuid
 
 -- A row for each group and meter. Ids are time, so that a day is a range of them; a row without a meter carries the money. Whole quarter-hours are read from the sums, whole hours where there are such, and from the calls that are behind no
 -- cursor yet; what of the range's ends is no whole quarter, from the calls alone. One statement, so one moment.
--- A call counts once, by the first of its rows that settled it: one that expired or had no rate may settle later.
+-- What would pass 64 bits is told as their end. A call counts once, by the first of its rows that settled it: one that expired or had no rate may settle later.
 -- The day before is asked too: where clocks go back over midnight, its last hour reads like the first of the day after.
 -- name: report_usage
 WITH days AS (
@@ -87,8 +87,10 @@ SELECT v.day, CASE WHEN $5::integer & 2 <> 0 THEN r.model END AS model, CASE WHE
 FROM valued v LEFT JOIN prices r ON r.id = v.price_id
 GROUP BY GROUPING SETS ((1, 2, 3, v.meter, v.aggregation), (v.meter, v.aggregation))
 UNION ALL
-SELECT a.day, CASE WHEN $5::integer & 2 <> 0 THEN r.model END AS model, a.key_id, a.meter, sum(a.calls)::bigint, sum(a.charge)::bigint,
-       sum(a.cost)::bigint, sum(a.quantity)::bigint, 0
+SELECT a.day, CASE WHEN $5::integer & 2 <> 0 THEN r.model END AS model, a.key_id, a.meter, sum(a.calls)::bigint,
+       greatest(-9223372036854775807, least(9223372036854775807, sum(a.charge)))::bigint,
+       greatest(-9223372036854775807, least(9223372036854775807, sum(a.cost)))::bigint,
+       greatest(-9223372036854775807, least(9223372036854775807, sum(a.quantity)))::bigint, 0
 FROM (
   SELECT c.day, c.price_id, CASE WHEN $5::integer & 4 <> 0 THEN c.key_id END AS key_id, u.meter,
          count(*) FILTER (WHERE u.first AND c.state = 2 AND (c.revision = 0 OR NOT EXISTS (

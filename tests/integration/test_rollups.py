@@ -3,6 +3,7 @@ while the sums are made anew, and after they were tampered with."""
 import random
 import threading
 import time
+import uuid
 from decimal import Decimal
 
 import pytest
@@ -121,3 +122,30 @@ def test_sums_that_are_wrong_are_made_right(pair, customers):
     made = pair.tool("rollups", "rebuild", "--json", json_out=True)
     assert made["calls"] == pair.cluster.sql("SELECT count(*) FROM calls")[0][0]
     assert compare(pair, customers) == len(customers)
+
+
+def test_quantities_beyond_counting_hold_up_nobodys_sums(pair):
+    """A key reports what nobody can have used, more than once: sums stay at the end of 64 bits, in one piece and over several."""
+    pair.price("free-of-charge", [("input_tokens", "0", "0")])
+    customer, key = pair.customer("10")
+    client, most = pair.servers[0].client(key), 2**63 - 1
+
+    def report_it(model, times):
+        for _ in range(times):
+            event = {"id": uuid.uuid4().hex, "type": model, "data": {"usage": {"input_tokens": most}}}
+            assert client.post("/api/v1/events", event).json["status"] == "accepted"
+
+    def told_of(model):
+        rows = client.get("/api/v1/reports/usage?group_by=model").json["rows"]
+        return next(row for row in rows if row.get("model") == model)
+
+    wait_for(lambda: client.post("/api/v1/events", {"id": uuid.uuid4().hex, "type": "free-of-charge", "data": {"input_tokens": 1}}).json["state"] == "settled", 20, "the price")
+    for times in (2, 2, 1):
+        report_it("free-of-charge", times)
+        report_it("waits-for-a-price", times)
+        assert told_of("free-of-charge")["usage"] == {"input_tokens": most}
+        wait_for(lambda: caught_up(pair), 60, "the sums")
+        assert told_of("free-of-charge")["usage"] == {"input_tokens": most}
+    assert told_of("free-of-charge")["calls"] >= 6
+    pair.tool("rollups", "rebuild")
+    assert told_of("free-of-charge")["usage"] == {"input_tokens": most}
