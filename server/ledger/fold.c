@@ -247,6 +247,7 @@ static void fold_expire(struct fold *f, struct fold_customer *c, struct ledger_o
 // ---- the driver
 
 static void fold_one(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
+  memset(&op->seen, 0, sizeof op->seen); // of an earlier try, after which somebody else may have ended the hold
   switch (op->kind) {
   case LEDGER_ADMIT: fold_admit(f, c, op); break;
   case LEDGER_EXTEND: fold_extend(f, c, op); break;

@@ -428,6 +428,23 @@ static void what_was_released_or_undone_costs_nothing_at_any_price(void **state)
   }
 }
 
+// ---- what is tried again, and what comes after windows and ends
+
+static void who_asks_again_after_the_hold_has_ended_is_not_told_how_it_stood_before(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  held(w, 11, 50, NOW + 1000);
+  struct ledger_op end = settle(11, 10); // a batch that did not land, and once more when the hold has been swept
+  run(w, &end);
+  assert_int_equal(end.seen.amount, 50);
+  w->f.holds.at[0].ended = true;
+  vec_clear(&w->f.calls);
+  ended(w, 11, CALL_EXPIRED, 0);
+  run(w, &end);
+  assert_int_equal(end.result, LEDGER_DONE);
+  assert_true(end.seen.amount == 0 && end.seen.expires_at == 0 && !end.seen.about.ptr);
+}
+
 int main(void) {
 #define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
@@ -458,6 +475,7 @@ int main(void) {
       RULE(a_parked_call_is_rated_when_it_has_a_price),
       RULE(what_stands_already_is_not_written_again),
       RULE(what_was_released_or_undone_costs_nothing_at_any_price),
+      RULE(who_asks_again_after_the_hold_has_ended_is_not_told_how_it_stood_before),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
