@@ -186,8 +186,6 @@ void burn_reverse(struct fold *f, struct fold_customer *c, const struct fold_end
 void hold_tell(const struct fold *f, const struct fold_hold *h, struct ledger_op *op);
 // Whether the operation may have this hold: NULL, and what has ended, is anybody's until it is looked up.
 static inline bool hold_fits(const struct fold_hold *h, const struct ledger_op *op) { return !op->explicit || !h || h->expires_at != 0; }
-// A hold that may be settled in parts: `charge` of it is taken out, as far as it reaches.
-void hold_reduce(struct fold_customer *c, struct fold_hold *h, amount charge);
 // The rows of a call that has ended, as they were read: how many, and the first.
 size_t ended_find(struct fold *f, struct uuid customer, struct uuid call, struct fold_ended **ret_first);
 // Whether the operation may have what ended so: only holds of instances that died are swept.

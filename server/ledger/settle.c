@@ -28,20 +28,38 @@ static void hold_end(struct fold_customer *c, struct fold_hold *h, amount charge
       if (uuid_eq(c->buckets[b].limit, h->draws[i].limit)) bucket_return(&c->buckets[b], h->draws[i].window, h->draws[i].amount, charge);
 }
 
-// The rest goes on: of what a budget held, the part is used now.
-void hold_reduce(struct fold_customer *c, struct fold_hold *h, amount charge) {
-  amount part = charge < h->amount ? charge : h->amount;
+static amount least(amount a, amount b) {
+  return a < b ? a : b;
+}
+
+// The rest goes on.
+static void hold_reduce(struct fold_customer *c, struct fold_hold *h, amount charge) {
+  amount part = least(charge, h->amount);
   h->amount -= part;
   h->parted = true;
   c->held -= part;
   h->dirty = c->dirty = true;
-  for (size_t i = 0; i < h->draw_count; i++)
-    for (size_t b = 0; b < c->bucket_count; b++) {
-      if (!uuid_eq(c->buckets[b].limit, h->draws[i].limit) || c->buckets[b].measure != BUCKET_SPEND) continue;
-      amount drawn = charge < h->draws[i].amount ? charge : h->draws[i].amount;
-      bucket_return(&c->buckets[b], h->draws[i].window, drawn, charge);
-      h->draws[i].amount -= drawn;
-    }
+}
+
+static struct fold_draw *draw_find(struct fold_hold *h, const struct bucket *b) {
+  for (size_t i = 0; h && i < h->draw_count; i++)
+    if (uuid_eq(h->draws[i].limit, b->limit) && h->draws[i].window == b->window_start) return &h->draws[i];
+  return NULL;
+}
+
+// A part counts in the budgets of its own time, as what undoes it will: of what its hold has drawn there, it is used now; where that
+// drew nothing (its window is past, the limit is younger, it has expired), the part counts as a call that never had a hold.
+static void part_count(const struct fold *f, struct fold_customer *c, struct fold_hold *h, const struct fold_call *part) {
+  for (size_t i = 0; i < c->bucket_count; i++) {
+    struct bucket *b = &c->buckets[i];
+    if (b->measure != BUCKET_SPEND) continue;
+    bucket_advance(b, f->now);
+    struct fold_draw *drawn = draw_find(h, b);
+    amount used = drawn ? least(part->charge, drawn->amount) : 0;
+    if (drawn) bucket_return(b, drawn->window, used, part->charge);
+    else if (budget_binds(b, part->key, part->id)) bucket_correct(b, uuid_time_us(part->id), part->charge);
+    if (drawn) drawn->amount -= used;
+  }
 }
 
 static void hold_settle(struct fold *f, struct fold_customer *c, struct fold_hold *h, struct fold_call call) {
@@ -102,8 +120,8 @@ void fold_part(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
                            .usage = op->usage, .evidence = op->evidence};
   if (h && op->charge > h->amount) part.flags |= CALL_ABOVE_HOLD;
   once_keep(f, op);
+  part_count(f, c, h, &part);
   if (h) hold_reduce(c, h, op->charge);
-  else budgets_correct(c, &part, op->charge);
   part.place = burn_consume(f, c, op->charge);
   if (fold_past_floor(c) && (!h || part.flags & CALL_ABOVE_HOLD)) f->past_floor++;
   fold_call_add(f, &part);

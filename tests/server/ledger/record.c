@@ -445,6 +445,67 @@ static void who_asks_again_after_the_hold_has_ended_is_not_told_how_it_stood_bef
   assert_true(end.seen.amount == 0 && end.seen.expires_at == 0 && !end.seen.about.ptr);
 }
 
+static struct uuid at(int64_t us, uint64_t n) {
+  struct uuid id = number(n);
+  for (int i = 0; i < 6; i++) id.b[i] = (uint8_t)((uint64_t)us / 1000 >> (40 - 8 * i));
+  return id;
+}
+
+#define DAY (INT64_C(24) * 3600 * 1000000)
+static struct bucket *next_day(struct world *w, struct fold_customer *c) {
+  w->f.now = NOW + DAY;
+  c->buckets[1].current_start = NOW + 1000;
+  c->buckets[1].current_end = NOW + 2 * DAY;
+  return &c->buckets[1];
+}
+
+static void a_part_counts_in_the_window_it_was_used_in_not_in_that_of_its_hold(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  add_buckets(w, c, 60, 60);
+  struct ledger_op a = admit(11, 50), one = part(11, 12, 20), late = part(13, 14, 5);
+  a.expires_at = NOW + 3 * DAY;
+  a.limits[0] = number(52);
+  a.limit_count = 1;
+  run(w, &a);
+  next_batch(w);
+  const struct bucket *b = next_day(w, c);
+  one.part = at(w->f.now, 12);
+  run(w, &one);
+  assert_int_equal(b->window_start, NOW + 1000);
+  assert_int_equal(b->used, 20);
+  assert_int_equal(b->held, 0);
+  ended(w, 13, CALL_EXPIRED, 0);
+  late.part = at(w->f.now, 14);
+  run(w, &late);
+  assert_int_equal(b->used, 25);
+}
+
+static void what_undoes_a_part_takes_from_its_budget_what_the_part_had_put_there(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  held(w, 11, 50, NOW + 1000); // before there was a limit
+  add_buckets(w, c, 60, 60);
+  c->buckets[1].window_start = c->buckets[1].current_start;
+  c->buckets[1].window_end = c->buckets[1].current_end;
+  c->buckets[1].used = 30;
+  w->f.now = NOW + 900;
+  struct ledger_op one = part(11, 12, 20), undo = {.kind = LEDGER_VOID, .customer = number(1)};
+  undo.id = one.part = at(w->f.now, 12);
+  run(w, &one);
+  assert_int_equal(c->buckets[1].used, 50);
+  struct fold_ended *e = ended(w, 12, CALL_SETTLED, 0);
+  *e = (struct fold_ended){.customer = number(1), .call = one.part, .state = CALL_SETTLED, .charge = 20, .usage = STR("{}"), .leg_count = 1};
+  static char legs[24] = {[23] = 20};
+  memcpy(legs, number(101).b, 16);
+  e->legs[0] = (struct str){legs, 16};
+  e->legs[1] = (struct str){legs + 16, 8};
+  next_batch(w);
+  run(w, &undo);
+  assert_int_equal(undo.result, LEDGER_DONE);
+  assert_int_equal(c->buckets[1].used, 30);
+}
+
 int main(void) {
 #define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
@@ -476,6 +537,8 @@ int main(void) {
       RULE(what_stands_already_is_not_written_again),
       RULE(what_was_released_or_undone_costs_nothing_at_any_price),
       RULE(who_asks_again_after_the_hold_has_ended_is_not_told_how_it_stood_before),
+      RULE(a_part_counts_in_the_window_it_was_used_in_not_in_that_of_its_hold),
+      RULE(what_undoes_a_part_takes_from_its_budget_what_the_part_had_put_there),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
