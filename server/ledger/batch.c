@@ -23,12 +23,17 @@ void batch_finish(struct batch *b) {
   db_params_finish(&b->params);
 }
 
-// A sweep comes last: the settlement of the same call that came with it knows better.
-static int op_order(const void *a, const void *b) {
+// A sweep comes last: the settlement of the same call that came with it knows better. So does one that is found late than whoever
+// prices the call again: where its estimate had a row in this batch already, what was used would be taken for told.
+static int rank(const struct ledger_op *op) {
+  return op->kind == LEDGER_SWEEP ? 2 : op->kind == LEDGER_RERATE;
+}
+
+int batch_order(const void *a, const void *b) {
   const struct ledger_op *x = *(struct ledger_op *const *)a, *y = *(struct ledger_op *const *)b;
   int by_customer = uuid_cmp(x->customer, y->customer);
   if (by_customer) return by_customer;
-  if ((x->kind == LEDGER_SWEEP) != (y->kind == LEDGER_SWEEP)) return x->kind == LEDGER_SWEEP ? 1 : -1;
+  if (rank(x) != rank(y)) return rank(x) < rank(y) ? -1 : 1;
   return x->order < y->order ? -1 : 1;
 }
 
@@ -53,7 +58,7 @@ int batch_run(struct batch *b, struct db *db, const struct batch_writer *w, stru
   b->ops = ops;
   b->count = count;
   for (size_t i = 0; i < count; i++) ops[i]->order = i;
-  qsort(ops, count, sizeof *ops, op_order);
+  qsort(ops, count, sizeof *ops, batch_order);
   int r = batch_read(b, db, w);
   if (r != BATCH_DONE) return r;
   b->fold.now = b->now;

@@ -36,6 +36,7 @@ void batch_finish(struct batch *b);
 int batch_run(struct batch *b, struct db *db, const struct batch_writer *w, struct ledger_op **ops, size_t count);
 
 // ---- between the batch's own files
+int batch_order(const void *a, const void *b); // of pointers to operations: how the fold is to have them
 int batch_read(struct batch *b, struct db *db, const struct batch_writer *w);  // trip one: BEGIN, fence, lock, read
 void batch_take_customers(struct batch *b, const struct db_result *r); // rows of ledger_customers
 void batch_take_buckets(struct batch *b, const struct db_result *r);   // rows of ledger_buckets

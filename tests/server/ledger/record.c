@@ -1,6 +1,7 @@
 // The fold's rules for usage that has happened already: an event is charged once for ever, whatever its policy lets it do to
 // the balance; and for parts of explicit holds, their expiry, and calls that are priced again.
 #include "fold.h"
+#include "ledger/batch.h"
 
 static struct ledger_op record(uint64_t call, uint64_t identity, uint64_t content, amount charge) {
   return (struct ledger_op){.kind = LEDGER_RECORD, .customer = number(1), .id = number(call), .state = CALL_SETTLED, .charge = charge,
@@ -506,6 +507,14 @@ static void what_undoes_a_part_takes_from_its_budget_what_the_part_had_put_there
   assert_int_equal(c->buckets[1].used, 30);
 }
 
+static void what_is_known_of_a_call_comes_before_what_it_is_to_cost(void **state) {
+  (void)state;
+  struct ledger_op again = rerate(11, 5), known = settle(11, 7), gone = sweep(12), *ops[] = {&gone, &again, &known};
+  for (size_t i = 0; i < 3; i++) ops[i]->order = i;
+  qsort(ops, 3, sizeof *ops, batch_order);
+  assert_true(ops[0] == &known && ops[1] == &again && ops[2] == &gone);
+}
+
 int main(void) {
 #define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
@@ -539,6 +548,7 @@ int main(void) {
       RULE(who_asks_again_after_the_hold_has_ended_is_not_told_how_it_stood_before),
       RULE(a_part_counts_in_the_window_it_was_used_in_not_in_that_of_its_hold),
       RULE(what_undoes_a_part_takes_from_its_budget_what_the_part_had_put_there),
+      RULE(what_is_known_of_a_call_comes_before_what_it_is_to_cost),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
