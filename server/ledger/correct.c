@@ -42,10 +42,9 @@ static int usage_add(void *arg, const char *name, struct json *value) {
 
 // after - sum of rows, as a JSON object in the arena. `after` empty: nothing was used.
 static struct str usage_difference(struct fold *f, struct str after, const struct fold_ended *rows, size_t count) {
-  struct json *parsed[64] = {0};
+  struct json **parsed = arena_alloc(f->arena, (count + 1) * sizeof *parsed); // a call may be priced again as often as one likes
   struct json_error error;
   struct usage_sum sum = {.sign = 1};
-  ASSERT(count < ARRAY_LEN(parsed));
   for (size_t i = 0; i <= count; i++) {
     struct str text = i == 0 ? (after.len ? after : STR("{}")) : rows[i - 1].usage;
     ASSERT(json_parse(text, &parsed[i], &error) == 0);

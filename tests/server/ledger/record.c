@@ -515,6 +515,17 @@ static void what_is_known_of_a_call_comes_before_what_it_is_to_cost(void **state
   assert_true(ops[0] == &known && ops[1] == &again && ops[2] == &gone);
 }
 
+static void a_call_may_be_priced_again_as_often_as_one_likes(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  for (int i = 0; i < 500; i++) ended(w, 11, CALL_SETTLED, 0)->revision = i;
+  struct ledger_op op = rerate(11, 40);
+  run(w, &op);
+  assert_int_equal(op.result, LEDGER_DONE);
+  assert_int_equal(w->f.calls.at[0].revision, 500);
+  assert_int_equal(c->balance, 60);
+}
+
 int main(void) {
 #define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
@@ -549,6 +560,7 @@ int main(void) {
       RULE(a_part_counts_in_the_window_it_was_used_in_not_in_that_of_its_hold),
       RULE(what_undoes_a_part_takes_from_its_budget_what_the_part_had_put_there),
       RULE(what_is_known_of_a_call_comes_before_what_it_is_to_cost),
+      RULE(a_call_may_be_priced_again_as_often_as_one_likes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
