@@ -128,12 +128,13 @@ void settle_late(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
   const struct fold_ended *last = &rows[count - 1];
   if (!(last->flags & CALL_SWEPT) && last->state != CALL_EXPIRED) return;
   if (op->state == CALL_RELEASED && last->state == CALL_EXPIRED) return;
-  if (op->state == CALL_UNRATED) return; // without a price the estimate is the better word, never zero
-  if (last->state != CALL_SETTLED && !call_state_may(last->state, CALL_SETTLED)) return;
+  if (op->state == CALL_UNRATED && last->state != CALL_EXPIRED) return; // without a price the estimate is the better word
+  enum call_state state = op->state == CALL_UNRATED ? CALL_UNRATED : CALL_SETTLED;
+  if (last->state != CALL_SETTLED && !call_state_may(last->state, state)) return;
   op->charged = 0;
   correct(f, c, op, rows, count,
           (struct fold_call){.customer = op->customer, .id = op->id, .key = last->key,
-                             .price = uuid_is_nil(op->price) ? last->price : op->price, .state = CALL_SETTLED, .flags = op->flags,
+                             .price = uuid_is_nil(op->price) ? last->price : op->price, .state = state, .flags = op->flags,
                              .charge = op->charge, .cost = op->cost, .usage = op->usage, .evidence = op->evidence});
 }
 

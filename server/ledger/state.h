@@ -23,6 +23,7 @@ enum call_state {
   X(PENDING, EXPIRED, "its instance died before anything was used")  \
   X(PENDING, UNRATED, "used, but its meter has no price")            \
   X(EXPIRED, SETTLED, "usage was found later")                       \
+  X(EXPIRED, UNRATED, "usage was found later, but its meter has no price") \
   X(RELEASED, SETTLED, "usage was found later")                      \
   X(UNRATED, SETTLED, "a price arrived")                             \
   X(UNRATED, RELEASED, "given away by an operator")                  \

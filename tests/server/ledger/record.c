@@ -526,6 +526,25 @@ static void a_call_may_be_priced_again_as_often_as_one_likes(void **state) {
   assert_int_equal(c->balance, 60);
 }
 
+static void what_is_settled_late_without_a_price_waits_for_one(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  ended(w, 11, CALL_EXPIRED, 0);
+  struct ledger_op end = settle(11, 0), rated = rerate(11, 40);
+  end.state = CALL_UNRATED;
+  end.usage = STR("{\"images\":3}");
+  run(w, &end);
+  assert_int_equal(end.result, LEDGER_DONE);
+  assert_int_equal(w->f.calls.at[0].state, CALL_UNRATED);
+  assert_true(w->f.calls.at[0].revision == 1 && str_eq(w->f.calls.at[0].usage, end.usage));
+  struct fold_ended *e = ended(w, 11, CALL_UNRATED, 0);
+  e->revision = 1;
+  next_batch(w);
+  run(w, &rated);
+  assert_int_equal(rated.result, LEDGER_DONE);
+  assert_int_equal(c->balance, 60);
+}
+
 int main(void) {
 #define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
@@ -561,6 +580,7 @@ int main(void) {
       RULE(what_undoes_a_part_takes_from_its_budget_what_the_part_had_put_there),
       RULE(what_is_known_of_a_call_comes_before_what_it_is_to_cost),
       RULE(a_call_may_be_priced_again_as_often_as_one_likes),
+      RULE(what_is_settled_late_without_a_price_waits_for_one),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
