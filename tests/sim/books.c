@@ -72,6 +72,10 @@ static void compare_holds(const struct row_customer *c, struct model_customer *m
     const struct model_hold *expected = model_hold(m, h->call);
     sound(expected != NULL, c, "a hold that nobody has", (wide)i, -1);
     SAME(c, "a hold", h->amount, expected->amount);
+    SAME(c, "what a hold's usage costs", h->cost, expected->cost);
+    SAME(c, "until when an explicit hold stands", h->expires_at, expected->expires_at);
+    SAME(c, "whether a hold has parts", h->parted, expected->parted);
+    sound(uuid_eq(h->price, expected->price), c, "a hold's price", 0, 0);
     SAME(c, "what a hold has metered", h->metered, expected->metered);
     SAME(c, "a hold's usage", model_usage(h->usage), expected->usage);
     SAME(c, "whose lease a hold lives by", h->writer, expected->writer);
@@ -105,6 +109,9 @@ static void compare_customer(const struct row_customer *c, struct model_customer
   SAME(c, "suspended", c->status == 2, m->suspended);
   SAME(c, "at what credits are bought", c->top_up_at, m->top_up_at);
   SAME(c, "whether credits are to be bought", c->top_up_due, m->top_up_due);
+  SAME(c, "whether events are refused", c->event_policy == 2, m->refuses_events);
+  SAME(c, "number of events", c->identities.count, m->event_count);
+  SAME(c, "number of parts", c->parts.count, m->part_count);
   SAME(c, "number of known requests", c->onces.count, model_kept_count(m));
   compare_grants(c, m);
   compare_holds(c, m);
@@ -122,23 +129,42 @@ static void compare_once(const struct row_customer *c, const struct model_custom
   sound(false, c, "a request that nobody made", 0, 0);
 }
 
+// One of an identity, as it was taken.
+static void compare_event(const struct row_customer *c, const struct model_customer *m, const struct row_identity *e) {
+  const struct model_event *expected = model_event(m, e->identity);
+  sound(expected != NULL, c, "an event that nobody sent", 0, 0);
+  sound(uuid_eq(e->content, expected->content), c, "what an event said", 0, 0);
+  sound(uuid_eq(e->call, expected->call), c, "the call that an event became", 0, 0);
+}
+
+static void compare_part(const struct row_customer *c, const struct model_customer *m, const struct row_part *p) {
+  for (int i = 0; i < m->part_count; i++)
+    if (uuid_eq(m->parts[i].hold, p->hold) && uuid_eq(m->parts[i].part, p->part)) return;
+  sound(false, c, "a part that nobody charged", 0, 0);
+}
+
 // A call is what its rows add up to.
 static void compare_call(const struct row_customer *c, struct model_customer *m, struct uuid id) {
   const struct model_call *expected = model_call(m, id);
   const struct row_call *last = NULL;
-  wide charge = 0;
+  wide charge = 0, cost = 0;
   int64_t usage = 0;
   for (size_t i = 0; i < c->calls.count; i++) {
     const struct row_call *row = &c->calls.at[i];
     if (!uuid_eq(row->id, id)) continue;
     SAME(c, "a call's revision", row->revision, last ? last->revision + 1 : 0);
-    sound(row->evidence, c, "a call has its evidence", 0, 1);
+    bool bare = expected && expected->bare && row->revision == 0;
+    SAME(c, "whether a call has its evidence", row->evidence, !bare);
     charge += row->charge;
+    cost += row->cost;
     usage += model_usage(row->usage);
     last = row;
   }
   sound(last && expected, c, "a call has ended", last != NULL, expected != NULL);
   SAME(c, "a call's charge", charge, expected->charge);
+  SAME(c, "a call's cost", cost, expected->cost);
+  sound(uuid_eq(last->price, expected->price), c, "a call's price", 0, 0);
+  sound(uuid_eq(last->key, expected->key), c, "a call's key", 0, 0);
   SAME(c, "a call's usage", usage, expected->usage);
   SAME(c, "a call's state", last->state, expected->state);
   SAME(c, "a call's flags", last->flags, expected->flags);
@@ -264,6 +290,8 @@ static void check_changed(const struct backend *b, const struct change *w) {
   if (w->kind == CHANGE_EVIDENCE) check_admission(b, w);
   if (w->kind == CHANGE_CALL) compare_call(c, model_customer(c->id), w->call.id);
   if (w->kind == CHANGE_ONCE) compare_once(c, model_customer(c->id), &w->once);
+  if (w->kind == CHANGE_IDENTITY) compare_event(c, model_customer(c->id), &w->identity);
+  if (w->kind == CHANGE_PART) compare_part(c, model_customer(c->id), &w->part);
 }
 
 void books_commit(const struct backend *b) {
@@ -284,6 +312,7 @@ void books_all(void) {
     struct model_customer *m = model_customer(c->id);
     check_rows(c);
     for (size_t k = 0; k < c->onces.count; k++) compare_once(c, m, &c->onces.at[k]);
+    for (size_t k = 0; k < c->identities.count; k++) compare_event(c, m, &c->identities.at[k]);
     size_t ended = 0;
     for (size_t k = 0; k < c->calls.count; k++) ended += c->calls.at[k].revision == 0;
     SAME(c, "number of ended calls", ended, m->call_count);

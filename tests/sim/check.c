@@ -73,7 +73,8 @@ _Noreturn void __wrap_log_assert_failed(const char *expr, const char *file, int 
 }
 
 static const char *kind_name(enum ledger_kind kind) {
-  static const char *const names[] = {"ADMIT", "EXTEND", "SETTLE", "SWEEP", "GRANT", "EXPIRE", "VOID", "REVERSE"};
+  static const char *const names[] = {"ADMIT", "EXTEND", "SETTLE", "SWEEP", "RECORD", "PART",
+                                      "GRANT", "EXPIRE", "VOID", "RERATE", "REVERSE"};
   return names[kind];
 }
 
@@ -107,9 +108,13 @@ static const char *details(const struct ledger_op *op) {
   else if (op->kind == LEDGER_REVERSE)
     (void)snprintf(out, sizeof out, "origin '%.*s', refunded %lld, frozen %lld", STR_ARG(op->grant.origin), (long long)op->reverse.refunded,
                    (long long)op->reverse.frozen);
+  else if (op->kind == LEDGER_RECORD)
+    (void)snprintf(out, sizeof out, "event %s of content %s, charge %lld, state %d, version %lld", id_text(op->event.identity),
+                   id_text(op->event.content), (long long)op->charge, (int)op->state, (long long)op->config_version);
   else
-    (void)snprintf(out, sizeof out, "hold %lld, charge %lld, state %d, flags %u, version %lld, writer %d, limits %zu", (long long)op->hold,
-                   (long long)op->charge, (int)op->state, op->flags, (long long)op->config_version, op->writer, op->limit_count);
+    (void)snprintf(out, sizeof out, "hold %lld, charge %lld, state %d, flags %u, version %lld, writer %d, limits %zu%s, expires at %lld", (long long)op->hold,
+                   (long long)op->charge, (int)op->state, op->flags, (long long)op->config_version, op->writer, op->limit_count,
+                   op->explicit ? ", explicit" : "", (long long)op->expires_at);
   return out;
 }
 
@@ -151,7 +156,8 @@ static void on_answer(struct ledger_op *op) {
 int __wrap_ledger_submit(struct ledger *l, struct ledger_op *op) {
   struct record *r = mem_alloc(sizeof *r);
   *r = (struct record){.number = ++submitted, .done = op->done, .arg = op->arg};
-  struct str texts[] = {op->usage, op->about, op->evidence, op->idempotency_key, op->grant.reason, op->grant.origin, op->grant.currency};
+  struct str texts[] = {op->usage, op->about, op->evidence, op->idempotency_key, op->grant.reason, op->grant.origin,
+                        op->grant.currency, op->event.source, op->event.id};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++) r->poison |= text_is_poison(texts[i]);
   op->done = on_answer;
   op->arg = r;
@@ -194,11 +200,19 @@ static bool is_one_of(struct uuid id, const struct model_answer *a) {
   return a->existing_count == 0;
 }
 
+// How it found the hold, where it did.
+static bool found_so(const struct ledger_op *op, const struct model_answer *a) {
+  if (!a->hold.found) return op->seen.amount == 0 && op->seen.expires_at == 0 && !op->seen.about.ptr;
+  return uuid_eq(op->seen.key, a->hold.key) && uuid_eq(op->seen.price, a->hold.price) && op->seen.amount == a->hold.amount &&
+         op->seen.expires_at == a->hold.expires_at && op->seen.parted == a->hold.parted && op->seen.over == a->hold.over && op->seen.about.ptr;
+}
+
 static bool agrees(const struct ledger_op *op, const struct model_answer *a) {
   if (op->result != a->result) return false;
   if (a->result == LEDGER_UNKNOWN && !model_customer(op->customer)) return true;
   if (op->balance != a->balance || op->held != a->held || op->debt != a->debt || op->credit_limit != a->credit_limit) return false;
   if (a->charged >= 0 && op->charged != a->charged) return false;
+  if (a->result == LEDGER_DONE && !found_so(op, a)) check_fail("a hold was found otherwise: %s", describe(op));
   if (a->result == LEDGER_LIMITED) return uuid_eq(op->limit, a->limit) && op->left == a->left && op->refills_at == a->refills_at;
   bool tells = a->result == LEDGER_DUPLICATE || a->result == LEDGER_REUSED || op->kind == LEDGER_REVERSE;
   return !tells || op->kind == LEDGER_VOID || is_one_of(op->existing, a);
@@ -223,6 +237,12 @@ static void check_admitted(struct model_customer *c, const struct ledger_op *op)
   if (binding != op->limit_count) check_fail("%zu limits bind: %s", binding, describe(op));
 }
 
+// Nor is anything taken from its hand that says under which configuration it speaks.
+static void check_reported(struct model_customer *c, const struct ledger_op *op) {
+  const struct model_key *k = op->config_version ? model_key(c, op->key) : NULL;
+  if (op->config_version && (!k || k->revoked_at)) check_fail("a revoked key has reported: %s", describe(op));
+}
+
 static void check_one(struct record *r, const struct ledger_op *op, const struct model_moment *at) {
   if (r->committed) check_fail("committed twice: %s", describe(op));
   if (r->answered) check_fail("committed after it was answered with '%s': %s", fault_name(op->result), describe(op));
@@ -234,11 +254,16 @@ static void check_one(struct record *r, const struct ledger_op *op, const struct
               (long long)a.held);
   if (!agrees(op, &a)) disagree(op, &a);
   if (op->kind == LEDGER_ADMIT && op->result == LEDGER_DONE) check_admitted(model_customer(op->customer), op);
-  if (op->kind == LEDGER_SWEEP && op->result == LEDGER_DONE && !books_fenced(op->writer))
+  if (op->kind == LEDGER_RECORD && op->result == LEDGER_DONE) check_reported(model_customer(op->customer), op);
+  if (op->kind == LEDGER_SWEEP && op->result == LEDGER_DONE && op->writer != 0 && !books_fenced(op->writer))
     check_fail("swept, though its writer lives: %s", describe(op));
 }
 
-// ---- batches: operations in the order of their arrival, sweeps behind the others
+// ---- batches: operations in the order of their arrival, but new prices behind what was used, and sweeps behind both
+
+static int turn(const struct ledger_op *op) {
+  return op->kind == LEDGER_SWEEP ? 2 : op->kind == LEDGER_RERATE ? 1 : 0;
+}
 
 static int arrival(const void *a, const void *b) {
   const struct record *x = ((const struct noted *)a)->record, *y = ((const struct noted *)b)->record;
@@ -269,9 +294,9 @@ static void check_batch(const struct backend *b, const struct note *n) {
   qsort(sorted->ops, n->count, sizeof n->ops[0], arrival);
   model_batch_begin();
   names_collect(b, n);
-  for (int last = 0; last < 2; last++)
+  for (int now = 0; now < 3; now++)
     for (size_t i = 0; i < n->count; i++)
-      if ((sorted->ops[i].op.kind == LEDGER_SWEEP) == last) check_one(sorted->ops[i].record, &sorted->ops[i].op, &at);
+      if (turn(&sorted->ops[i].op) == now) check_one(sorted->ops[i].record, &sorted->ops[i].op, &at);
   model_batch_end();
   told_check(b);
   mem_free(sorted);
@@ -291,6 +316,7 @@ static void config_apply(const struct intent *i) {
   case INTENT_STATUS: c->suspended = i->suspended; break;
   case INTENT_CREDIT: c->credit_limit = i->credit_limit; break;
   case INTENT_LOW: c->low_balance = i->low_balance; break;
+  case INTENT_EVENTS: c->refuses_events = i->refuses_events; break;
   case INTENT_TOP_UP_MARK: model_mark(c, i->top_up_at); break;
   case INTENT_TOP_UP_ENOUGH: c->top_up_due = false; break;
   case INTENT_LIMIT: *MODEL_ADD(c->limits, c->limit_count) = i->limit; break;

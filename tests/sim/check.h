@@ -5,13 +5,13 @@
 
 // What an operator's transaction means to change.
 enum intent_kind { INTENT_KEY, INTENT_REVOKE, INTENT_STATUS, INTENT_CREDIT, INTENT_LIMIT, INTENT_LIMIT_AMOUNT, INTENT_LIMIT_GONE,
-  INTENT_LOW, INTENT_TOP_UP_MARK, INTENT_TOP_UP_ENOUGH };
+  INTENT_LOW, INTENT_EVENTS, INTENT_TOP_UP_MARK, INTENT_TOP_UP_ENOUGH };
 struct intent {
   enum intent_kind kind;
   struct uuid customer, object;
   struct model_limit limit; // new, or its new amount
   int64_t credit_limit, expires_at, low_balance, top_up_at;
-  bool suspended;
+  bool suspended, refuses_events;
 };
 struct note *note_intent(const struct intent *i);
 

@@ -5,7 +5,7 @@
 #define GRACE_US (INT64_C(7) * 24 * 3600 * 1000000)
 static const struct uuid nobody;
 
-bool credits_cover(const struct model_customer *c, wide more, wide debt_allowed) {
+bool credits_reach(const struct model_customer *c, wide more, wide debt_allowed) {
   wide held = model_held(c);
   return model_balance(c) - held - more >= -(c->credit_limit + debt_allowed) && held + more <= MOST;
 }

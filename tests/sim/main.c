@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OPS 2000
+#define OPS 1600
 #define SHRINK_SECONDS 12
 
 struct plan {
@@ -42,6 +42,12 @@ static void tell(uint64_t worlds, double seconds) {
   for (int i = 0; i < FAULT_KINDS; i++) printf("%10lld %s\n", (long long)fault_counts[i], fault_names[i]);
   check_tell();
   printf("%10llu events told\n", (unsigned long long)told_counts);
+#define X(id, number, name) if ((number) > 1) printf("%10llu rows of calls: %s\n", (unsigned long long)row_states[number], name);
+  CALL_STATES(X)
+#undef X
+#define X(id, bit, name, what) printf("%10llu of them %s\n", (unsigned long long)row_flags[bit], name);
+  CALL_FLAGS(X)
+#undef X
   for (int i = 1; i < ROW_KINDS; i++) printf("%10llu %s\n", (unsigned long long)row_kinds[i].count, row_kinds[i].name);
 }
 

@@ -45,6 +45,8 @@ void model_forget(void) {
     free(c->limits);
     free(c->keys);
     free(c->kept);
+    free(c->events);
+    free(c->parts);
     free(c->told);
   }
   customer_count = 0;
@@ -87,6 +89,12 @@ struct model_key *model_key(struct model_customer *c, struct uuid id) {
 struct model_grant *model_grant(struct model_customer *c, struct uuid id) {
   for (int i = 0; i < c->grant_count; i++)
     if (same(c->grants[i].id, id)) return &c->grants[i];
+  return NULL;
+}
+
+const struct model_event *model_event(const struct model_customer *c, struct uuid identity) {
+  for (int i = 0; i < c->event_count; i++)
+    if (same(c->events[i].identity, identity)) return &c->events[i];
   return NULL;
 }
 

@@ -14,11 +14,15 @@ struct model_draw { // what a hold took of a budget
 };
 struct model_hold {
   struct uuid call, key;
-  int32_t writer, writer_before; // before: whose it was until `moved_at`
+  struct uuid price;
+  int32_t writer, writer_before; // before: whose it was until `moved_at`; 0: an explicit one
   int64_t moved_at;              // true time
-  wide amount, metered;
+  int64_t expires_at;            // of an explicit one, by the database's clock
+  bool parted;
+  wide amount, metered, cost;
   int64_t usage;
   struct str once;
+  uint64_t touched; // the batch that extended it last, or charged a part
   struct model_draw draws[LIMIT_DRAWS];
   int draw_count;
 };
@@ -35,14 +39,21 @@ struct model_paid {
   wide amount;
 };
 struct model_call {
-  struct uuid id, key;
+  struct uuid id, key, price;
   int state, revision;
   unsigned flags;
-  wide charge;
+  bool was_swept, bare; // its first row: ended by the sweeper of the dead, without evidence
+  wide charge, cost;
   int64_t usage;
   struct model_paid *paid; // in the order of paying; what is given back is taken off its end
   int paid_count;
   uint64_t batch; // that wrote its last row
+};
+struct model_event { // that was taken
+  struct uuid identity, content, call;
+};
+struct model_part {
+  struct uuid hold, part;
 };
 struct model_limit {
   struct uuid id, key;
@@ -75,7 +86,7 @@ struct model_kept { // a request that is known
 struct model_customer {
   struct uuid id;
   int64_t version, zone_offset;
-  bool suspended;
+  bool suspended, refuses_events;
   wide credit_limit, debt;
   wide given; // by operations, in all
   wide top_up_at; // -1: never
@@ -92,6 +103,10 @@ struct model_customer {
   int key_count;
   struct model_kept *kept;
   int kept_count;
+  struct model_event *events;
+  int event_count;
+  struct model_part *parts;
+  int part_count;
   wide low_balance; // 0 or below: none
   // in this batch
   wide consumed, balance_before, settled;
@@ -117,6 +132,12 @@ struct model_answer {
   struct uuid existing[8]; // any of these
   int existing_count;
   wide charged; // -1: not told
+  struct {      // the hold as it stood before; found: there was one
+    bool found, parted, over;
+    struct uuid key, price;
+    wide amount;
+    int64_t expires_at;
+  } hold;
 };
 
 struct model_customer *model_customer(struct uuid id); // NULL: none
@@ -145,6 +166,7 @@ struct model_call *model_call(struct model_customer *c, struct uuid id);
 struct model_limit *model_limit(struct model_customer *c, struct uuid id);
 struct model_key *model_key(struct model_customer *c, struct uuid id);
 struct model_grant *model_grant(struct model_customer *c, struct uuid id);
+const struct model_event *model_event(const struct model_customer *c, struct uuid identity);
 int64_t model_usage(struct str json);   // of {"n":…}, which is all that the worlds use
 int64_t model_id_time(struct uuid id);  // microseconds
 // Adds a zeroed element to an array: MODEL_ADD(c->holds, c->hold_count).

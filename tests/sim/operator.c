@@ -71,6 +71,13 @@ static bool low(struct db *db, const struct world_customer *c, struct intent *i,
   return customer_update(db, CUSTOMER_LOW_BALANCE, &now) == CUSTOMER_DONE;
 }
 
+// What an event does that credits do not cover.
+static bool events(struct db *db, const struct world_customer *c, struct intent *i, struct model_customer *m) {
+  struct customer now = {.id = c->id, .event_policy = m->refuses_events ? CUSTOMER_ACCEPT_EVENT : CUSTOMER_REFUSE_EVENT};
+  *i = (struct intent){.kind = INTENT_EVENTS, .customer = c->id, .refuses_events = !m->refuses_events};
+  return customer_update(db, CUSTOMER_EVENT_POLICY, &now) == CUSTOMER_DONE;
+}
+
 // ---- buying by itself
 
 static bool top_up_mark(struct db *db, const struct world_customer *c, struct intent *i, struct model_customer *m) {
@@ -136,7 +143,7 @@ static size_t valid_keys(const struct model_customer *m) {
 
 static change *any_change(const struct world_customer *c) {
   struct model_customer *m = model_customer(c->id);
-  static change *const changes[] = {key_new, key_new, key_revoke, key_revoke, status, credit, low, limit_new,
+  static change *const changes[] = {key_new, key_new, key_revoke, key_revoke, status, credit, low, events, limit_new,
                                    limit_change, limit_drop, top_up_mark, top_up_enough};
   if (valid_keys(m) == 0) return key_new;
   if (m->suspended && chance_one_in(2)) return status;

@@ -1,48 +1,12 @@
 // Faults planted in the product, one at a time: the linker leads the product's own calls through here. A simulation that
 // does not find each of them within a few hundred worlds finds nothing else either.
 #include "planted.h"
-#include "ledger/fold.h"
+#include "planted_list.h"
 #include "ledger/session.h"
 #include "meter/principal.h"
 #include <stdio.h>
 
-//  id, name
-#define PLANTED(X)                               \
-  X(OFF_BY_ONE, "budget-off-by-one")             \
-  X(NOT_GIVEN_BACK, "budget-not-given-back")     \
-  X(NEVER_ROLLS, "window-never-rolls")           \
-  X(NOT_LANDED, "lost-commit-counts-as-not-landed") \
-  X(LANDED, "lost-commit-counts-as-landed")      \
-  X(ANY_VERSION, "revoked-key-admitted-from-cache") \
-  X(TRUSTS, "revoked-key-trusted-for-ever")      \
-  X(ENDS_TWICE, "hold-ends-twice-in-a-batch")    \
-  X(SWEEPS_TWICE, "sweep-settles-twice")         \
-  X(SWEEPS_ALL, "sweep-of-a-living-writer")      \
-  X(NEVER_SWEEPS, "calls-of-the-dead-left")      \
-  X(BURNS_WRONG, "grants-burn-out-of-order")     \
-  X(NO_REPAYMENT, "debt-not-repaid")             \
-  X(RETRY_CHARGED, "retry-charged-twice")        \
-  X(NEVER_EXPIRES, "expired-key-trusted")        \
-  X(KEY_KEPT, "key-of-a-released-call-kept")     \
-  X(FORGETS_ABOUT, "what-a-hold-was-about-lost") \
-  X(LEGS_ASTRAY, "legs-of-another-transfer")     \
-  X(AS_DIFFERENCE, "reversal-as-a-difference")   \
-  X(NOT_OWED, "recalled-credits-not-owed")       \
-  X(OWED_BESIDE, "recalled-credits-owed-beside-what-is-left") \
-  X(LOST_TWICE, "frozen-credits-lost-twice")     \
-  X(TWO_OF_ORIGIN, "origin-not-checked-within-a-batch") \
-  X(ORIGIN_UNREAD, "origin-not-checked-against-earlier-batches") \
-  X(NOT_RENEWED, "renewed-grant-not-made")       \
-  X(RENEWED_EXPIRES, "renewed-credits-count-as-expired") \
-  X(TO_RECALLED, "void-gives-back-to-a-recalled-grant") \
-  X(MARK_ABOVE_HELD, "mark-ignores-what-is-held") \
-  X(TOLD_AGAIN, "budget-told-again")
-
-static enum { NOTHING,
-#define X(id, name) id,
-  PLANTED(X)
-#undef X
-      PLANTED_COUNT } planted;
+enum planted planted;
 static const char *const names[PLANTED_COUNT] = {
 #define X(id, name) [id] = name,
     PLANTED(X)
@@ -51,7 +15,7 @@ static const char *const names[PLANTED_COUNT] = {
 
 bool planted_choose(const char *name) {
   for (int i = 1; i < PLANTED_COUNT; i++)
-    if (strcmp(names[i], name) == 0) planted = (__typeof__(planted))i;
+    if (strcmp(names[i], name) == 0) planted = (enum planted)i;
   return planted != NOTHING;
 }
 
@@ -62,16 +26,11 @@ const char *planted_option(void) {
 }
 
 const char *planted_usage(void) {
-  static char text[2048];
+  static char text[4096];
   size_t len = (size_t)snprintf(text, sizeof text, "\n--planted one of:");
   for (int i = 1; i < PLANTED_COUNT; i++) len += (size_t)snprintf(text + len, sizeof text - len, "\n  %s", names[i]);
   return text;
 }
-
-#define INSTEAD(type, name, ...)  \
-  type __real_##name(__VA_ARGS__); \
-  type __wrap_##name(__VA_ARGS__); \
-  type __wrap_##name(__VA_ARGS__)
 
 INSTEAD(bool, bucket_covers, const struct bucket *b, int64_t quantity, int64_t now, struct bucket_refusal *ret) {
   bool one_more = planted == OFF_BY_ONE && b->measure == BUCKET_SPEND && quantity > 0;
@@ -121,7 +80,9 @@ INSTEAD(void, fold_run, struct fold *f, struct ledger_op **ops, size_t count) {
     if (c && ops[i]->kind == LEDGER_ADMIT) ops[i]->config_version = c->config_version;
   }
   if (planted == ORIGIN_UNREAD) vec_clear(&f->origins);
+  usage_before(f, ops, count);
   __real_fold_run(f, ops, count);
+  usage_after(f, ops, count);
   origin_show();
   for (size_t i = 0; i < f->customers.count && planted == MARK_ABOVE_HELD; i++) {
     struct fold_customer *c = &f->customers.at[i];
@@ -149,6 +110,7 @@ INSTEAD(int, principal_load, struct principals *p, struct db *db, struct str tex
 INSTEAD(void, fold_sweep, struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   struct fold_hold *h = fold_hold_find(f, op->customer, op->id);
   if (h && planted == SWEEPS_ALL) op->writer = h->writer_id;
+  if (h) usage_sweep(f, h, op);
   __real_fold_sweep(f, c, op);
   if (op->result == LEDGER_DONE && planted == SWEEPS_TWICE) (void)burn_consume(f, c, op->charged);
 }
@@ -215,8 +177,10 @@ INSTEAD(struct fold_grant *, burn_return, struct fold *f, struct fold_customer *
 
 // As if what was recalled had never been taken back: it goes to the grant, out of what was refunded of it.
 INSTEAD(void, burn_reverse, struct fold *f, struct fold_customer *c, const struct fold_ended *rows, size_t count, amount back) {
+  struct fold_ended another;
+  bool astray = count == 1 && usage_repaid(c, rows, back, &another);
   for (size_t i = 0; i < c->grant_count && planted == TO_RECALLED; i++) c->grants[i].consumed += c->grants[i].refunded;
-  __real_burn_reverse(f, c, rows, count, back);
+  __real_burn_reverse(f, c, astray ? &another : rows, count, back);
   for (size_t i = 0; i < c->grant_count && planted == TO_RECALLED; i++) {
     struct fold_grant *g = &c->grants[i];
     amount kept = g->consumed < g->refunded ? g->consumed : g->refunded;
@@ -238,12 +202,15 @@ INSTEAD(int, once_ask, const struct fold *f, struct ledger_op *op) {
 
 INSTEAD(void, once_keep, struct fold *f, const struct ledger_op *op) {
   origin_show();
-  __real_once_keep(f, op);
+  struct ledger_op kept = *op;
+  if (planted == PART_AS_HOLD) kept.part = op->id;
+  __real_once_keep(f, &kept);
 }
 
 INSTEAD(void, fold_call_add, struct fold *f, const struct fold_call *call) {
   struct fold_call copy = *call;
   if (planted == FORGETS_ABOUT) copy.admission = (struct str){0};
+  if (planted == NOT_LATE && copy.state == CALL_SETTLED) copy.flags &= ~(unsigned)CALL_LATE;
   __real_fold_call_add(f, &copy);
 }
 

@@ -135,6 +135,7 @@ int __wrap_pthread_cond_signal(pthread_cond_t *c) {
 // ---- ids and randomness
 
 struct uuid __wrap_uuid_v7(int64_t wall_us);
+struct uuid __wrap_uuid_at(int64_t wall_us);
 void __wrap_crypto_random(void *out, size_t len);
 void __wrap_crypto_random_base62(char *out, size_t len);
 
@@ -149,6 +150,14 @@ struct uuid __wrap_uuid_v7(int64_t wall_us) {
   struct uuid id;
   stamp = *last = stamp > *last ? stamp : *last + 1;
   put(id.b, stamp >> 12 << 16 | UINT64_C(0x7000) | (stamp & 0xFFF));
+  put(id.b + 8, UINT64_C(2) << 62 | chance_u64() >> 2);
+  return id;
+}
+
+// Of a time that is told, in whatever order.
+struct uuid __wrap_uuid_at(int64_t wall_us) {
+  struct uuid id;
+  put(id.b, (uint64_t)wall_us / 1000 << 16 | UINT64_C(0x7000) | (chance_u64() & 0xFFF));
   put(id.b + 8, UINT64_C(2) << 62 | chance_u64() >> 2);
   return id;
 }

@@ -1,14 +1,10 @@
 // The rules of money, one after the other, as plainly as they can be computed; what credits do stands in credits.c.
 #include "rules.h"
 
-#define RETRY_US INT64_C(60000000)
-#define DAY_US INT64_C(86400000000)
-#define REQUEST ((wide)60000000) // units in a rate's bucket
-
-static uint64_t batch;
+uint64_t rule_batch;
 
 void model_batch_begin(void) {
-  batch++;
+  rule_batch++;
   for (int i = 0; i < model_customer_count(); i++) {
     struct model_customer *c = model_customer_at(i);
     c->consumed = c->settled = 0;
@@ -63,185 +59,85 @@ void model_mark(struct model_customer *c, wide top_up_at) {
   c->top_up_due = is_low(c);
 }
 
-// ---- the same request again
+// ---- verbs
 
-static bool is_derived(struct str key) {
-  return key.len > 0 && key.ptr[0] == '~';
-}
-
-static void seen(struct model_answer *a, struct uuid object, int result) {
+void rule_seen(struct model_answer *a, struct uuid object, int result) {
   a->result = result;
   if (a->existing_count < 8) a->existing[a->existing_count++] = object;
 }
 
-// What is forgotten while the batch is under way may have been seen before that.
-static bool may_be_seen(const struct model_kept *k, const struct model_moment *at) {
-  return k->gone_at >= at->truly_begun_at;
+bool rule_is_over(const struct model_hold *h, const struct model_moment *at) {
+  return h->expires_at != 0 && h->expires_at <= at->now;
 }
 
-static bool ask_once(const struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
-  struct str key = op->idempotency_key;
-  if (key.len == 0 || (is_derived(key) && !op->retry)) return true;
-  for (int i = 0; i < c->kept_count; i++) {
-    const struct model_kept *k = &c->kept[i];
-    if (!same_text(k->key, key)) continue;
-    if (is_derived(key) && k->batch != batch && at->now - k->at > RETRY_US) continue;
-    int result = is_derived(key) || memcmp(k->fingerprint, op->fingerprint, 32) == 0 ? LEDGER_DUPLICATE : LEDGER_REUSED;
-    if (k->gone_at != 0 && !(may_be_seen(k, at) && told == result)) continue;
-    seen(a, k->object, result);
-    if (k->batch == batch && !is_nil(k->before)) seen(a, k->before, a->result); // the one is as lost as the other
-  }
-  for (int i = 0; i < c->hold_count; i++)
-    if (is_derived(key) && same_text(c->holds[i].once, key)) seen(a, c->holds[i].call, LEDGER_DUPLICATE);
-  return a->existing_count == 0;
+// Who changes a hold, or ends it, is told how it stood before.
+void rule_found(struct model_answer *a, const struct model_hold *h, const struct model_moment *at) {
+  if (!h) return;
+  a->hold.found = true;
+  a->hold.key = h->key;
+  a->hold.price = h->price;
+  a->hold.amount = h->amount;
+  a->hold.expires_at = h->expires_at;
+  a->hold.parted = h->parted;
+  a->hold.over = rule_is_over(h, at);
 }
-
-static bool is_kept(const struct model_customer *c, struct str key) {
-  for (int i = 0; i < c->kept_count; i++)
-    if (same_text(c->kept[i].key, key) && c->kept[i].gone_at == 0) return true;
-  return false;
-}
-
-static void keep(struct model_customer *c, struct str key, const unsigned char *fingerprint, struct uuid object, const struct model_moment *at) {
-  struct model_kept *k = NULL;
-  for (int i = 0; i < c->kept_count; i++)
-    if (same_text(c->kept[i].key, key)) k = &c->kept[i];
-  if (!k) k = MODEL_ADD(c->kept, c->kept_count);
-  struct uuid before = k->object;
-  memset(k, 0, sizeof *k);
-  k->key = key;
-  k->before = before;
-  k->object = object;
-  k->at = at->begun_at;
-  k->batch = batch;
-  if (fingerprint) memcpy(k->fingerprint, fingerprint, 32);
-}
-
-static void keep_own(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at) {
-  if (op->idempotency_key.len > 0 && !is_derived(op->idempotency_key)) keep(c, op->idempotency_key, op->fingerprint, op->id, at);
-}
-
-static void keep_lost(struct model_customer *c, struct uuid call, struct str key, const struct model_moment *at) {
-  if (is_derived(key)) keep(c, key, NULL, call, at);
-}
-
-static void give_up_own(struct model_customer *c, const struct model_hold *h) {
-  for (int i = 0; i < c->kept_count; i++)
-    if (!is_derived(h->once) && same_text(c->kept[i].key, h->once) && same(c->kept[i].object, h->call)) {
-      c->kept[i] = c->kept[--c->kept_count];
-      return;
-    }
-}
-
-// ---- limits
-
-static int64_t floor_day(int64_t us) {
-  int64_t day = us / DAY_US;
-  return day * DAY_US > us ? day - 1 : day;
-}
-
-// The month by stepping from 2023-11-01 (day 19662), where the worlds begin; they last for less than that many years.
-static void month(int64_t day, int64_t *first, int64_t *next) {
-  static const int lengths[] = {30, 31, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31};
-  *first = 19662;
-  for (int i = 0;; i++) {
-    *next = *first + lengths[i % 24];
-    if (day < *next) return;
-    *first = *next;
-  }
-}
-
-// Windows move on with the time at which the transaction began, and never back.
-static void roll(const struct model_customer *c, struct model_limit *l, int64_t begun_at) {
-  if ((l->period != 2 && l->period != 3) || l->window_end > begun_at) return;
-  int64_t first = floor_day(begun_at + c->zone_offset), next = first + 1;
-  if (l->period == 3) month(first, &first, &next);
-  int64_t start = first * DAY_US - c->zone_offset;
-  if (start <= l->window_start) return;
-  l->window_start = start;
-  l->window_end = next * DAY_US - c->zone_offset;
-  l->used = l->used_before = 0;
-}
-
-static wide rate_now(const struct model_limit *l, int64_t now) {
-  wide full = l->amount * REQUEST, level = l->level;
-  if (l->drawn_at == 0 || now - l->drawn_at >= 60000000) level = full;
-  else if (now > l->drawn_at) level += (wide)(now - l->drawn_at) * l->amount;
-  return least(level, full);
-}
-
-static bool refuse(struct model_answer *a, const struct model_limit *l, wide left, int64_t refills_at) {
-  a->result = LEDGER_LIMITED;
-  a->limit = l->id;
-  a->left = left;
-  a->refills_at = refills_at;
-  return false;
-}
-
-static bool covers(const struct model_customer *c, struct model_limit *l, wide spend, const struct model_moment *at, struct model_answer *a) {
-  if (l->period == 1) {
-    wide level = rate_now(l, at->now);
-    if (level >= REQUEST) return true;
-    wide missing = REQUEST - level;
-    int64_t wait = l->amount ? (int64_t)(missing / l->amount + (missing % l->amount != 0)) : 0;
-    return refuse(a, l, level / REQUEST, l->amount ? at->now + wait : 0);
-  }
-  wide taken = l->used + model_bucket_held(c, l);
-  if (taken + spend <= l->amount) return true;
-  return refuse(a, l, unless_negative(l->amount - taken), l->period == 4 ? 0 : l->window_end);
-}
-
-static void draw(struct model_limit *l, wide spend, int64_t now, struct model_hold *h) {
-  if (l->period == 1) {
-    l->level = rate_now(l, now) - REQUEST;
-    if (now > l->drawn_at) l->drawn_at = now;
-  } else h->draws[h->draw_count++] = (struct model_draw){l->id, l->window_start, spend};
-}
-
-// ---- verbs
 
 static void admit(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
-  if (!ask_once(c, op, at, a, told)) return;
+  if (!once_is_new(c, op, at, a, told)) return;
   a->result = LEDGER_STALE;
   if (op->config_version != c->version || c->suspended) return;
   for (size_t i = 0; i < op->limit_count; i++) {
     struct model_limit *l = model_limit(c, op->limits[i]);
     if (!l) return;
-    roll(c, l, at->begun_at);
-    if (!covers(c, l, op->hold, at, a)) return;
+    limits_roll(c, l, at->begun_at);
+    if (!limits_cover(c, l, op->hold, at, a)) return;
   }
   a->result = LEDGER_SHORT;
-  if (!credits_cover(c, op->hold, op->debt_allowed)) return;
+  if (!credits_reach(c, op->hold, op->debt_allowed)) return;
   a->result = LEDGER_DONE;
-  keep_own(c, op, at);
+  once_keep_own(c, op, at);
   struct model_hold *h = MODEL_ADD(c->holds, c->hold_count);
-  *h = (struct model_hold){.call = op->id, .key = op->key, .writer = at->writer, .amount = op->hold, .metered = op->charge,
+  *h = (struct model_hold){.call = op->id, .key = op->key, .price = op->price, .writer = op->expires_at ? 0 : at->writer,
+                           .expires_at = op->expires_at, .amount = op->hold, .metered = op->charge, .cost = op->cost,
                            .usage = model_usage(op->usage), .once = op->idempotency_key};
-  for (size_t i = 0; i < op->limit_count; i++) draw(model_limit(c, op->limits[i]), op->hold, at->now, h);
+  for (size_t i = 0; i < op->limit_count; i++) limits_draw(model_limit(c, op->limits[i]), op->hold, at->now, h);
+}
+
+// An explicit hold: two may extend it at once, so what is said is what is to stand, never less than that; nothing said is as it is.
+static bool is_extended(const struct model_customer *c, const struct model_hold *h, wide all, struct model_answer *a) {
+  a->result = all < h->amount ? LEDGER_REFUSED : LEDGER_STALE;
+  return h->expires_at == 0 || (all >= h->amount && !c->suspended);
 }
 
 static void extend(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a) {
   struct model_hold *h = model_hold(c, op->id);
   a->result = LEDGER_GONE;
-  if (!h) return;
-  wide more = op->hold - h->amount;
+  if (!h || (op->explicit && h->expires_at == 0)) return;
+  wide all = h->expires_at && op->hold == 0 ? h->amount : op->hold, more = all - h->amount;
+  if (!is_extended(c, h, all, a)) return;
   a->result = LEDGER_SHORT;
-  if (!credits_cover(c, more, op->debt_allowed)) return;
+  if (!credits_reach(c, more, op->debt_allowed)) return;
   for (int i = 0; i < h->draw_count; i++) {
     struct model_limit *l = model_limit(c, h->draws[i].limit);
-    if (l) roll(c, l, at->begun_at);
-    if (l && l->window_start == h->draws[i].window && !covers(c, l, more, at, a)) return;
+    if (l) limits_roll(c, l, at->begun_at);
+    if (l && l->window_start == h->draws[i].window && !limits_cover(c, l, more, at, a)) return;
   }
   for (int i = 0; i < h->draw_count; i++) {
     const struct model_limit *l = model_limit(c, h->draws[i].limit);
     if (l && l->window_start == h->draws[i].window) h->draws[i].amount += more;
   }
-  h->amount = op->hold;
+  rule_found(a, h, at);
+  h->amount = all;
   h->metered = op->charge;
+  h->cost = op->cost;
   h->usage = model_usage(op->usage);
-  h->writer = at->writer;
+  if (h->expires_at == 0) h->writer = at->writer;
+  else if (op->expires_at > h->expires_at) h->expires_at = op->expires_at;
+  h->touched = rule_batch;
   a->result = LEDGER_DONE;
 }
+
+// ---- ends
 
 static void note_settled(struct model_customer *c, int state, wide difference) {
   if (state != CALL_SETTLED && state != CALL_VOIDED) return;
@@ -249,89 +145,89 @@ static void note_settled(struct model_customer *c, int state, wide difference) {
   c->settled_count++;
 }
 
-static struct model_call *call_add(struct model_customer *c, const struct model_hold *h, int state, unsigned flags, wide charge, int64_t usage) {
-  struct model_call *call = MODEL_ADD(c->calls, c->call_count);
-  *call = (struct model_call){.id = h->call, .key = h->key, .state = state, .flags = flags, .charge = charge, .usage = usage, .batch = batch};
-  if (charge > h->amount) call->flags |= CALL_ABOVE_HOLD;
-  note_settled(c, state, charge);
-  return call;
+struct model_call *rule_call_add(struct model_customer *c, struct model_call call) {
+  call.batch = rule_batch;
+  note_settled(c, call.state, call.charge);
+  struct model_call *added = MODEL_ADD(c->calls, c->call_count);
+  *added = call;
+  return added;
 }
 
-// The hold is given back; of what the budgets held for it, the charge was used.
-static void hold_end(struct model_customer *c, const struct model_hold *h, wide charge) {
-  for (int i = 0; i < h->draw_count; i++) {
-    struct model_limit *l = model_limit(c, h->draws[i].limit);
-    if (l && l->window_start == h->draws[i].window) l->used = least(l->used + charge, MOST);
-  }
-  c->holds[h - c->holds] = c->holds[--c->hold_count];
+// The hold is given back, and its call costs so much.
+static struct model_call *hold_end(struct model_customer *c, struct model_hold *h, struct model_call call) {
+  call.id = h->call;
+  call.key = h->key;
+  if (is_nil(call.price)) call.price = h->price;
+  if (call.charge > h->amount) call.flags |= CALL_ABOVE_HOLD;
+  limits_return(c, h, call.charge);
+  *h = c->holds[--c->hold_count];
+  struct model_call *ended = rule_call_add(c, call);
+  credits_burn(c, ended, call.charge);
+  return ended;
 }
 
-// The budgets that bound the call when it was made, where their window still stands.
-static void correct_budgets(struct model_customer *c, const struct model_call *call, wide difference) {
-  int64_t at = model_id_time(call->id);
-  for (int i = 0; i < c->limit_count; i++) {
-    struct model_limit *l = &c->limits[i];
-    bool bound = (is_nil(l->key) || same(l->key, call->key)) && model_id_time(l->id) <= at;
-    bool stands = at >= l->window_start && (l->period == 4 || at < l->window_end);
-    if (l->measure == 2 && bound && stands) l->used = unless_negative(least(l->used + difference, MOST));
-  }
-}
-
-static void correct(struct model_customer *c, struct model_call *call, int state, unsigned flags, wide charge, int64_t usage,
-                    const struct model_moment *at, struct model_answer *a) {
-  wide difference = charge - call->charge;
+void rule_correct(struct model_customer *c, struct model_call *call, struct model_call to, const struct model_moment *at, struct model_answer *a) {
+  wide difference = to.charge - call->charge;
   a->charged = call->charge;
   a->result = LEDGER_REFUSED;
   if (!credits_fit(c, difference)) return;
   if (difference > 0) credits_burn(c, call, difference);
   else credits_give_back(c, call, -difference, at->now);
-  correct_budgets(c, call, difference);
-  note_settled(c, state, difference);
-  call->state = state;
-  call->flags = flags | CALL_LATE;
-  call->charge = charge;
-  call->usage = usage;
+  limits_correct(c, call, difference);
+  note_settled(c, to.state, difference);
+  call->state = to.state;
+  call->flags = to.flags | CALL_LATE;
+  call->price = to.price;
+  call->charge = to.charge;
+  call->cost = to.cost;
+  call->usage = to.usage;
   call->revision++;
-  call->batch = batch;
-  a->charged = charge;
+  call->batch = rule_batch;
+  a->charged = to.charge;
   a->result = LEDGER_DONE;
 }
 
-// Only a call that was swept is corrected, once, by what is known of its usage.
+// What was ended by a rule is corrected by what is known of its usage: a call whose instance died, an explicit hold whose time ran out.
 static void settle_late(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a) {
   struct model_call *call = model_call(c, op->id);
   a->charged = 0;
   a->result = LEDGER_UNKNOWN;
-  if (!call) return;
-  seen(a, op->id, LEDGER_DUPLICATE);
+  if (!call || (op->explicit && call->was_swept)) return;
+  rule_seen(a, op->id, LEDGER_DUPLICATE);
   a->charged = call->charge;
-  bool nothing_new = op->state == CALL_UNRATED || (op->state == CALL_RELEASED && call->state == CALL_EXPIRED);
-  if (!(call->flags & CALL_SWEPT) || nothing_new) return;
-  correct(c, call, CALL_SETTLED, op->flags, op->charge, model_usage(op->usage), at, a);
+  bool expired = call->state == CALL_EXPIRED, nothing_new = op->state == (expired ? CALL_RELEASED : CALL_UNRATED);
+  if ((!(call->flags & CALL_SWEPT) && !expired) || nothing_new) return;
+  rule_correct(c, call, (struct model_call){.state = op->state == CALL_UNRATED ? CALL_UNRATED : CALL_SETTLED, .flags = op->flags, .price = is_nil(op->price) ? call->price : op->price,
+                                            .charge = op->charge, .cost = op->cost, .usage = model_usage(op->usage)}, at, a);
 }
 
 static void settle(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a) {
   struct model_hold *h = model_hold(c, op->id);
   if (!h) {
     settle_late(c, op, at, a);
-    if (op->undelivered && a->charged > 0) keep_lost(c, op->id, op->idempotency_key, at);
+    if (op->undelivered && a->charged > 0) once_keep_lost(c, op->id, op->idempotency_key, at);
     return;
   }
   a->charged = 0;
+  a->result = LEDGER_UNKNOWN;
+  if (op->explicit && h->expires_at == 0) return;
   a->result = LEDGER_REFUSED;
   if (!credits_fit(c, op->charge)) return;
   struct model_hold was = *h;
-  hold_end(c, h, op->charge);
-  credits_burn(c, call_add(c, &was, (int)op->state, op->flags, op->charge, model_usage(op->usage)), op->charge);
-  if (op->state == CALL_RELEASED) give_up_own(c, &was);
-  if (op->undelivered && op->charge > 0) keep_lost(c, was.call, was.once, at);
+  rule_found(a, h, at);
+  bool late = rule_is_over(h, at) && op->state != CALL_RELEASED;
+  (void)hold_end(c, h, (struct model_call){.price = op->price, .state = (int)op->state, .flags = op->flags | (late ? CALL_LATE : 0u),
+                                           .charge = op->charge, .cost = op->cost, .usage = model_usage(op->usage)});
+  if (op->state == CALL_RELEASED && was.expires_at == 0) once_give_up(c, &was); // an explicit one was made, whatever became of it
+  if (op->undelivered && op->charge > 0) once_keep_lost(c, was.call, was.once, at);
   a->charged = op->charge;
   a->result = LEDGER_DONE;
 }
 
 // The hold of a writer that was fenced off. One that came back at this very moment may have taken it over: then both
-// orders are right.
+// orders are right. An explicit one when its time is over, but not where an earlier operation of the batch had it.
 static bool is_swept(const struct model_hold *h, const struct ledger_op *op, const struct model_moment *at, int told) {
+  if (h->expires_at != 0) return op->writer == 0 && rule_is_over(h, at) && h->touched != rule_batch;
   if (h->writer == op->writer) return true;
   bool moved_meanwhile = h->writer_before == op->writer && h->moved_at >= at->truly_begun_at;
   return moved_meanwhile && told == LEDGER_DONE;
@@ -344,23 +240,26 @@ static void sweep(struct model_customer *c, const struct ledger_op *op, const st
   if (!h || !is_swept(h, op, at, told) || !credits_fit(c, h->metered)) return;
   struct model_hold was = *h;
   bool used = was.metered > 0;
-  hold_end(c, h, was.metered);
-  unsigned flags = CALL_SWEPT | CALL_PARTIAL | (used ? CALL_ESTIMATED : 0u);
-  credits_burn(c, call_add(c, &was, used ? CALL_SETTLED : CALL_EXPIRED, flags, was.metered, used ? was.usage : 0), was.metered);
-  if (used) keep_lost(c, was.call, was.once, at);
+  unsigned flags = was.expires_at ? 0 : CALL_SWEPT | CALL_PARTIAL | (used ? CALL_ESTIMATED : 0u);
+  struct model_call *call = hold_end(c, h, (struct model_call){.state = used ? CALL_SETTLED : CALL_EXPIRED, .flags = flags, .charge = was.metered,
+                                                               .cost = was.cost, .usage = used ? was.usage : 0});
+  call->was_swept = was.expires_at == 0;
+  if (used) once_keep_lost(c, was.call, was.once, at);
   a->charged = was.metered;
   a->result = LEDGER_DONE;
 }
 
+// ---- credits, and what is undone
+
 static void grant(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
   const struct model_grant *bought = credits_bought(c, op->grant.origin);
-  bool is_new = ask_once(c, op, at, a, told);
-  bool as_told = told == LEDGER_DUPLICATE && !is_kept(c, op->idempotency_key); // the key may be forgotten meanwhile
-  if (bought && (is_new || as_told)) seen(a, bought->id, LEDGER_DUPLICATE);
+  bool is_new = once_is_new(c, op, at, a, told);
+  bool as_told = told == LEDGER_DUPLICATE && !once_is_kept(c, op->idempotency_key); // the key may be forgotten meanwhile
+  if (bought && (is_new || as_told)) rule_seen(a, bought->id, LEDGER_DUPLICATE);
   if (bought || !is_new) return;
   a->result = LEDGER_REFUSED;
   if (model_balance(c) + op->grant.amount > MOST) return;
-  keep_own(c, op, at);
+  once_keep_own(c, op, at);
   credits_grant(c, op);
   a->result = LEDGER_DONE;
 }
@@ -382,8 +281,8 @@ static void undo(struct model_customer *c, const struct ledger_op *op, const str
   a->result = LEDGER_UNKNOWN;
   if (!call) return;
   a->result = call->state == CALL_VOIDED ? LEDGER_DUPLICATE : LEDGER_REFUSED;
-  if (call->batch == batch && (told == LEDGER_UNKNOWN || told == LEDGER_REFUSED)) a->result = told;
-  if (call->batch != batch && call->state == CALL_SETTLED) correct(c, call, CALL_VOIDED, 0, 0, 0, at, a);
+  if (call->batch == rule_batch && (told == LEDGER_UNKNOWN || told == LEDGER_REFUSED)) a->result = told;
+  if (call->batch != rule_batch && call->state == CALL_SETTLED) rule_correct(c, call, (struct model_call){.state = CALL_VOIDED, .price = call->price}, at, a);
 }
 
 struct model_answer model_apply(const struct ledger_op *op, const struct model_moment *at, int told) {
@@ -395,9 +294,12 @@ struct model_answer model_apply(const struct ledger_op *op, const struct model_m
   case LEDGER_EXTEND: extend(c, op, at, &a); break;
   case LEDGER_SETTLE: settle(c, op, at, &a); break;
   case LEDGER_SWEEP: sweep(c, op, at, &a, told); break;
+  case LEDGER_RECORD: usage_record(c, op, at, &a); break;
+  case LEDGER_PART: usage_part(c, op, at, &a, told); break;
   case LEDGER_GRANT: grant(c, op, at, &a, told); break;
   case LEDGER_EXPIRE: expire(c, op, at, &a, told); break;
   case LEDGER_VOID: undo(c, op, at, &a, told); break;
+  case LEDGER_RERATE: usage_rerate(c, op, at, &a, told); break;
   case LEDGER_REVERSE: credits_reverse(c, op, at->now, &a, told); break;
   }
   if (a.result == LEDGER_DONE && op->kind != LEDGER_EXPIRE && op->kind != LEDGER_REVERSE) c->moved = true;

@@ -91,7 +91,7 @@ bool text_is_poison(struct str s) {
 
 bool statement_run(struct backend *b, enum statement_id id, const struct db_params *p, struct db_result **ret) {
   static const struct sql_statement *known[STATEMENT_COUNT];
-  const struct sql_statement *const lists[] = {sql_reads, sql_writes, sql_writers, sql_configs};
+  const struct sql_statement *const lists[] = {sql_reads, sql_writes, sql_writers, sql_events, sql_configs};
   for (size_t i = 0; !known[id] && i < ARRAY_LEN(lists); i++)
     for (const struct sql_statement *s = lists[i]; s->run; s++)
       if (s->id == id) known[id] = s;

@@ -40,4 +40,4 @@ struct sql_statement {
   enum statement_id id;
   bool (*run)(struct backend *b, const struct db_params *p, struct db_result **ret);
 };
-extern const struct sql_statement sql_reads[], sql_writes[], sql_writers[], sql_configs[]; // each ends with a NULL
+extern const struct sql_statement sql_reads[], sql_writes[], sql_writers[], sql_events[], sql_configs[]; // each ends with a NULL

@@ -90,6 +90,7 @@ static bool customer_update(struct backend *b, const struct db_params *p, struct
   w->status.status = (int)arg_i64(p, 3);
   w->status.credit_limit = arg_i64(p, 4);
   w->status.low_balance = arg_i64(p, 5);
+  w->status.event_policy = (int)arg_i64(p, 6);
   return true;
 }
 

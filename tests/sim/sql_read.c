@@ -42,7 +42,7 @@ static bool customers(struct backend *b, const struct db_params *p, struct db_re
     result_mark(r, c->low_balance);
     result_mark(r, c->top_up_at);
     result_i64(r, c->top_up_due);
-    result_i64(r, 0); // events are not refused
+    result_i64(r, c->event_policy == 2);
   }
   return true;
 }
@@ -92,8 +92,9 @@ static void hold_row(struct db_result *r, struct uuid customer, const struct row
   result_text(r, h->draws);
   result_text(r, h->once);
   result_text(r, h->about);
-  result_null(r); // no explicit one
-  result_i64(r, false);
+  if (h->expires_at) result_i64(r, h->expires_at);
+  else result_null(r);
+  result_i64(r, h->parted);
 }
 
 // A pair that was asked for twice comes twice, as a join gives it.

@@ -59,14 +59,16 @@ static bool insert_holds(struct backend *b, const struct db_params *p, struct db
   (void)ret;
   struct walk of = walk_begin(p, 3), call = walk_begin(p, 4), key = walk_begin(p, 5), price = walk_begin(p, 6),
               held = walk_begin(p, 7), metered = walk_begin(p, 8), cost = walk_begin(p, 9), usage = walk_begin(p, 10),
-              draws = walk_begin(p, 11), about = walk_begin(p, 12), once = walk_begin(p, 13);
+              draws = walk_begin(p, 11), about = walk_begin(p, 12), once = walk_begin(p, 13),
+              expires = walk_begin(p, 14);
   while (walk_more(&of)) {
     struct row_customer *c = store_customer(walk_uuid(&of));
     struct row_hold h = {.call = walk_uuid(&call), .key = walk_uuid(&key), .price = walk_uuid(&price),
                          .writer = (int32_t)arg_i64(p, 1), .epoch = arg_i64(p, 2), .amount = walk_i64(&held),
                          .metered = walk_i64(&metered), .cost = walk_i64(&cost), .usage = store_text(walk_bytes(&usage)),
                          .draws = store_text(walk_bytes(&draws)), .about = store_text(walk_bytes(&about)),
-                         .once = store_text(walk_bytes(&once))};
+                         .once = store_text(walk_bytes(&once)), .expires_at = walk_time(&expires)};
+    if (h.expires_at) h.writer = 0;
     if (refused(b, h.about) || refused(b, h.usage) || refused(b, h.once)) return false;
     constraint(is_new_hold(b, c, h.call), "one hold a call");
     constraint(h.amount >= 0 && h.metered >= 0 && h.cost >= 0, "a hold's amounts");
@@ -95,16 +97,19 @@ static struct str about_extended(const struct row_hold *h, int64_t to) {
 static bool update_holds(struct backend *b, const struct db_params *p, struct db_result **ret) {
   (void)ret;
   struct walk of = walk_begin(p, 3), call = walk_begin(p, 4), held = walk_begin(p, 5), metered = walk_begin(p, 6),
-              cost = walk_begin(p, 7), usage = walk_begin(p, 8), draws = walk_begin(p, 9);
+              cost = walk_begin(p, 7), usage = walk_begin(p, 8), draws = walk_begin(p, 9), expires = walk_begin(p, 10),
+              parted = walk_begin(p, 11);
   while (walk_more(&of)) {
     struct row_customer *c = store_customer(walk_uuid(&of));
     struct row_hold *there = NULL, h = {.call = walk_uuid(&call), .writer = (int32_t)arg_i64(p, 1), .epoch = arg_i64(p, 2),
                                         .amount = walk_i64(&held), .metered = walk_i64(&metered), .cost = walk_i64(&cost),
-                                        .usage = store_text(walk_bytes(&usage)), .draws = store_text(walk_bytes(&draws))};
+                                        .usage = store_text(walk_bytes(&usage)), .draws = store_text(walk_bytes(&draws)),
+                                        .expires_at = walk_time(&expires), .parted = walk_i64(&parted) != 0};
     if (refused(b, h.usage)) return false;
     constraint(h.amount >= 0 && h.metered >= 0 && h.cost >= 0, "a hold's amounts");
     if (!hold_lock(b, c, h.call, &there)) return false;
     if (!there) continue;
+    if (there->expires_at) h.writer = 0;
     h.about = h.amount > there->amount ? about_extended(there, h.amount) : there->about;
     backend_change(b, CHANGE_HOLD, c)->hold = h;
   }

@@ -122,10 +122,11 @@ static bool orphans(struct backend *b, const struct db_params *p, struct db_resu
     for (size_t k = 0; k < c->holds.count && count < ORPHANS_MAX; k++) {
       const struct row_hold *h = c->holds.at[k];
       const struct row_writer *w = store_writer(h->writer);
-      if (!w || h->epoch >= w->epoch) continue;
+      bool dead = w && h->epoch < w->epoch, over = h->expires_at != 0 && h->expires_at <= store_clock();
+      if (!dead && !over) continue;
       result_uuid(*ret, c->id);
       result_uuid(*ret, h->call);
-      result_i64(*ret, h->writer);
+      result_i64(*ret, over ? 0 : h->writer);
       count++;
     }
   }

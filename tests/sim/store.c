@@ -91,6 +91,7 @@ static void status(const struct change *c) {
   if (c->status.members & 16) c->customer->status = c->status.status;
   if (c->status.members & 128) c->customer->credit_limit = c->status.credit_limit;
   if (c->status.members & 1024) c->customer->low_balance = c->status.low_balance ? c->status.low_balance : -1;
+  if (c->status.members & 2048) c->customer->event_policy = c->status.event_policy;
 }
 
 static void top_up_mark(const struct change *c) {
@@ -161,6 +162,8 @@ static void hold(const struct change *c) {
   h->usage = c->hold.usage;
   h->draws = c->hold.draws;
   h->about = c->hold.about;
+  h->expires_at = c->hold.expires_at;
+  h->parted = c->hold.parted;
   hold_writer(c);
 }
 
@@ -183,8 +186,12 @@ static void grant(const struct change *c) {
   g->frozen = c->grant.frozen;
 }
 
+uint64_t row_flags[16], row_states[8];
+
 static void call(const struct change *c) {
   c->customer->charged += c->call.charge;
+  row_states[c->call.state]++;
+  for (unsigned bit = 0; bit < ARRAY_LEN(row_flags); bit++) row_flags[bit] += c->call.flags >> bit & 1;
   *vec_add(&c->customer->calls) = c->call;
 }
 
@@ -233,6 +240,14 @@ static void forget(const struct change *c) {
   LIST_DROP(c->customer->onces, c->customer->onces.at[i].created_at < c->before);
 }
 
+static void identity(const struct change *c) {
+  *vec_add(&c->customer->identities) = c->identity;
+}
+
+static void part(const struct change *c) {
+  *vec_add(&c->customer->parts) = c->part;
+}
+
 // Who sends it on takes it out again at once, for all that anybody here knows.
 static void event(const struct change *c) {
   (void)c;
@@ -248,6 +263,6 @@ void change_apply(const struct change *c) {
       [CHANGE_HOLD_NEW] = hold_new, [CHANGE_HOLD] = hold, [CHANGE_HOLD_WRITER] = hold_writer, [CHANGE_HOLD_GONE] = hold_gone,
       [CHANGE_GRANT_NEW] = grant_new, [CHANGE_GRANT] = grant, [CHANGE_CALL] = call, [CHANGE_EVIDENCE] = evidence,
       [CHANGE_TRANSFER] = transfer, [CHANGE_ONCE] = once, [CHANGE_ONCE_GONE] = once_gone, [CHANGE_FORGET] = forget,
-      [CHANGE_EVENT] = event};
+      [CHANGE_EVENT] = event, [CHANGE_IDENTITY] = identity, [CHANGE_PART] = part};
   apply[c->kind](c);
 }

@@ -41,6 +41,8 @@ struct row_hold {
   struct uuid call, key, price;
   int32_t writer;
   int64_t epoch, amount, metered, cost;
+  int64_t expires_at; // of an explicit one; 0: null
+  bool parted;
   struct str usage, draws, about, once;
   struct row_lock lock;
 };
@@ -67,12 +69,20 @@ struct row_once {
   struct uuid object;
   int64_t created_at;
 };
+struct row_identity { // of an event
+  struct uuid identity, content, call;
+  struct str source, id;
+  int64_t week;
+};
+struct row_part {
+  struct uuid hold, part;
+};
 struct row_customer {
   struct uuid id;
   int64_t config_version, balance, held, debt, credit_limit;
   int64_t low_balance, top_up_at; // -1: null
   bool top_up_due;
-  int status;
+  int status, event_policy;
   int64_t zone_offset; // microseconds east of Greenwich
   int short_policy;
   int64_t short_debt;
@@ -85,6 +95,8 @@ struct row_customer {
   vec(struct row_call) calls;
   vec(struct row_transfer) transfers;
   vec(struct row_once) onces;
+  vec(struct row_identity) identities;
+  vec(struct row_part) parts;
 };
 struct store {
   vec(struct row_customer *) customers;
@@ -113,7 +125,7 @@ enum change_kind {
   CHANGE_LIMIT_NEW, CHANGE_LIMIT_AMOUNT, CHANGE_LIMIT_GONE, CHANGE_BUCKET,
   CHANGE_HOLD_NEW, CHANGE_HOLD, CHANGE_HOLD_WRITER, CHANGE_HOLD_GONE,
   CHANGE_GRANT_NEW, CHANGE_GRANT, CHANGE_CALL, CHANGE_EVIDENCE, CHANGE_TRANSFER, CHANGE_ONCE, CHANGE_ONCE_GONE, CHANGE_FORGET,
-  CHANGE_EVENT,
+  CHANGE_EVENT, CHANGE_IDENTITY, CHANGE_PART,
 };
 struct change {
   enum change_kind kind;
@@ -121,7 +133,7 @@ struct change {
   union {
     struct row_writer writer;
     struct { int64_t balance, held, debt, top_up_at; bool top_up_due; } money;
-    struct { int status, members; int64_t credit_limit, low_balance; } status;
+    struct { int status, members, event_policy; int64_t credit_limit, low_balance; } status;
     struct row_key key;
     struct row_limit limit;
     struct row_hold hold;
@@ -129,6 +141,8 @@ struct change {
     struct row_call call;
     struct row_transfer transfer;
     struct row_once once;
+    struct row_identity identity;
+    struct row_part part;
     struct { struct uuid id; struct str type, data; } event;
     int64_t before;
   };
@@ -143,3 +157,5 @@ struct row_kind {
 };
 #define ROW_KINDS 15
 extern struct row_kind row_kinds[ROW_KINDS]; // by number; 0: none
+// What calls' rows say besides, by the bit of the flag, and of those that end: as what; over all worlds.
+extern uint64_t row_flags[16], row_states[8];

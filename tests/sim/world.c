@@ -46,12 +46,14 @@ static void customer_add(void) {
   row->status = 1;
   row->low_balance = chance_one_in(2) ? -1 : chance_below(90) * c->scale;
   row->top_up_at = -1;
+  row->event_policy = chance_one_in(3) ? 2 : 1;
   row->short_policy = chance_one_in(4) ? 3 : 1;
   row->short_debt = row->short_policy == 3 ? chance_below(30) * c->scale : 0;
   row->credit_limit = chance_one_in(3) ? chance_below(40) * c->scale : 0;
   row->zone_offset = chance_between(-11, 12) * INT64_C(3600000000);
   m->zone_offset = row->zone_offset;
   m->low_balance = row->low_balance;
+  m->refuses_events = row->event_policy == 2;
   m->credit_limit = row->credit_limit;
   *vec_add(&store.customers) = row;
 }
