@@ -9,6 +9,7 @@
 #include "gateway/gateway.h"
 #include "http/problem.h"
 #include "meter/call.h"
+#include "meter/refusal.h"
 #include "meter/slices.h"
 #include "meter/usual.h"
 #include <inttypes.h>
@@ -181,12 +182,6 @@ int64_t cap_lower(int64_t below, amount available, amount (*hold_of)(void *arg, 
 // admit.c
 void admit_enter(struct gateway_call *c);
 
-// What a further call could draw from: within int64, however deep a debt is.
-static inline amount op_available(const struct ledger_op *op) {
-  amount_wide available = (amount_wide)op->balance - op->held + op->credit_limit;
-  return available > INT64_MAX ? INT64_MAX : available < INT64_MIN ? INT64_MIN : (amount)available;
-}
-
 // grow.c
 void grow_begin(struct gateway_call *c); // a first, small hold where the call allows it
 void grow_seen(struct gateway_call *c);  // output has come: may ask for more, pause upstream, or end the call
@@ -213,13 +208,6 @@ void abort_write(struct json_writer *w, const struct abort_figures *f);
 
 // refuse.c: the answers to what the ledger refuses
 void refuse_admission(struct gateway_call *c);
-struct limit_texts {
-  char policy[ID_TEXT_MAX + 48], state[ID_TEXT_MAX + 48], limit[24], remaining[24], reset[24];
-  struct http_header headers[5];
-  size_t count;
-  int64_t wait_ms;
-};
-void limit_describe(const struct ledger_op *op, int64_t now, struct limit_texts *ret);
 
 // build.c, upstream.c
 struct build {

@@ -37,5 +37,8 @@ int meter_price_usage(const struct tollgate_plugin *plugin, const struct book_pr
 // What has a rate has one in the lines after 1, too.
 int meter_price_quantities(const struct tollgate_plugin *plugin, const struct book_price *price, const struct meter_quantity *usage,
                            size_t count, struct meter_bill *ret, const char **ret_meter);
+// What such quantities can cost at most: each at the dearest of its meter and what stands below it, as meter_price_bound has it.
+bool meter_price_bound_of(const struct tollgate_plugin *plugin, const struct book_price *price, const struct meter_quantity *usage,
+                          size_t count, amount *ret_charge, const char **ret_meter);
 // {"input_tokens": 12, …} of the lines, in the plugin's order of meters; zero quantities are left out.
 void meter_usage_json(const struct meter_bill *bill, struct buf *out);

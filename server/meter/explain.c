@@ -27,6 +27,9 @@ enum {
   COL_RAW,
   COL_ADMISSION,
   COL_EVIDENCE,
+  COL_EXPLICIT,
+  COL_BY_AMOUNT,
+  COL_PART_OF,
 };
 
 // ---- the price and its arithmetic
@@ -64,10 +67,10 @@ static bool cost_fits(const struct explanation *e, amount cost) {
   return cost == e->cost || (e->flags & CALL_ABORTED && cost < e->cost);
 }
 
-// Meters that are for reports alone come with events only.
+// Meters that are for reports alone come with what apps say themselves.
 static int uncharged_read(struct db *db, const struct explanation *e, struct meter_quantities *usage) {
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  if (!(e->flags & CALL_REPORTED)) return 0;
+  if (!(e->flags & (CALL_REPORTED | CALL_PART)) && !e->explicit) return 0;
   if (db_run(db, STATEMENT_EXPLAIN_UNCHARGED, NULL, &r) != 0) return FAULT_DB;
   for (size_t i = 0; i < usage->count; i++)
     for (size_t row = 0; row < db_rows(r); row++)
@@ -88,7 +91,8 @@ static void lines_make(struct arena *arena, const struct pricing *pricing, const
                                                       .rate = bill.lines[i].charge_rate,
                                                       .charge = bill.lines[i].charge,
                                                       .cost = bill.lines[i].cost};
-  e->adds_up = priced ? bill.charge == e->charge && cost_fits(e, bill.cost) : e->charge == 0;
+  if (e->by_amount && bill.count == 0) e->adds_up = true;
+  else e->adds_up = priced ? bill.charge == e->charge && cost_fits(e, bill.cost) : e->charge == 0;
 }
 
 // ---- rows
@@ -131,6 +135,9 @@ static int row_add(struct arena *arena, const struct db_result *r, size_t row, s
     e->hold = json_or_none(arena, r, row, COL_ADMISSION);
     e->evidence = v->evidence;
   }
+  if (db_bool(r, row, COL_EXPLICIT)) e->explicit = true;
+  if (db_bool(r, row, COL_BY_AMOUNT)) e->by_amount = true;
+  if (v->flags & CALL_PART && row == 0) (void)id_parse("call", db_text(r, row, COL_PART_OF), &e->part_of);
   struct str raw = json_or_none(arena, r, row, COL_RAW);
   if (raw.ptr) e->raw_usage = raw;
   if (v->charge > 0)
@@ -168,8 +175,17 @@ static int hold_read(struct db *db, struct arena *arena, const struct db_params 
   e->price.id = db_uuid(r, 0, 2);
   e->held = db_i64(r, 0, 3);
   e->hold = arena_str(arena, db_text(r, 0, 4));
+  e->explicit = db_bool(r, 0, 5);
   e->state = CALL_PENDING;
   return 0;
+}
+
+static int hold_parts_read(struct db *db, struct arena *arena, struct explanation *e) {
+  struct held held = {.customer = e->customer, .id = e->id};
+  int fault = e->explicit ? held_parts_read(db, arena, &held) : 0;
+  e->of_hold = held.parts;
+  e->of_hold_count = held.parts_told;
+  return fault;
 }
 
 int explain_call(struct db *db, struct arena *arena, const struct plugin_registry *plugins, struct uuid customer,
@@ -185,6 +201,7 @@ int explain_call(struct db *db, struct arena *arena, const struct plugin_registr
   if (r == 1) r = rows_read(db, arena, &p, ret, &usage);
   if (r == 0) r = price_read(db, arena, ret->price.id, ret, &pricing);
   if (r == 0) r = uncharged_read(db, ret, &usage);
+  if (r == 0) r = hold_parts_read(db, arena, ret);
   if (r != 0) return r;
   pricing.plugin = plugin_by_name(plugins, ret->price.plugin);
   lines_make(arena, &pricing, &usage, ret);

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/id.h"
 #include "ledger/state.h"
+#include "meter/held.h"
 #include "plugin/registry.h"
 
 struct db;
@@ -48,6 +49,11 @@ struct explanation {
   struct explain_revision *revisions; // 0: how it ended; above: corrections
   size_t revision_count;
   struct str hold, raw_usage, evidence; // JSON; ptr NULL: none
+  bool explicit;                        // an explicit hold
+  bool by_amount;                       // an app said the charge itself, without usage
+  struct uuid part_of;                  // the explicit hold that it is a part of; nil: none
+  struct held_part *of_hold;            // an explicit hold's parts, the newest
+  size_t of_hold_count;
 };
 // customer nil: whosoever. 0, 1: no such call, or FAULT_DB. Everything lives in the arena.
 int explain_call(struct db *db, struct arena *arena, const struct plugin_registry *plugins, struct uuid customer,

@@ -1,7 +1,7 @@
 -- A call is found by its id alone: its last four bytes are its customer's, and there is an index of those.
 
 -- name: explain_hold
-SELECT h.customer_id, h.key_id, h.price_id, h.amount, h.about
+SELECT h.customer_id, h.key_id, h.price_id, h.amount, h.about, h.expires_at IS NOT NULL
 FROM customers k JOIN holds h ON h.customer_id = k.id AND h.call_id = $1::uuid
 WHERE substring(uuid_send(k.id) FROM 13 FOR 4) = substring(uuid_send($1::uuid) FROM 13 FOR 4)
   AND ($2::uuid IS NULL OR k.id = $2::uuid)
@@ -9,7 +9,8 @@ WHERE substring(uuid_send(k.id) FROM 13 FOR 4) = substring(uuid_send($1::uuid) F
 -- name: explain_rows
 SELECT c.customer_id, c.key_id, c.price_id, c.revision, c.state, c.flags, c.charge, c.cost, c.place, c.usage,
        t.leg_grants, t.leg_amounts, e.evidence -> 'raw_usage', e.admission,
-       coalesce(e.evidence::jsonb, '{}') - 'raw_usage'
+       coalesce(e.evidence::jsonb, '{}') - 'raw_usage', e.admission -> 'explicit' IS NOT NULL, e.evidence -> 'by_amount' IS NOT NULL,
+       e.evidence ->> 'hold'
 FROM customers k
 JOIN calls c ON c.customer_id = k.id AND c.id = $1::uuid
 LEFT JOIN transfers t ON t.customer_id = c.customer_id AND t.writer_id = c.writer_id AND t.seq = c.seq AND t.ordinal = 0

@@ -68,6 +68,24 @@ bool meter_price_bound(const struct tollgate_plugin *plugin, const struct book_p
   return amount_lines(lines, count, ret_charge);
 }
 
+bool meter_price_bound_of(const struct tollgate_plugin *plugin, const struct book_price *price, const struct meter_quantity *usage,
+                          size_t count, amount *ret_charge, const char **ret_meter) {
+  struct amount_line lines[METER_LINES_MAX];
+  size_t lines_count = 0;
+  *ret_charge = 0;
+  ASSERT(count <= METER_LINES_MAX);
+  for (size_t i = 0; i < count; i++) {
+    if (usage[i].uncharged || usage[i].quantity == 0) continue;
+    int index = plugin ? plugin_meter(plugin, str_from(usage[i].meter)) : -1;
+    const struct book_rate *rate = index < 0 ? rate_named(plugin, price, usage[i].meter) : dearest_rate(plugin, price, (uint32_t)index);
+    *ret_meter = usage[i].meter;
+    if (!rate) return false;
+    lines[lines_count++] = (struct amount_line){.quantity = usage[i].quantity, .rate = rate->charge, .per = rate->per};
+  }
+  *ret_meter = NULL;
+  return lines_count == 0 || amount_lines(lines, lines_count, ret_charge);
+}
+
 // The plugin's order of meters is the one that remainders are handed out in; what it does not know comes last.
 static int meter_place(const struct tollgate_plugin *plugin, const char *meter) {
   int index = plugin ? plugin_meter(plugin, str_from(meter)) : -1;

@@ -322,6 +322,40 @@ int principal_load(struct principals *c, struct db *db, struct str key_text, str
   return PRINCIPAL_FOUND;
 }
 
+// ---- customers, as operators see them
+
+// Twelve bytes that no key's public id has: the ninth of a version 7 UUID is none of ASCII's.
+static struct str customer_place(const struct uuid *customer) {
+  return (struct str){(const char *)customer->b + sizeof customer->b - KEY_ID_LEN, KEY_ID_LEN};
+}
+
+enum principal_answer principal_find_customer(struct principals *c, struct uuid customer, struct principal **ret) {
+  struct str id = customer_place(&customer);
+  size_t set = set_of(id);
+  pthread_mutex_lock(&c->locks[set % LOCKS]);
+  struct place *place = place_find(c, set, id);
+  struct principal *p = place && uuid_eq(place->principal->customer_id, customer) ? principal_ref(place->principal) : NULL;
+  if (p) place->used_at = clock_mono_us();
+  pthread_mutex_unlock(&c->locks[set % LOCKS]);
+  if (!p) return PRINCIPAL_ASK;
+  *ret = p;
+  return PRINCIPAL_FOUND;
+}
+
+int principal_load_customer(struct principals *c, struct db *db, struct uuid customer, struct principal **ret) {
+  CLEANUP(db_params_finish) struct db_params params;
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  int64_t asked_at = clock_mono_us();
+  db_params_init(&params);
+  db_param_uuid(&params, customer);
+  if (db_run(db, STATEMENT_PRINCIPAL_LOAD_CUSTOMER, &params, &r) != 0) return FAULT_DB;
+  if (db_rows(r) == 0) return PRINCIPAL_UNKNOWN;
+  struct principal *p = principal_make(r, asked_at);
+  place_put(c, customer_place(&customer), p);
+  *ret = p;
+  return PRINCIPAL_FOUND;
+}
+
 // ---- confirming
 
 struct seen {

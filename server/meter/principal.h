@@ -49,6 +49,11 @@ enum principal_answer principal_find(struct principals *p, struct str key_text, 
 // closes two seconds after it was revoked; a customer's key needs to be no fresher than for paid calls. *ret_ageing: once in a
 // while one caller is told that what it got is to be read again (principal_load on a job thread) before it is trusted no more.
 enum principal_answer principal_find_reporter(struct principals *p, struct str key_text, struct principal **ret, bool *ret_ageing);
+// A customer as an operator sees it: status, policies and the limits that bind all its keys; key_id is nil. As old as it may be: the
+// commit that admits compares config_version. FOUND or ASK.
+enum principal_answer principal_find_customer(struct principals *p, struct uuid customer, struct principal **ret);
+// FOUND, UNKNOWN (no such customer) or FAULT_DB; fills the cache.
+int principal_load_customer(struct principals *p, struct db *db, struct uuid customer, struct principal **ret);
 // FOUND, UNKNOWN or FAULT_DB; fills the cache.
 int principal_load(struct principals *p, struct db *db, struct str key_text, struct principal **ret);
 // The config_versions of the customers of cached keys that were used lately are read and old entries dropped; called by

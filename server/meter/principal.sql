@@ -14,5 +14,14 @@ LEFT JOIN customers c ON c.id = k.customer_id
 LEFT JOIN customer_profiles p ON p.customer_id = k.customer_id
 WHERE d.public_id = $1::text
 
+-- The same columns, of no key: what binds whatever an operator does for the customer.
+-- name: principal_load_customer
+SELECT c.id, '00000000-0000-0000-0000-000000000000'::uuid, ''::bytea, false, NULL::timestamptz, true,
+       c.config_version, c.status = 2, p.short_policy, p.short_debt,
+       ARRAY(SELECT l.id FROM limits l WHERE l.customer_id = c.id AND l.key_id IS NULL ORDER BY l.id),
+       p.abort_charge, p.abort_upstream, 0::bigint
+FROM customers c JOIN customer_profiles p ON p.customer_id = c.id
+WHERE c.id = $1::uuid
+
 -- name: principal_versions
 SELECT id, config_version FROM customers WHERE id = ANY ($1::uuid[])

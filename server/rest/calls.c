@@ -78,6 +78,21 @@ static void parts_write(struct json_writer *w, const struct explanation *e) {
   json_array_end(w);
 }
 
+static void of_hold_write(struct json_writer *w, const struct explanation *e) {
+  json_member_id(w, "part_of", "call", e->part_of);
+  json_key(w, "parts");
+  json_array_begin(w);
+  for (size_t i = 0; i < e->of_hold_count; i++) {
+    json_object_begin(w);
+    json_member_id(w, "call", "call", e->of_hold[i].id);
+    json_member_text(w, "state", call_state_name(e->of_hold[i].state));
+    json_member_amount(w, "charge", e->of_hold[i].charge);
+    json_member_bool(w, "late", e->of_hold[i].flags & CALL_LATE);
+    json_object_end(w);
+  }
+  json_array_end(w);
+}
+
 static void corrections_write(struct json_writer *w, const struct explanation *e, bool costs) {
   json_key(w, "corrections");
   json_array_begin(w);
@@ -128,6 +143,7 @@ static void explanation_write(struct json_writer *w, struct arena *arena, const 
   price_write(w, e);
   parts_write(w, e);
   json_member_raw(w, "hold", e->hold.ptr ? e->hold : STR("null"));
+  of_hold_write(w, e);
   json_member_raw(w, "raw_usage", e->raw_usage.ptr ? e->raw_usage : STR("null"));
   if (costs) json_member_raw(w, "evidence", e->evidence.ptr ? e->evidence : STR("{}"));
   corrections_write(w, e, costs);

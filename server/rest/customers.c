@@ -5,8 +5,6 @@
 #include "rest/endpoints.h"
 #include "rest/words.h"
 
-#define METADATA_KEY_MAX 40
-#define METADATA_VALUE_MAX 500
 
 // ---- rendering
 
@@ -92,34 +90,6 @@ static const struct json_field fields[] = {
 };
 #define FIELDS_TO_CREATE (ARRAY_LEN(fields) - 1) // status is changed, never given
 
-struct metadata {
-  const char *wrong;
-  size_t count;
-  bool may_clear;
-};
-
-static int metadata_member(void *arg, const char *name, struct json *value) {
-  struct metadata *m = arg;
-  struct str text;
-  size_t len = str_utf8_count(str_from(name));
-  m->count++;
-  if (len == 0 || len > METADATA_KEY_MAX)
-    m->wrong = "metadata's names must have 1 to 40 characters.";
-  else if (json_is_null(value) && m->may_clear)
-    return 0;
-  else if (!json_text(value, &text) || str_utf8_count(text) > METADATA_VALUE_MAX)
-    m->wrong = "metadata's values must be strings of at most 500 characters.";
-  if (m->count > LIMIT_METADATA_KEYS) m->wrong = "metadata may have at most 50 members.";
-  return m->wrong != NULL;
-}
-
-static bool metadata_check(struct rest_request *r, const struct body *b, bool may_clear) {
-  struct metadata m = {.may_clear = may_clear};
-  if (!b->metadata || json_each(b->metadata, metadata_member, &m) == 0) return true;
-  rest_refuse(r, PROBLEM_INVALID_REQUEST, "metadata", "%s", m.wrong);
-  return false;
-}
-
 static bool zone_check(struct rest_request *r, struct db *db, const struct body *b) {
   if (!b->given_time_zone) return true;
   int known = customer_zone_check(db, b->time_zone);
@@ -133,7 +103,7 @@ static bool zone_check(struct rest_request *r, struct db *db, const struct body 
 static bool body_read(struct rest_request *r, struct db *db, bool create, struct body *ret) {
   *ret = (struct body){0};
   return rest_body(r, fields, create ? FIELDS_TO_CREATE : ARRAY_LEN(fields), ret, sizeof *ret) &&
-         metadata_check(r, ret, !create) && zone_check(r, db, ret);
+         rest_metadata_check(r, ret->metadata, !create) && zone_check(r, db, ret);
 }
 
 // The word that was given, or the first of them.

@@ -15,6 +15,10 @@ size_t events_body_bound(const struct http_request *request);
 struct str rest_bearer(struct str value);
 void rest_unknown_key(struct rest_request *r);
 bool rest_parameters_check(struct rest_request *r); // false: answered
+bool rest_media_check(struct rest_request *r);      // likewise
+
+// ---- explicit holds
+extern const struct rest_endpoint rest_holds[];
 
 // ---- payments
 extern const struct rest_endpoint rest_products[], rest_orders[], rest_checkout[], rest_stripe_events[],

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "rest/words.h"
+#include <stdatomic.h>
 #include <stdio.h>
 
 // ---- answers
@@ -12,9 +13,14 @@
 static void release(struct rest_request *r) {
   if (r->db) db_rollback(r->db);
   principal_unref(r->who);
+  principal_unref(r->whose);
+  book_unref(r->book);
   json_finish(r->body);
-  r->who = NULL;
+  r->who = r->whose = NULL;
+  r->book = NULL;
   r->body = NULL;
+  if (r->counted) atomic_fetch_sub(&r->context->waiting, 1);
+  r->counted = false;
 }
 
 void rest_reply_as(struct rest_request *r, int status, const char *content_type, struct str body) {
@@ -35,6 +41,10 @@ static void refuse(struct rest_request *r, enum problem p, struct problem_more m
   if (more.param && more.param[0] == '\0') more.param = NULL;
   release(r);
   http_problem(r->http, p, &more, "%s", message);
+}
+
+void rest_refuse_more(struct rest_request *r, enum problem p, struct problem_more more, const char *message) {
+  refuse(r, p, more, message);
 }
 
 static void refuse_as(struct rest_request *r, enum problem p, const char *param, struct str details, const char *format, va_list args)

@@ -17,6 +17,8 @@ enum rest_access {
   REST_OPERATOR_BARE, // operators; a POST that takes no body
   REST_OWN,      // operators, and customers what is their own
   REST_REPORTS,  // the same; asked and answered without a job where it can be (events.c)
+  REST_HOLDS,    // likewise (holding.c): `run` is called on the event thread, before it is known who asks
+  REST_HOLDS_BARE, // likewise; a POST that takes no body
 };
 
 enum rest_pool {
@@ -44,6 +46,11 @@ struct rest_request {
   struct json *body;   // parsed, NULL before rest_body
   struct db *db;       // of the job, NULL before
   bool replayed;       // the answer is what an earlier request made
+
+  // ---- of a request about a hold, let go of with the answer
+  struct principal *whose; // whose status, policies and limits count: its own reference
+  struct book *book;
+  bool counted; // among those that wait for the ledger
 };
 
 // ---- answers
@@ -57,6 +64,8 @@ void rest_refuse_with(struct rest_request *r, enum problem p, const char *param,
     __attribute__((format(printf, 5, 6)));
 // The same, with how long the caller has to wait before it may ask again; 0: not told.
 void rest_refuse_for(struct rest_request *r, enum problem p, const char *param, int64_t retry_after_ms, const char *message);
+// The same with all that a refusal may add.
+void rest_refuse_more(struct rest_request *r, enum problem p, struct problem_more more, const char *message);
 void rest_fault(struct rest_request *r, int fault); // 503; logged here
 void rest_payments_off(struct rest_request *r); // 501: no key of Stripe's is set
 // 404 of the thing that the path or a parameter names.
@@ -67,6 +76,8 @@ bool rest_query(const struct rest_request *r, const char *name, struct str *ret)
 // The first segment of the path that is a name, read as an id.
 bool rest_path_id(struct rest_request *r, const char *prefix, struct uuid *ret);
 bool rest_body(struct rest_request *r, const struct json_field *fields, size_t count, void *target, size_t size);
+// metadata NULL: none was given. may_clear: null takes a member away.
+bool rest_metadata_check(struct rest_request *r, struct json *metadata, bool may_clear);
 bool rest_time_query(struct rest_request *r, const char *name, int64_t *ret_us); // 0 where it is not given
 bool rest_csv_query(struct rest_request *r, bool *ret); // whether format, or else Accept, asks for CSV
 // 1 to LIMIT_NAME characters; ptr NULL where it is not given.

@@ -7,6 +7,7 @@
 #include "event/event.h"
 #include "rest/endpoints.h"
 #include "rest/guesses.h"
+#include "rest/lately.h"
 #include "usage/names.h"
 #include <stdatomic.h>
 
@@ -32,6 +33,7 @@ static const struct rest_endpoint *const groups[] = {
     rest_events,
     rest_usage_meters,
     rest_rerates,
+    rest_holds,
     // payments
     rest_products,
     rest_orders,
@@ -132,7 +134,7 @@ static int parameter_check(void *arg, struct str name, struct str value) {
   return 1;
 }
 
-static bool media_check(struct rest_request *r) {
+bool rest_media_check(struct rest_request *r) {
   struct str type = http_header(r->http, "Content-Type"), base;
   if (http_body(r->http).len == 0 || type.len == 0) return true;
   if (str_split(&type, ';', &base) && str_eq_nocase(str_trim(base), STR("application/json"))) return true;
@@ -152,6 +154,10 @@ static void enter_reports(struct rest_request *r) {
   events_enter(r);
 }
 
+static bool is_of_holds(enum rest_access access) {
+  return access == REST_HOLDS || access == REST_HOLDS_BARE;
+}
+
 static void enter(struct http_request *http, void *context) {
   const struct rest_binding *b = context;
   struct rest_request *r = arena_alloc(http_arena(http), sizeof *r);
@@ -169,13 +175,17 @@ static void enter(struct http_request *http, void *context) {
     enter_reports(r);
     return;
   }
+  if (is_of_holds(b->endpoint->access)) {
+    b->endpoint->run(r, NULL);
+    return;
+  }
   r->key_text = rest_bearer(http_header(http, "Authorization"));
   enum principal_answer found = principal_find(b->context->principals, r->key_text, true, &r->who);
   if (found == PRINCIPAL_UNKNOWN) {
     rest_unknown_key(r);
     return;
   }
-  if (!media_check(r) || !rest_parameters_check(r)) return;
+  if (!rest_media_check(r) || !rest_parameters_check(r)) return;
   enqueue(r);
 }
 
@@ -187,12 +197,13 @@ const struct http_route *rest_routes(struct rest_context *context, size_t *ret_c
     for (const struct rest_endpoint *e = groups[g]; e->path; e++) count++;
   context->guesses = guesses_create();
   context->names = usage_names_create();
+  context->lately = lately_create();
   context->bindings = mem_alloc(count * sizeof *context->bindings);
   context->routes = mem_alloc(count * sizeof *context->routes);
   for (size_t g = 0; g < ARRAY_LEN(groups); g++)
     for (const struct rest_endpoint *e = groups[g]; e->path; e++, at++) {
       bool writes = strcmp(e->method, "POST") == 0 || strcmp(e->method, "PATCH") == 0;
-      bool has_body = writes && e->access != REST_OPERATOR_BARE;
+      bool has_body = writes && e->access != REST_OPERATOR_BARE && e->access != REST_HOLDS_BARE;
       context->bindings[at] = (struct rest_binding){context, e};
       context->routes[at] = (struct http_route){.method = e->method,
                                                 .path = e->path,
@@ -210,7 +221,7 @@ size_t rest_body_bound(const struct http_request *request, const struct http_rou
 }
 
 int rest_running(const struct rest_context *context) {
-  return atomic_load(&context->reporting);
+  return atomic_load(&context->reporting) + atomic_load(&context->waiting);
 }
 
 void rest_finish(struct rest_context *context) {
@@ -218,7 +229,9 @@ void rest_finish(struct rest_context *context) {
   mem_free(context->bindings);
   guesses_destroy(context->guesses);
   usage_names_destroy(context->names);
+  lately_destroy(context->lately);
   context->names = NULL;
+  context->lately = NULL;
   context->guesses = NULL;
   context->routes = NULL;
   context->bindings = NULL;

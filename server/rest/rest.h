@@ -55,6 +55,8 @@ struct rest_context {
   struct rest_binding *bindings;
   struct guesses *guesses; // of redeem codes
   struct usage_names *names;
+  struct lately *lately;
+  _Atomic int waiting; // requests about holds that are not answered yet
   _Atomic int reporting; // requests that report usage and are not answered yet
   _Atomic int batches;   // of those, the longer ones that are worked on
   struct http_route *routes;

@@ -14,6 +14,7 @@
 struct data {
   const struct usage_reading *r;
   const char *param;  // where the data stands
+  const char *within; // and in it the quantities
   struct json *usage; // its member
   struct json *value;
   const char *value_name;
@@ -90,9 +91,9 @@ static int usage_member(void *arg, const char *name, struct json *value) {
   const struct data *d = arg;
   enum book_aggregation aggregation;
   const char *meter = usage_meter_find(d->r->words, str_from(name), &aggregation), *inclusive = usage_meter_inclusive(str_from(name));
-  if (meter) return quantity_add(d, "usage", name, meter, aggregation, value);
-  if (inclusive) return refuse_at(d, "usage", name, arena_printf(d->r->arena, "is no meter: %s.", inclusive));
-  return refuse_unknown(d, "usage", name, "is no meter. Known: ");
+  if (meter) return quantity_add(d, d->within, name, meter, aggregation, value);
+  if (inclusive) return refuse_at(d, d->within, name, arena_printf(d->r->arena, "is no meter: %s.", inclusive));
+  return refuse_unknown(d, d->within, name, "is no meter. Known: ");
 }
 
 // ---- the other members
@@ -193,10 +194,19 @@ static int parts_read(struct data *d, struct json *data) {
 }
 
 int usage_data(const struct usage_reading *r, const char *param, struct json *data) {
-  struct data d = {.r = r, .param = param};
+  struct data d = {.r = r, .param = param, .within = "usage"};
   if (data && !json_is_object(data)) return usage_refuse(r, param, "%s must be a JSON object.", param);
   buf_init(&d.more, MORE_MAX);
   int wrong = parts_read(&d, data);
   buf_finish(&d.more);
   return wrong;
+}
+
+int usage_quantities(struct arena *arena, const struct usage_words *words, const char *param, struct json *usage, struct usage_event *ret,
+                     struct usage_error *ret_error) {
+  struct usage_reading r = {.arena = arena, .words = words, .event = ret, .error = ret_error};
+  struct data d = {.r = &r, .param = param, .within = ""};
+  *ret = (struct usage_event){0};
+  if (json_each(usage, usage_member, &d)) return 1;
+  return ret->quantity_count > 0 ? 0 : usage_refuse(&r, param, "%s must name at least one meter.", param);
 }

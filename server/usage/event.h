@@ -47,6 +47,11 @@ struct usage_attributes {
 int usage_read_binary(struct arena *arena, const struct usage_words *words, const struct usage_attributes *attributes,
                       struct str data, struct usage_event *ret, struct usage_error *ret_error);
 
+// The quantities of an object of meters alone, {"images": 2}, that stands at `param`. The rest of *ret is empty.
+struct json;
+int usage_quantities(struct arena *arena, const struct usage_words *words, const char *param, struct json *usage, struct usage_event *ret,
+                     struct usage_error *ret_error);
+
 // Walks over a batch: the texts of an array's elements, or of the lines that are not blank. *at begins at 0. 0 with the next
 // element; 1: there is no more; 2: this is no such batch (*ret_why).
 struct usage_walk {

@@ -59,7 +59,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 static const char *id_prefix(const char *path) {
   static const char *const kinds[][2] = {{"customers", "cus"}, {"keys", "key"},   {"grants", "grt"}, {"limits", "lim"},
                                          {"providers", "prv"}, {"prices", "prc"}, {"calls", "call"},  {"webhook-endpoints", "we"}, {"codes", "cod"},
-                                         {"products", "prd"},  {"orders", "ord"}, {"payments", "pay"}, {"meters", "mtr"}};
+                                         {"products", "prd"},  {"orders", "ord"}, {"payments", "pay"}, {"meters", "mtr"}, {"holds", "call"}};
   for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
     if (strstr(path, kinds[i][0])) return kinds[i][1];
   return "x";

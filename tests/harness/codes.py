@@ -14,7 +14,7 @@ PROBLEMS = {m[0]: (int(m[1]), m[2], m[3]) for m in _PROBLEM.findall((ROOT / "ser
 
 # Refused before it is known what is asked for, so of no operation: a request that is no HTTP, a path or method that is not
 # there, a body where none is taken, a server that ends.
-_ENTRANCES = {"OPEN": "parameter_check", "SIGNED": "enter_signed", "REPORTS": "enter_reports"}
+_ENTRANCES = {"OPEN": "parameter_check", "SIGNED": "enter_signed", "REPORTS": "enter_reports", "HOLDS": "is_of_holds", "HOLDS_BARE": "is_of_holds"}
 OF_NO_OPERATION = {"malformed_http", "method_not_allowed", "uri_too_long", "headers_too_large", "not_implemented",
                    "http_version_not_supported"}
 

@@ -91,6 +91,11 @@ class Subject:
         """A meter: its name is its id."""
         return self._post("meters", {"name": f"m{uuid.uuid4().hex[:20]}", "aggregation": "max"})["name"], None
 
+    def _make_hld(self):
+        """One by a model's price, so that it can be settled either way, and of nothing yet."""
+        self["grt"]
+        return self._post("holds", {"customer": self["cus"], "model": "gpt-4o-mini", "usage": {"input_tokens": 0}})["id"], None
+
     def _make_cod(self):
         code = self._post("codes", {"amount": "1"})
         return code["id"], code["code"]

@@ -12,8 +12,9 @@ from .texts import AMOUNTS, TIMES, UNKNOWN, malformed_ids
 
 Value = namedtuple("Value", "label value unknown", defaults=[False])  # unknown: well formed, and nothing's
 # sev: an event of Stripe's; top: a top-up, of which a customer's id is the name
-PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call", "prd", "ord", "pay", "top", "sev", "we", "evt", "cod", "mtr", "rrt")
-PLACES = {prefix: f"{prefix}_7{'z' * 25}" for prefix in PREFIXES}
+PREFIXES = ("cus", "key", "grt", "lim", "prv", "prc", "call", "prd", "ord", "pay", "top", "sev", "we", "evt", "cod", "mtr", "rrt", "hld")
+OTHER_FORMS = {"hld": "call"}  # an explicit hold: its id is a call's
+PLACES = {prefix: f"{prefix}_7{'z' * 25}" for prefix in PREFIXES} | {"hld": f"call_6{'z' * 25}"}
 OTHER_PLACES = {"cus": "ext:7zzz-external-id-7zzz", "prv": "7zzz-provider-name-7zzz", "cod": "7ZZZ-CODES-TEXT"}  # the same things by their other names
 TYPES = [("null", None), ("true", True), ("an integer", 7), ("a fraction", 1.5), ("an integer with a point", 7.0),
          ("a list", []), ("a list of a text", ["text"]), ("an object", {}), ("an object with a member", {"a": 1}), ("a huge number", 10 ** 30)]
@@ -103,9 +104,9 @@ class Values:
     def _ids(self, prefix, pattern):
         if prefix not in PLACES:
             return [Value("well formed", f"{prefix}_{UNKNOWN}")] + [Value(*pair) for pair in malformed_ids(prefix)]
-        found = [Value("its id", PLACES[prefix])]
-        if prefix in OTHER_PLACES and schema.compiled(pattern).search(OTHER_PLACES[prefix]):
-            found += [Value("its other name", OTHER_PLACES[prefix]), Value("an unknown name", OTHER_PLACES[prefix][:4] + self.texts.tag())]
+        found, thing, prefix = [Value("its id", PLACES[prefix])], prefix, OTHER_FORMS.get(prefix, prefix)
+        if thing in OTHER_PLACES and schema.compiled(pattern).search(OTHER_PLACES[thing]):
+            found += [Value("its other name", OTHER_PLACES[thing]), Value("an unknown name", OTHER_PLACES[thing][:4] + self.texts.tag())]
         if "ext:" in pattern:
             found += [Value("a name that is empty", "ext:"), Value("an unknown name, the longest", "ext:" + "é" * 200),
                       Value("a name that is too long", "ext:" + "x" * 201), Value("a name with a control character", "ext:a\x85")]
