@@ -44,6 +44,12 @@
       {"models", OPTION_JSON, "JSON", "models", false, "{\"model as sold\": \"the provider's name\"} where they differ"}, \
       {"priority", OPTION_INT, "N", "priority", false, "the lowest that prices a model serves it"}
 
+#define HOLD_SIZE                                                                                                      \
+  {"amount", OPTION_TEXT, "AMOUNT", "amount", false, "credits, such as 2.5"},                                          \
+      {"model", OPTION_TEXT, "MODEL", "model", false, "whose price counts; with --usage"},                             \
+      {"usage", OPTION_JSON, "JSON", "usage", false, "{METER: QUANTITY}, instead of --amount"}
+#define HOLD_TTL(which) {"ttl", OPTION_INT, "SECONDS", "ttl_seconds", false, "until it is given back by itself; " which}
+
 #define CODE                                                                                                           \
   {"amount", OPTION_TEXT, "AMOUNT", "amount", true, "credits that each customer gets who redeems it"},                 \
       {"max-redemptions", OPTION_INT, "N", "max_redemptions", false, "customers that may redeem it; default 1"},       \
@@ -81,6 +87,9 @@ static const struct column price_columns[] = {
     {"valid_from", "FROM", false}, {"valid_until", "UNTIL", false}, {"rates", "RATES", false}};
 static const struct column meter_columns[] = {
     {"name", "NAME", false}, {"unit", "UNIT", false}, {"aggregation", "AGGREGATION", false}, {"description", "DESCRIPTION", false}, {"created_at", "CREATED", false}};
+static const struct column hold_columns[] = {
+    {"id", "ID", false},           {"created_at", "CREATED", false}, {"model", "MODEL", false}, {"amount", "HELD", true},
+    {"charged", "CHARGED", true}, {"expires_at", "EXPIRES", false}};
 static const struct column limit_columns[] = {
     {"id", "ID", false},       {"key", "KEY", false},   {"measure", "MEASURE", false}, {"period", "PERIOD", false},
     {"amount", "AMOUNT", true}, {"used", "USED", true}, {"held", "HELD", true}, {"left", "LEFT", true}, {"refills_at", "REFILLS", false}};
@@ -302,6 +311,26 @@ const struct command command_table[] = {
         OPTIONS({"unit", OPTION_TEXT, "UNIT", "unit", false, "for people"}, {"description", OPTION_TEXT, "TEXT", "description", false, "for people"}, DRY),
         ONE("PATCH", "/api/v1/meters/{}")),
     API("meters delete", "METER", "Remove a meter that no price names", NULL, OPTIONS(YES, DRY), ASKED("DELETE", "/api/v1/meters/{}", "Remove")),
+
+    API("holds create", "", "Set credits aside for work that is no call through the gateway",
+        "  tollgate holds create --customer ext:u1 --amount 2.5 --ttl 600\n"
+        "  tollgate holds create --customer ext:u1 --model gpt-4o-mini --usage '{\"input_tokens\": 1200, \"output_tokens\": 4000}'\n",
+        OPTIONS(CUSTOMER, HOLD_SIZE, HOLD_TTL("default 300"), {"metadata", OPTION_JSON, "JSON", "metadata", false, "an object of your own"}, DRY),
+        ONE("POST", "/api/v1/holds")),
+    API("holds list", "", "List a customer's open holds", "  tollgate holds list --customer ext:u1\n", OPTIONS(CUSTOMER, PAGES), LIST("/api/v1/holds", hold_columns)),
+    API("holds show", "HOLD", "Show a hold, open or ended, with its parts", "  tollgate holds show call_...\n", NO_OPTIONS, ONE("GET", "/api/v1/holds/{}")),
+    API("holds extend", "HOLD", "Hold more, or for longer", "  tollgate holds extend call_... --amount 5 --ttl 600\n",
+        OPTIONS({"amount", OPTION_TEXT, "AMOUNT", "amount", false, "what is to be held in all"}, HOLD_TTL("from now"), DRY),
+        ONE("POST", "/api/v1/holds/{}/extend")),
+    API("holds settle", "HOLD", "Charge what was used, less or more than is held, and give back the rest",
+        "  tollgate holds settle call_... --amount 1.25\n"
+        "  tollgate holds settle call_... --usage '{\"input_tokens\": 1100, \"output_tokens\": 900}' --final false\n",
+        OPTIONS(HOLD_SIZE, {"final", OPTION_BOOL, "TRUTH", "final", false, "false: it is a part, and the hold goes on with the rest"}, DRY),
+        ONE("POST", "/api/v1/holds/{}/settle")),
+    API("holds release", "HOLD", "Give back what is held; nothing more was used", "  tollgate holds release call_...\n", OPTIONS(DRY),
+        BARE("/api/v1/holds/{}/release")),
+    API("check", "", "Say whether a call or hold would be admitted now; nothing is taken", "  tollgate check --customer ext:u1 --amount 2.5\n",
+        OPTIONS(CUSTOMER, HOLD_SIZE, DRY), ONE("POST", "/api/v1/check")),
 
     API("balance", "", "Show a customer's balance", "  tollgate balance --customer ext:u1\n", OPTIONS(CUSTOMER_MAYBE),
         ONE("GET", "/api/v1/balance")),

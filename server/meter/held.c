@@ -77,6 +77,7 @@ static int ended_read(struct db *db, struct arena *arena, struct uuid customer, 
     ret->state = (enum call_state)db_i64(r, row, 3);
     ret->flags = (unsigned)db_i64(r, row, 4);
     ret->charged += db_i64(r, row, 5);
+    if (quantities_add(&ret->usage, arena, db_text(r, row, 7)) != 0) return FAULT_CORRUPT;
   }
   return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/id.h"
 #include "ledger/state.h"
+#include "meter/quantities.h"
 
 #define HELD_PARTS_TOLD 100 // the newest; all are counted and in `charged`
 
@@ -23,6 +24,7 @@ struct held {
   int64_t expires_at; // microseconds; 0: it has ended
   struct str model;   // as it was asked for; len 0: held by amount
   struct str metadata; // a JSON object
+  struct meter_quantities usage; // of its end, corrections included
   struct held_part *parts; // newest first; only of one that was read alone
   size_t part_count, parts_told;
 };

@@ -30,6 +30,22 @@ int quantities_add(struct meter_quantities *q, struct arena *arena, struct str j
   return json_each(root, one_add, &adding);
 }
 
+static int64_t quantity_of(const struct meter_quantities *q, const char *meter) {
+  for (size_t i = 0; i < q->count; i++)
+    if (strcmp(q->at[i].meter, meter) == 0) return q->at[i].quantity;
+  return 0;
+}
+
+static bool has_all_of(const struct meter_quantities *a, const struct meter_quantities *b) {
+  for (size_t i = 0; i < b->count; i++)
+    if (quantity_of(a, b->at[i].meter) != b->at[i].quantity) return false;
+  return true;
+}
+
+bool quantities_equal(const struct meter_quantities *a, const struct meter_quantities *b) {
+  return has_all_of(a, b) && has_all_of(b, a);
+}
+
 struct str quantities_json(const struct meter_quantities *q, struct arena *arena) {
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, JSON_MAX);

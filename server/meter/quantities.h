@@ -9,5 +9,7 @@ struct meter_quantities {
 };
 // 0, or FAULT_CORRUPT: no object of integers, a sum that leaves int64, or more meters than a bill has lines.
 int quantities_add(struct meter_quantities *q, struct arena *arena, struct str json);
+// Whether both are of the same; zero is as if it were not there.
+bool quantities_equal(const struct meter_quantities *a, const struct meter_quantities *b);
 // The same object back; what came to zero is left out.
 struct str quantities_json(const struct meter_quantities *q, struct arena *arena);

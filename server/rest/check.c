@@ -17,7 +17,7 @@ struct check {
 };
 #define AT(member) .offset = offsetof(struct check, member), .given = JSON_NOT_TOLD
 static const struct json_field fields[] = {
-    {.name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, .required = true, AT(customer)},
+    {.name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, AT(customer)},
     {.name = "amount", .kind = JSON_AMOUNT, .min = 1, .max = AMOUNT_MAX, .offset = offsetof(struct check, credits), .given = offsetof(struct check, given_credits)},
     {.name = "model", .kind = JSON_TEXT, .max = USAGE_TEXT_MAX, AT(model)},
     {.name = "usage", .kind = JSON_OBJECT, AT(usage)},
@@ -44,6 +44,10 @@ static bool amount_read(struct rest_request *r, const struct check *b, amount *r
   const struct book_price *price = NULL;
   *ret = b->credits;
   return !b->usage || (holding_usage(r, b->usage, &e) && holding_bound(r, b->model, &e, &price, ret));
+}
+
+static bool for_whom(struct rest_request *r, const struct check *b, struct uuid *ret) {
+  return b->customer.len ? rest_customer(r, b->customer, "customer", ret) : holding_own(r, ret);
 }
 
 // False: answered.
@@ -75,6 +79,12 @@ static const char *reason_of(const struct principal *whose, const struct ledger_
   return op->limit_period == BUCKET_MINUTE ? "rate_limit_exceeded" : "quota_exceeded";
 }
 
+// Without what an admission would have taken.
+static amount available_now(struct ledger_op op) {
+  if (op.result == LEDGER_DONE) op.held -= op.hold;
+  return op_available(&op);
+}
+
 static void answer(struct rest_request *r, const struct ledger_op *op) {
   CLEANUP(buf_finish) struct buf out;
   buf_init(&out, REST_ANSWER_MAX);
@@ -85,7 +95,7 @@ static void answer(struct rest_request *r, const struct ledger_op *op) {
   json_member_bool(&w, "admitted", op->result == LEDGER_DONE);
   json_member_text(&w, "reason", reason_of(r->whose, op));
   json_member_amount(&w, "required", op->hold);
-  json_member_amount(&w, "available", op_available(op));
+  json_member_amount(&w, "available", available_now(*op));
   json_key(&w, "limit");
   if (op->result == LEDGER_LIMITED) {
     json_object_begin(&w);
@@ -104,7 +114,7 @@ void check_post(struct rest_request *r, struct db *db) {
   struct uuid customer;
   struct ledger_op op = {.result = LEDGER_STALE};
   amount hold = 0;
-  if (!body_read(r, &body) || !rest_customer(r, body.customer, "customer", &customer) || !amount_read(r, &body, &hold)) return;
+  if (!body_read(r, &body) || !for_whom(r, &body, &customer) || !amount_read(r, &body, &hold)) return;
   for (int i = 0; i < TRIES && op.result == LEDGER_STALE; i++) {
     if (!whose_read(r, db, customer)) return;
     op = op_of(r->whose, customer, hold);

@@ -121,6 +121,13 @@ bool holding_whose(struct holding *h) {
   return false;
 }
 
+bool holding_own(struct rest_request *r, struct uuid *ret) {
+  *ret = r->who->customer_id;
+  if (!r->who->is_operator) return true;
+  rest_refuse(r, PROBLEM_INVALID_REQUEST, "customer", "Say whose: customer (cus_… or ext:…) is missing.");
+  return false;
+}
+
 static void hold_find(struct holding *h, struct db *db) {
   struct held held;
   if (!holding_read(h, db, &held)) return;

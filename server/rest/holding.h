@@ -37,6 +37,8 @@ void holding_submit(struct holding *h); // the last thing that a step does
 // Finds out whose status, policies and limits bind (r->whose), read anew where it is suspended by what a cache says. False: answered,
 // or taken on by a job that asks again.
 bool holding_whose(struct holding *h);
+// Whose it is where a body names nobody: a key's own customer. False: answered.
+bool holding_own(struct rest_request *r, struct uuid *ret);
 // Whose the hold of the path is, and under what price. False likewise.
 bool holding_find(struct holding *h, struct db *db);
 

@@ -19,7 +19,7 @@ struct create {
 };
 #define AT(member) .offset = offsetof(struct create, member), .given = JSON_NOT_TOLD
 static const struct json_field fields[] = {
-    {.name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, .required = true, AT(customer)},
+    {.name = "customer", .kind = JSON_TEXT, .max = LIMIT_NAME + 4, AT(customer)},
     {.name = "amount", .kind = JSON_AMOUNT, .min = 1, .max = AMOUNT_MAX, .offset = offsetof(struct create, credits), .given = offsetof(struct create, given_credits)},
     {.name = "model", .kind = JSON_TEXT, .max = USAGE_TEXT_MAX, AT(model)},
     {.name = "usage", .kind = JSON_OBJECT, AT(usage)},
@@ -57,14 +57,16 @@ static bool customer_find(struct holding *h, struct db *db) {
   struct rest_request *r = h->r;
   struct str text = ((const struct create *)h->body)->customer;
   if (h->found) return true;
+  if (!text.len) return holding_own(r, &h->customer) && (h->found = true);
   if (!is_known(h, text) && !db) {
     holding_job(h, create_ask);
     return false;
   }
   if (uuid_is_nil(h->customer) && !rest_customer(r, text, "customer", &h->customer)) return false;
   h->found = r->who->is_operator || uuid_eq(h->customer, r->who->customer_id);
-  if (!h->found) rest_refuse(r, PROBLEM_FORBIDDEN, "customer", "This key may hold credits of its own customer only.");
-  return h->found;
+  if (h->found) return true;
+  rest_refuse(r, PROBLEM_FORBIDDEN, "customer", "This key may hold credits of its own customer only.");
+  return false;
 }
 
 // ---- how much

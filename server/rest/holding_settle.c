@@ -152,14 +152,22 @@ static void settled(struct holding *h) {
   else holding_job(h, holding_tell);
 }
 
+// Whether what it ended as is what was asked for: the same charge, of the same usage. Of what has no price its usage alone can tell.
+static bool ended_so(struct holding *h, const struct held *held) {
+  const struct ledger_op *op = &h->op;
+  struct meter_quantities used = {0};
+  if (op->state == CALL_RELEASED) return held->state == CALL_RELEASED || held->state == CALL_EXPIRED;
+  return held->state == op->state && op->charged == op->charge && quantities_add(&used, h->r->arena, op->usage) == 0 &&
+         quantities_equal(&used, &held->usage);
+}
+
 // It had ended before: the same, or something else.
 static void settled_before(struct holding *h, struct db *db) {
   struct held held;
   const struct ledger_op *op = &h->op;
   if (!holding_read(h, db, &held)) return;
-  bool released = held.state == CALL_RELEASED || held.state == CALL_EXPIRED;
   h->r->replayed = http_header(h->r->http, "Idempotency-Key").len > 0;
-  if (op->state == CALL_RELEASED ? released : held.state == op->state && op->charged == op->charge) holding_tell_known(h, &held);
+  if (ended_so(h, &held)) holding_tell_known(h, &held);
   else if (op->state == CALL_UNRATED && held.state == CALL_EXPIRED)
     holding_conflict(h, &held, "This hold's time has run out, and what was used has no price: settle it by amount, or when it has one.");
   else holding_conflict(h, &held, arena_printf(h->r->arena, "This hold has ended otherwise: it is %s.", call_state_name(held.state)));

@@ -26,6 +26,7 @@ class Case:
     expect: str = ACCEPTED
     blame: tuple = ()        # names of which one has to stand first in error.param; (): any, or none
     statuses: tuple = ()     # (): those of `expect`
+    unsaid: tuple = ()       # what operators have to say, and customers need not, and is not said
 
     def target(self):
         quoted = [f"{urllib.parse.quote(name, safe='')}={urllib.parse.quote(value, safe='')}" for name, value in self.query]
@@ -131,7 +132,8 @@ class Cases:
             blame = names if exclusive and name in names else (name,) if name in names else ()
             if expect == UNKNOWN and self.path_parameters:
                 blame += ("id",)  # there is no such thing of nobody's
-            yield self._sound(v.label, body=v.value, expect=expect, blame=() if "\\u0000" in json.dumps(v.value) else blame)
+            unsaid = tuple(n for n in merged(self.op.body).get("x-operators-say", ()) if isinstance(v.value, dict) and n not in v.value)
+            yield self._sound(v.label, body=v.value, expect=expect, blame=() if "\\u0000" in json.dumps(v.value) else blame, unsaid=unsaid)
 
     # ---- the body as bytes
 

@@ -172,7 +172,7 @@ class Values:
         """Objects to start from: for each way that the schema allows, one with what is required and one with all there is."""
         node, found = merged(node), []
         for branch in node.get("oneOf") or [{}]:
-            required = set(node.get("required", [])) | set(branch.get("required", []))
+            required = set(node.get("required", [])) | set(branch.get("required", [])) | set(node.get("x-operators-say", []))
             for names, label in ((required, "least"), (node["properties"], "most")):
                 base = self._base(node, branch, names)
                 if base is not None and all(base != other.value for other in found):
