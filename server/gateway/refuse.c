@@ -44,7 +44,7 @@ static void short_of_credits(struct gateway_call *c) {
   refusal_credits_write(&w, op, c->hold);
   json_object_end(&w);
   amount_print(c->hold, required);
-  amount_print(op_available(op), available);
+  amount_print(op_available_told(op), available);
   struct problem_more more = {.details = buf_str(&details)};
   respond_problem(
       c, PROBLEM_INSUFFICIENT_CREDITS, &more,

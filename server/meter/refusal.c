@@ -65,6 +65,6 @@ void refusal_limit_write(struct json_writer *w, const struct ledger_op *op, amou
 void refusal_credits_write(struct json_writer *w, const struct ledger_op *op, amount required) {
   json_member_amount(w, "balance", op->balance);
   json_member_amount(w, "held", op->held);
-  json_member_amount(w, "available", op_available(op));
+  json_member_amount(w, "available", op_available_told(op));
   json_member_amount(w, "required", required);
 }

@@ -11,6 +11,12 @@ static inline amount op_available(const struct ledger_op *op) {
   return available > INT64_MAX ? INT64_MAX : available < INT64_MIN ? INT64_MIN : (amount)available;
 }
 
+// The same as it is told: none is none, how far below the floor a debt is says the balance.
+static inline amount op_available_told(const struct ledger_op *op) {
+  amount available = op_available(op);
+  return available > 0 ? available : 0;
+}
+
 struct limit_texts {
   char policy[ID_TEXT_MAX + 48], state[ID_TEXT_MAX + 48], limit[24], remaining[24], reset[24];
   struct http_header headers[5];

@@ -82,7 +82,7 @@ static const char *reason_of(const struct principal *whose, const struct ledger_
 // Without what an admission would have taken.
 static amount available_now(struct ledger_op op) {
   if (op.result == LEDGER_DONE) op.held -= op.hold;
-  return op_available(&op);
+  return op_available_told(&op);
 }
 
 static void answer(struct rest_request *r, const struct ledger_op *op) {

@@ -58,7 +58,7 @@ void hold_write(struct json_writer *w, const struct held *held, const struct led
   parts_write(w, held);
   if (op) {
     json_member_amount(w, "balance", op->balance);
-    json_member_amount(w, "available", op_available(op));
+    json_member_amount(w, "available", op_available_told(op));
   }
   json_object_end(w);
 }
@@ -116,7 +116,7 @@ void holding_refuse_short(struct holding *h) {
   refusal_credits_write(&w, &h->op, h->required);
   json_object_end(&w);
   amount_print(h->required, required);
-  amount_print(op_available(&h->op), available);
+  amount_print(op_available_told(&h->op), available);
   rest_refuse_with(h->r, PROBLEM_INSUFFICIENT_CREDITS, NULL, buf_str(&details), "This hold is of %s credits and %s are available. Nothing was held.", required,
                    available);
 }
