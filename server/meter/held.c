@@ -75,7 +75,8 @@ static int ended_read(struct db *db, struct arena *arena, struct uuid customer, 
   for (size_t row = 0; row < db_rows(r) && uuid_eq(db_uuid(r, row, 0), ret->customer); row++) {
     ret->price = db_uuid(r, row, 2);
     ret->state = (enum call_state)db_i64(r, row, 3);
-    ret->flags = (unsigned)db_i64(r, row, 4);
+    unsigned flags = (unsigned)db_i64(r, row, 4);
+    if ((ret->state == CALL_SETTLED || ret->state == CALL_UNRATED) && !(flags & CALL_RERATED)) ret->flags |= flags; // how it was settled, whatever came after
     ret->charged += db_i64(r, row, 5);
     if (quantities_add(&ret->usage, arena, db_text(r, row, 7)) != 0) return FAULT_CORRUPT;
   }

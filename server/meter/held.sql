@@ -16,7 +16,7 @@ WHERE substring(uuid_send(k.id) FROM 13 FOR 4) = substring(uuid_send($1::uuid) F
 ORDER BY c.customer_id, c.revision
 
 -- name: held_parts
-SELECT p.part_id, sum(c.charge)::bigint, (array_agg(c.state ORDER BY c.revision DESC))[1], (array_agg(c.flags ORDER BY c.revision DESC))[1],
+SELECT p.part_id, sum(c.charge)::bigint, (array_agg(c.state ORDER BY c.revision DESC))[1], coalesce(bit_or(c.flags) FILTER (WHERE c.state IN (2, 5) AND c.flags & 512 = 0), 0),
        count(*) OVER (), (sum(sum(c.charge)) OVER ())::bigint
 FROM hold_parts p JOIN calls c ON c.customer_id = p.customer_id AND c.id = p.part_id
 WHERE p.customer_id = $1::uuid AND p.hold_id = $2::uuid
