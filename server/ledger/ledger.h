@@ -65,7 +65,8 @@ struct ledger_op {
   struct uuid customer;
   struct uuid id;   // the call, or the grant
   struct uuid key;  // ADMIT: the API key
-  struct uuid price; // ADMIT: pinned; SETTLE: of what served, nil: the pinned one
+  struct uuid price; // ADMIT: pinned; SETTLE, PART: of what served, nil: the pinned one
+  bool unpriced;     // SETTLE, PART: nothing has a price for it, neither has the pinned one
 
   amount hold;      // ADMIT, EXTEND: the amount held in all; EXTEND of an explicit hold, 0: as it is
   amount charge;    // SETTLE, RECORD, PART, RERATE; ADMIT and EXTEND: what is charged should this instance die

@@ -28,38 +28,24 @@ static void hold_end(struct fold_customer *c, struct fold_hold *h, amount charge
       if (uuid_eq(c->buckets[b].limit, h->draws[i].limit)) bucket_return(&c->buckets[b], h->draws[i].window, h->draws[i].amount, charge);
 }
 
-static amount least(amount a, amount b) {
-  return a < b ? a : b;
-}
-
-// The rest goes on.
+// The rest goes on. What budgets held for the part is given back; that it is used they count as any call's.
 static void hold_reduce(struct fold_customer *c, struct fold_hold *h, amount charge) {
-  amount part = least(charge, h->amount);
+  amount part = charge < h->amount ? charge : h->amount;
   h->amount -= part;
   h->parted = true;
   c->held -= part;
   h->dirty = c->dirty = true;
+  for (size_t i = 0; i < h->draw_count; i++)
+    for (size_t b = 0; b < c->bucket_count; b++) {
+      if (!uuid_eq(c->buckets[b].limit, h->draws[i].limit) || c->buckets[b].measure != BUCKET_SPEND) continue;
+      amount drawn = charge < h->draws[i].amount ? charge : h->draws[i].amount;
+      bucket_return(&c->buckets[b], h->draws[i].window, drawn, 0);
+      h->draws[i].amount -= drawn;
+    }
 }
 
-static struct fold_draw *draw_find(struct fold_hold *h, const struct bucket *b) {
-  for (size_t i = 0; h && i < h->draw_count; i++)
-    if (uuid_eq(h->draws[i].limit, b->limit) && h->draws[i].window == b->window_start) return &h->draws[i];
-  return NULL;
-}
-
-// A part counts in the budgets of its own time, as what undoes it will: of what its hold has drawn there, it is used now; where that
-// drew nothing (its window is past, the limit is younger, it has expired), the part counts as a call that never had a hold.
-static void part_count(const struct fold *f, struct fold_customer *c, struct fold_hold *h, const struct fold_call *part) {
-  for (size_t i = 0; i < c->bucket_count; i++) {
-    struct bucket *b = &c->buckets[i];
-    if (b->measure != BUCKET_SPEND) continue;
-    bucket_advance(b, f->now);
-    struct fold_draw *drawn = draw_find(h, b);
-    amount used = drawn ? least(part->charge, drawn->amount) : 0;
-    if (drawn) bucket_return(b, drawn->window, used, part->charge);
-    else if (budget_binds(b, part->key, part->id)) bucket_correct(b, uuid_time_us(part->id), part->charge);
-    if (drawn) drawn->amount -= used;
-  }
+static struct uuid price_of(const struct ledger_op *op, struct uuid pinned) {
+  return op->unpriced ? UUID_NIL : uuid_is_nil(op->price) ? pinned : op->price;
 }
 
 static void hold_settle(struct fold *f, struct fold_customer *c, struct fold_hold *h, struct fold_call call) {
@@ -89,7 +75,7 @@ void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
   hold_tell(f, h, op);
   hold_settle(f, c, h,
               (struct fold_call){.customer = op->customer, .id = op->id, .key = h->key,
-                                 .price = uuid_is_nil(op->price) ? h->price : op->price, .state = op->state,
+                                 .price = price_of(op, h->price), .state = op->state,
                                  .flags = op->flags | late_flag(op),
                                  .charge = op->charge, .cost = op->cost, .usage = op->usage, .evidence = op->evidence});
   if (op->state == CALL_RELEASED && h->expires_at == 0) once_release(f, h); // an explicit one was made, whatever became of it
@@ -115,13 +101,15 @@ void fold_part(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   if ((!h && (fresh || rows[count - 1].state != CALL_EXPIRED)) || !burn_fits(f, c, op->charge)) return;
   if (h) hold_tell(f, h, op);
   struct fold_call part = {.customer = op->customer, .id = op->part, .key = h ? h->key : rows[0].key, .state = op->state,
-                           .price = !uuid_is_nil(op->price) ? op->price : h ? h->price : rows[0].price,
+                           .price = price_of(op, h ? h->price : rows[0].price),
                            .flags = op->flags | CALL_PART | (h ? late_flag(op) : (unsigned)CALL_LATE), .charge = op->charge, .cost = op->cost,
                            .usage = op->usage, .evidence = op->evidence};
   if (h && op->charge > h->amount) part.flags |= CALL_ABOVE_HOLD;
   once_keep(f, op);
-  part_count(f, c, h, &part);
+  for (size_t i = 0; i < c->bucket_count; i++)
+    if (c->buckets[i].measure == BUCKET_SPEND) bucket_advance(&c->buckets[i], f->now);
   if (h) hold_reduce(c, h, op->charge);
+  budgets_correct(c, &part, op->charge); // by its own time, whenever its hold was taken
   part.place = burn_consume(f, c, op->charge);
   if (fold_past_floor(c) && (!h || part.flags & CALL_ABOVE_HOLD)) f->past_floor++;
   fold_call_add(f, &part);

@@ -118,6 +118,7 @@ static void settle_ask(struct holding *h, struct db *db) {
                              .customer = h->customer,
                              .id = h->id,
                              .price = b->price,
+                             .unpriced = b->usage && uuid_is_nil(b->price),
                              .charge = b->charge,
                              .cost = b->cost,
                              .usage = b->told,
@@ -145,7 +146,7 @@ static void unrated_tell(const struct holding *h) {
 static void settled(struct holding *h) {
   const struct ledger_op *op = &h->op;
   struct held held = {.customer = h->customer, .id = h->id, .key = op->seen.key, .state = op->state,
-                      .price = uuid_is_nil(op->price) ? op->seen.price : op->price, .charged = op->charged,
+                      .price = op->unpriced ? UUID_NIL : uuid_is_nil(op->price) ? op->seen.price : op->price, .charged = op->charged,
                       .flags = (op->seen.over && op->state != CALL_RELEASED ? CALL_LATE : 0) | (op->charge > op->seen.amount ? CALL_ABOVE_HOLD : 0)};
   unrated_tell(h);
   if (!op->late && !op->seen.parted && held_about_read(h->r->arena, op->seen.about, &held)) holding_tell_known(h, &held);

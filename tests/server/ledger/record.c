@@ -192,6 +192,7 @@ static void a_part_uses_what_its_budget_held(void **state) {
   assert_int_equal(a.result, LEDGER_DONE);
   next_batch(w);
   struct ledger_op one = part(11, 12, 20);
+  one.part = ledger_call_id_at(NOW, number(1));
   run(w, &one);
   assert_int_equal(c->buckets[1].used, 20);
   assert_int_equal(c->buckets[1].held, 30);
@@ -201,6 +202,42 @@ static void a_part_uses_what_its_budget_held(void **state) {
   run(w, &end);
   assert_int_equal(c->buckets[1].used, 20);
   assert_int_equal(c->buckets[1].held, 0);
+}
+
+// Like every call by the time in its id, so that what is undone later is taken off where it was counted.
+static void a_part_counts_in_the_window_in_which_it_was_used(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  add_buckets(w, c, 60, 60);
+  struct ledger_op a = admit(11, 50), one = part(11, 12, 20);
+  a.expires_at = NOW + 10000;
+  a.limits[0] = number(52);
+  a.limit_count = 1;
+  run(w, &a);
+  next_batch(w);
+  w->f.now = NOW + 2000;
+  c->buckets[1].current_start = NOW + 1000;
+  c->buckets[1].current_end = NOW + 9000;
+  one.part = ledger_call_id_at(NOW + 2000, number(1));
+  run(w, &one);
+  assert_int_equal(one.result, LEDGER_DONE);
+  assert_int_equal(c->buckets[1].used, 20);
+  assert_int_equal(c->buckets[1].held, 0);
+}
+
+static void what_has_no_price_has_not_the_pinned_one(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  held(w, 11, 50, NOW + 1000);
+  w->f.holds.at[0].price = number(71);
+  struct ledger_op one = part(11, 12, 0), pinned = part(11, 13, 5), end = settle(11, 0);
+  one.state = end.state = CALL_UNRATED;
+  one.unpriced = end.unpriced = true;
+  run(w, &one);
+  run(w, &pinned);
+  run(w, &end);
+  assert_int_equal(w->f.calls.count, 3);
+  assert_true(uuid_is_nil(w->f.calls.at[0].price) && uuid_eq(w->f.calls.at[1].price, number(71)) && uuid_is_nil(w->f.calls.at[2].price));
 }
 
 static struct ledger_op sweep(uint64_t call) {
@@ -561,6 +598,8 @@ int main(void) {
       RULE(a_part_is_a_call_of_its_own_and_the_hold_goes_on_with_the_rest),
       RULE(a_part_larger_than_the_hold_is_charged_all_the_same),
       RULE(a_part_uses_what_its_budget_held),
+      RULE(a_part_counts_in_the_window_in_which_it_was_used),
+      RULE(what_has_no_price_has_not_the_pinned_one),
       RULE(an_explicit_hold_gives_back_when_its_time_is_over_and_not_before),
       RULE(what_is_settled_after_the_expiry_is_charged_and_says_so),
       RULE(a_part_of_a_hold_that_was_settled_or_released_is_refused),
