@@ -59,7 +59,13 @@ static bool price_find(struct holding *h, const struct book_price **ret) {
   return true;
 }
 
-// A price that is not there is a state, never zero. False: answered.
+static bool used_anything(const struct usage_event *e) {
+  for (size_t i = 0; i < e->quantity_count; i++)
+    if (e->quantities[i].quantity != 0 && !e->quantities[i].uncharged) return true;
+  return false;
+}
+
+// A price that is not there is a state, never zero; what was not used needs none. False: answered.
 static bool usage_price(struct holding *h) {
   struct rest_request *r = h->r;
   struct settle *b = h->body;
@@ -68,7 +74,7 @@ static bool usage_price(struct holding *h) {
   if (!holding_usage(r, b->usage, &b->quantities) || !price_find(h, &price)) return false;
   b->told = holding_quantities(r->arena, &b->quantities);
   b->unrated_model = b->model;
-  int priced = 1;
+  int priced = used_anything(&b->quantities) ? 1 : 0;
   if (price) priced = meter_price_quantities(plugin_by_name(r->context->plugins, price->provider->plugin), price, b->quantities.quantities,
                                              b->quantities.quantity_count, &bill, &b->unrated_meter);
   if (priced == 2) return refuse(r, "usage", "This would cost more than an amount can be.");
