@@ -17,13 +17,15 @@ def _bin(name):
 
 
 class Cluster:
-    def __init__(self, settings=()):
+    def __init__(self, settings=(), preloaded=None):
+        """preloaded: a function of the cluster's folder that gives the environment to run PostgreSQL in."""
         self.folder = tempfile.mkdtemp(prefix="tg-pg-", dir="/tmp")
         self.data = os.path.join(self.folder, "data")
         self.settings = list(settings)
         # PostgreSQL refuses to run as root: then it runs as its package's user.
         self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
+        self.environment = preloaded(self.folder) if preloaded else {}
         self.process = None
         self._run([_bin("initdb"), "-D", self.data, "-U", "tollgate", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"])
         self.start()
@@ -49,7 +51,7 @@ class Cluster:
         for setting in self.settings:
             options += ["-c", setting]
         self.log = open(os.path.join(self.folder, "log"), "ab")
-        self.process = subprocess.Popen([_bin("postgres"), "-D", self.data, *options], preexec_fn=self._drop, cwd="/",
+        self.process = subprocess.Popen([_bin("postgres"), "-D", self.data, *options], preexec_fn=self._drop, cwd="/", env={**os.environ, **self.environment},
                                         stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         wait_for(self.answers, 60, "PostgreSQL answering")
 
