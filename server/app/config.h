@@ -32,6 +32,8 @@
   X(INSTANCE, "TOLLGATE_INSTANCE", TEXT, "", 0, 0, "tollgate-1", "this instance's name for people; default: host and pid") \
   X(LEASE_MS, "TOLLGATE_LEASE_MS", NUMBER, "10000", 1000, 600000, "10000",                                             \
     "how long after its last sign of life an instance's calls are settled by others")                                  \
+  X(LEDGER_WRITERS, "TOLLGATE_LEDGER_WRITERS", NUMBER, "2", 1, 16, "2",                                                \
+    "the ledger's writers, each with a thread and a database connection; a customer has one of them")                  \
   X(DRAIN_MS, "TOLLGATE_DRAIN_MS", NUMBER, "30000", 0, 3600000, "30000",                                               \
     "how long running calls may take to finish after SIGTERM")                                                         \
   X(MAX_CONNECTIONS, "TOLLGATE_MAX_CONNECTIONS", NUMBER, "10000", 10, 1000000, "10000", "client connections at once")  \

@@ -138,7 +138,8 @@ static bool plugins_prepare(struct service *s, struct buf *ret_error) {
 static bool ledger_prepare(struct service *s, struct buf *ret_error) {
   struct ledger_config config = {.url = config_text(s->config, SETTING_DATABASE_DIRECT_URL),
                                  .instance = config_text(s->config, SETTING_INSTANCE),
-                                 .lease_ms = (int)config_number(s->config, SETTING_LEASE_MS)};
+                                 .lease_ms = (int)config_number(s->config, SETTING_LEASE_MS),
+                                 .writers = (int)config_number(s->config, SETTING_LEDGER_WRITERS)};
   s->ledger = ledger_create(&config, ret_error);
   return s->ledger != NULL;
 }

@@ -1,5 +1,5 @@
-// The ledger's door: everything that moves credits goes through ledger_submit. One writer thread takes all that has
-// gathered while the previous commit was under way and runs one transaction for it; each operation gets its own answer.
+// The ledger's door: everything that moves credits goes through ledger_submit. A customer's writer thread takes all that has
+// gathered while its previous commit was under way and runs one transaction for it; each operation gets its own answer.
 #pragma once
 #include "base/amount.h"
 #include "base/fault.h"
@@ -14,8 +14,9 @@ struct ledger_config {
   const char *url;      // direct: never through a transaction pooler
   const char *instance; // a name for people
   int lease_ms;         // how long after its last sign of life an instance's calls are settled by others
+  int writers;          // 0: one
 };
-// Connects, claims a writer row, starts the thread. NULL with a sentence in ret_error.
+// Connects, claims a row for each writer, starts its thread. NULL with a sentence in ret_error.
 struct buf;
 struct ledger *ledger_create(const struct ledger_config *config, struct buf *ret_error);
 // Ends the lease (nothing may be pending), joins. NULL is fine.
