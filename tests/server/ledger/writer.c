@@ -172,6 +172,61 @@ static void two_writers_admit_exactly_what_a_budget_allows(void **state) {
   for (int i = 0; i < 2; i++) ledger_destroy(crowd.ledgers[i]);
 }
 
+// A customer's operations go through one writer: of two that its credits cover once, the first is taken, however many writers there are.
+static void writers_of_one_ledger_share_its_customers_and_keep_each_ones_order(void **state) {
+  (void)state;
+  enum { CUSTOMERS = 64 };
+  struct ledger_op ops[2 * CUSTOMERS];
+  struct uuid customers[CUSTOMERS];
+  struct buf error;
+  int64_t before = number("SELECT count(*) FROM writers");
+  buf_init(&error, 512);
+  struct ledger *l = ledger_create(&(struct ledger_config){.url = cluster.url, .instance = "test", .lease_ms = 10000, .writers = 3}, &error);
+  assert_non_null(l);
+  buf_finish(&error);
+  assert_int_equal(number("SELECT count(*) FROM writers") - before, 3);
+  for (size_t i = 0; i < CUSTOMERS; i++) {
+    customers[i] = customer_new();
+    grant(l, customers[i], 10);
+    ops[i] = admit(l, customers[i], 10);
+    ops[CUSTOMERS + i] = admit(l, customers[i], 10);
+  }
+  assert_int_equal(ledger_run_all(l, ops, 2 * CUSTOMERS), CUSTOMERS);
+  for (size_t i = 0; i < CUSTOMERS; i++) {
+    assert_int_equal(ops[i].result, LEDGER_DONE);
+    assert_int_equal(ops[CUSTOMERS + i].result, LEDGER_SHORT);
+    ops[i] = settle(&ops[i], 7);
+  }
+  assert_int_equal(ledger_run_all(l, ops, CUSTOMERS), CUSTOMERS);
+  assert_int_equal(number("SELECT count(*) FROM (SELECT customer_id FROM transfers GROUP BY customer_id HAVING count(DISTINCT writer_id) > 1 "
+                          "AND bool_and(writer_id > (SELECT max(id) - 3 FROM writers))) t"), 0);
+  assert_int_equal(number("SELECT count(DISTINCT writer_id) FROM transfers WHERE writer_id > (SELECT max(id) - 3 FROM writers)"), 3);
+  ledger_destroy(l);
+  audit();
+}
+
+// To the planner a table that was empty when it was looked at stays so: then reading all of it for each batch looks cheapest.
+static void identities_are_looked_up_by_key_however_empty_they_were(void **state) {
+  (void)state;
+  struct db_result *r = NULL;
+  char sql[2048];
+  assert_int_equal(db_exec(db, "VACUUM ANALYZE event_identities"), 0);
+  assert_int_equal(db_exec(db, "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_mergejoin = off; SET enable_bitmapscan = off"), 0);
+  (void)snprintf(sql, sizeof sql, "PREPARE looked_up AS %s", statement_table[STATEMENT_LEDGER_IDENTITIES].sql);
+  assert_int_equal(db_exec(db, sql), 0);
+  assert_int_equal(db_query(db, "EXPLAIN EXECUTE looked_up ('{}', '{}')", &r), 0);
+  size_t scans = 0, keyed = 0;
+  for (size_t i = 0; i < db_rows(r); i++) {
+    CLEANUP(mem_freep) char *line = mem_strndup(db_text(r, i, 0).ptr, db_text(r, i, 0).len);
+    scans += strstr(line, "Scan using event_identities") != NULL;
+    keyed += strstr(line, "Index Cond: ((customer_id = ") != NULL;
+  }
+  assert_true(scans > 0);
+  assert_int_equal(scans, keyed);
+  db_result_finish(r);
+  assert_int_equal(db_exec(db, "DEALLOCATE looked_up; RESET plan_cache_mode; RESET enable_seqscan; RESET enable_mergejoin; RESET enable_bitmapscan"), 0);
+}
+
 static void a_poisoned_operation_stands_alone(void **state) {
   (void)state;
   struct ledger *l = writer(10000);
@@ -508,6 +563,8 @@ int main(void) {
       cmocka_unit_test(a_call_is_held_settled_and_explained_by_its_rows),
       cmocka_unit_test(two_writers_admit_exactly_what_can_be_paid),
       cmocka_unit_test(two_writers_admit_exactly_what_a_budget_allows),
+      cmocka_unit_test(writers_of_one_ledger_share_its_customers_and_keep_each_ones_order),
+      cmocka_unit_test(identities_are_looked_up_by_key_however_empty_they_were),
       cmocka_unit_test(a_poisoned_operation_stands_alone),
       cmocka_unit_test(lost_connections_and_commits_lose_and_double_nothing),
       cmocka_unit_test(an_immediate_restart_of_the_database_loses_nothing_acknowledged),
