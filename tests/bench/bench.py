@@ -5,7 +5,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.bench import machine, rows  # noqa: E402
-from tests.bench.figures import chunk, disk, holds, latency, memory, pairs, proxied, report, scan, startup, webhooks  # noqa: E402
+from tests.bench.figures import chunk, disk, events, holds, latency, memory, pairs, proxied, report, scan, startup, webhooks  # noqa: E402
+from tests.bench.event_ground import EventGround  # noqa: E402
 from tests.bench.gateway_ground import GatewayGround  # noqa: E402
 from tests.bench.ledger_ground import LedgerGround  # noqa: E402
 from tests.bench.webhook_ground import WebhookGround  # noqa: E402
@@ -22,9 +23,14 @@ FIGURES = [
     ("pairs", LedgerGround, pairs.measure),
     ("disk", LedgerGround, disk.measure),
     ("scan", LedgerGround, scan.measure),
+    ("events", EventGround, events.measure),
+    ("batches", EventGround, events.measure_batches),
+    ("wait", EventGround, events.measure_wait),
+    ("event-disk", EventGround, disk.measure_events),
+    ("event-scan", EventGround, scan.measure_events),
     ("webhooks", WebhookGround, webhooks.measure),
 ]
-EXTRA = ("scan",)  # only when asked for
+EXTRA = ("scan", "event-scan")  # only when asked for
 
 
 def options_read():

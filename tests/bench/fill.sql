@@ -1,7 +1,8 @@
 -- Fills the ledger's tables with :calls ended calls, one after the other of the first :customers customers, spread over the
 -- current month so far, by 10 keys and 4 prices. Each is as the ledger would have left it, so that the audit finds the books
 -- sound; a customer's calls share a transfer by the hundred, ten customers a batch. :step tells one filling from another, and is a writer of its own,
--- whose sequence the sums of usage follow as they follow any other.
+-- whose sequence the sums of usage follow as they follow any other. With :reported 1 they are usage events: each has its identity, and the sums
+-- are told that they have them.
 \set charge 7800
 \set writer 2000000000 + :step
 CREATE TEMPORARY TABLE filling AS
@@ -26,5 +27,12 @@ SELECT f.customer_id, f.id, ('00000000-0000-7000-8000-00000000000' || f.n % 10):
        :charge, 5200, f.i % 100 * :charge, 1 + f.i / 100 * ((:customers + 9) / 10) + f.k / 10, :writer, 2, '{"input_tokens":12,"output_tokens":10}'
 FROM filled f CROSS JOIN (SELECT coalesce(array_agg(id ORDER BY id), ARRAY['00000000-0000-7000-8000-000000000000'::uuid]) AS ids FROM prices) p ORDER BY f.n;
 INSERT INTO call_evidence (customer_id, call_id, evidence) SELECT customer_id, id, '{"filled":true}' FROM filled ORDER BY n;
+\if :reported
+INSERT INTO event_identities (customer_id, identity, week, call_id, content, source, event_id)
+SELECT customer_id, md5(id::text)::uuid, floor(extract(epoch FROM now()) / 604800)::integer, id, md5(n::text)::uuid, '/bench', md5(id::text)::uuid::text FROM filled ORDER BY n;
+\endif
 INSERT INTO writers (id, epoch, seq, lease_until) SELECT :writer, 1, 1 + (max(calls) - 1) / 100 * ((:customers + 9) / 10) + (:customers - 1) / 10, now() FROM filling;
+\if :reported
+INSERT INTO rollup_cursors (writer_id, seq) SELECT id, seq FROM writers WHERE id = :writer;
+\endif
 DROP TABLE filled, filling;

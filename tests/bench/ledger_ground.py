@@ -12,7 +12,7 @@ CUSTOMERS = 100_000
 MAKE_CUSTOMERS = """
 INSERT INTO customers (id) SELECT (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') ||
   '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid FROM generate_series(1, %s);
-INSERT INTO customer_profiles (customer_id) SELECT id FROM customers;
+INSERT INTO customer_profiles (customer_id) SELECT id FROM customers ON CONFLICT DO NOTHING;
 """
 
 
