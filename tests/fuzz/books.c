@@ -95,7 +95,8 @@ int db_submit(struct db_pool *pool, void (*fn)(struct db *, void *), void *arg) 
   return 0;
 }
 
-// ---- its rows: every number is 1, every text an empty object, and of four truths two are, as the mood will
+// ---- its rows: every number is 1, every text an empty object or what is kept with a hold, and of four truths two are, as the mood
+// will
 
 size_t db_rows(const struct db_result *r) {
   return r->rows;
@@ -123,7 +124,8 @@ struct uuid db_uuid(const struct db_result *r, size_t row, int column) {
 }
 
 struct str db_text(const struct db_result *r, size_t row, int column) {
-  return db_is_null(r, row, column) ? STR("") : STR("{}");
+  if (db_is_null(r, row, column)) return STR("");
+  return books.mood & 64 ? STR("{\"explicit\":true,\"model\":\"gpt-4o-mini\",\"metadata\":{\"a\":\"b\"}}") : STR("{}"); // what is kept with a hold
 }
 
 int64_t db_time(const struct db_result *r, size_t row, int column) {
@@ -157,9 +159,15 @@ int64_t ledger_now(const struct ledger *l) {
 int ledger_run(struct ledger *l, struct ledger_op *op) {
   static const int answers[] = {LEDGER_DONE,    LEDGER_DUPLICATE, LEDGER_REUSED, LEDGER_UNKNOWN,
                                 LEDGER_REFUSED, FAULT_DB,         FAULT_FULL,    FAULT_CLOSED};
+  // Of what takes credits.
+  static const int refusals[] = {LEDGER_SHORT, LEDGER_LIMITED, LEDGER_STALE, LEDGER_GONE};
+  bool takes = op->kind == LEDGER_ADMIT || op->kind == LEDGER_EXTEND;
   (void)l;
   op->existing = one_id;
-  op->result = books.mood ? answers[books.mood % 8] : LEDGER_DONE;
+  op->limit_measure = 1 + (books.mood & 1);
+  op->limit_period = 1 + books.mood / 4 % 4;
+  op->seen.about = books.mood & 64 ? STR("{\"explicit\":true}") : STR("{}");
+  op->result = takes && books.mood & 8 ? refusals[books.mood % 4] : books.mood ? answers[books.mood % 8] : LEDGER_DONE;
   books.given = *op;
   return op->result;
 }

@@ -130,7 +130,7 @@ static bool reached(amount a) {
   uint8_t bytes[8];
   for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)((uint64_t)a >> (56 - 8 * i));
   bool stored = books.written.len && memmem(books.written.data, books.written.len, bytes, sizeof bytes);
-  return stored || books.given.grant.amount == a;
+  return stored || books.given.grant.amount == a || books.given.hold == a || books.given.charge == a;
 }
 
 static void amount_check(const char *name, const json_t *value) {

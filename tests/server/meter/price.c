@@ -167,6 +167,26 @@ static void a_bound_takes_the_dearest_that_a_meter_can_turn_into(void **state) {
   assert_int_equal(hold, 150000); // cached input is cheaper and does not count
 }
 
+static void quantities_are_bounded_each_by_the_dearest_they_can_turn_into(void **state) {
+  (void)state;
+  static const struct book_rate dear[] = {{TEXT("input_tokens"), 1, 5, 0}, {TEXT("cached_input_tokens"), 1, 7, 0}, {TEXT("output_tokens"), 1, 3, 0}, {TEXT("pages"), 1, 2, 0}};
+  const struct book_price dearer = {.rates = dear, .rate_count = ARRAY_LEN(dear)};
+  const struct meter_quantity named[] = {{.meter = "input_tokens", .quantity = 10}, {.meter = "output_tokens", .quantity = 10}, {.meter = "pages", .quantity = 4},
+                                         {.meter = "images", .quantity = 0}, {.meter = "sessions", .quantity = 9, .uncharged = true}};
+  const char *meter = NULL;
+  amount hold = -1;
+  assert_true(meter_price_bound_of(&plugin, &dearer, named, ARRAY_LEN(named), &hold, &meter));
+  assert_int_equal(hold, 10 * 7 + 10 * 3 + 4 * 2);
+  assert_true(meter_price_bound_of(&plugin, &dearer, named, 0, &hold, &meter));
+  assert_int_equal(hold, 0);
+  const struct meter_quantity unpriced[] = {{.meter = "input_tokens", .quantity = 1}, {.meter = "images", .quantity = 1}};
+  assert_false(meter_price_bound_of(&plugin, &dearer, unpriced, 2, &hold, &meter));
+  assert_string_equal(meter, "images");
+  const struct meter_quantity huge[] = {{.meter = "input_tokens", .quantity = INT64_MAX}};
+  assert_false(meter_price_bound_of(&plugin, &dearer, huge, 1, &hold, &meter));
+  assert_null(meter); // there is a rate, and no amount that large
+}
+
 static void a_bound_without_a_rate_is_refused_and_named(void **state) {
   (void)state;
   const struct tollgate_count counts[] = {{INPUT, 1}, {IMAGES, 1}};
@@ -219,6 +239,7 @@ int main(void) {
       cmocka_unit_test(quantities_by_name_are_priced_as_the_plugin_would),
       cmocka_unit_test(a_sum_beyond_64_bits_is_an_answer),
       cmocka_unit_test(a_bound_takes_the_dearest_that_a_meter_can_turn_into),
+      cmocka_unit_test(quantities_are_bounded_each_by_the_dearest_they_can_turn_into),
       cmocka_unit_test(a_bound_without_a_rate_is_refused_and_named),
       cmocka_unit_test(no_usage_inside_a_bound_costs_more_than_it),
   };

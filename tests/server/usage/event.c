@@ -9,6 +9,7 @@
 #include "../cluster.h"
 #include "base/mem.h"
 #include "crypto/crypto.h"
+#include "json/read.h"
 #include "plugin/registry.h"
 #include "price/book.h"
 #include "usage/event.h"
@@ -181,6 +182,27 @@ static void quantities_are_whole_numbers_of_known_meters(void **state) {
   refused(USAGE_PLAIN, "{\"id\":\"1\",\"type\":\"m\",\"data\":{\"value\":3}}", "data.value", "type names");
 }
 
+static void quantities_alone_are_read_as_an_events_are(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *param, *why;
+  } wrong[] = {{"{\"tokens\":1}", "usage.tokens", "Known: "}, {"{\"input_tokens\":-1}", "usage.input_tokens", ""}, {"{\"input_tokens\":1.5}", "usage.input_tokens", ""},
+               {"{}", "usage", "at least one meter"}};
+  struct json_error why;
+  struct json *root = NULL;
+  assert_int_equal(json_parse(STR("{\"input_tokens\":12,\"output_tokens\":0}"), &root, &why), 0);
+  assert_int_equal(usage_quantities(&arena, &words, "usage", root, &e, &error), 0);
+  json_finish(root);
+  assert_int_equal(quantity("input_tokens"), 12);
+  assert_int_equal(e.model.len, 0);
+  for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+    assert_int_equal(json_parse(str_from(wrong[i].text), &root, &why), 0);
+    if (usage_quantities(&arena, &words, "usage", root, &e, &error) != 1 || strcmp(error.param, wrong[i].param) != 0 || !strstr(error.message, wrong[i].why))
+      fail_msg("%s: %s (%s)", wrong[i].text, error.message, error.param);
+    json_finish(root);
+  }
+}
+
 static void totals_that_include_other_meters_are_none(void **state) {
   (void)state;
   refused(USAGE_PLAIN, "{\"id\":\"1\",\"type\":\"m\",\"data\":{\"usage\":{\"prompt_tokens\":5}}}", "data.usage.prompt_tokens", "cached_input_tokens");
@@ -314,6 +336,7 @@ int main(void) {
       cmocka_unit_test(one_thing_is_said_once),
       cmocka_unit_test(times_are_instants_or_seconds),
       cmocka_unit_test(quantities_are_whole_numbers_of_known_meters),
+      cmocka_unit_test(quantities_alone_are_read_as_an_events_are),
       cmocka_unit_test(totals_that_include_other_meters_are_none),
       cmocka_unit_test(what_is_no_meter_says_more_of_the_event),
       cmocka_unit_test(defined_meters_count_as_they_are_defined),
