@@ -116,11 +116,11 @@ static int absent(const struct fold *f, struct uuid call) {
 void settle_late(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   struct fold_ended *rows = NULL;
   size_t count = ended_find(f, op->customer, op->id, &rows);
+  op->result = LEDGER_UNKNOWN;
+  if (count > 0 && !ended_fits(&rows[0], op)) return;
   const struct fold_call *fresh = fresh_find(f, op);
   op->result = absent(f, op->id);
   if (count == 0 && !fresh) return;
-  op->result = LEDGER_UNKNOWN;
-  if (count > 0 && !ended_fits(&rows[0], op)) return;
   op->existing = op->id;
   op->result = LEDGER_DUPLICATE;
   for (size_t i = 0; i < count; i++) op->charged += rows[i].charge;

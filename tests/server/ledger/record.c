@@ -552,6 +552,19 @@ static void what_is_known_of_a_call_comes_before_what_it_is_to_cost(void **state
   assert_true(ops[0] == &known && ops[1] == &again && ops[2] == &gone);
 }
 
+static void of_a_call_that_is_not_its_own_an_app_learns_nothing_also_where_it_is_corrected_at_once(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  ended(w, 11, CALL_SETTLED, 0)->flags = CALL_SWEPT | CALL_ESTIMATED;
+  struct ledger_op known = settle(11, 9), apps = settle(11, 1);
+  apps.explicit = true;
+  run(w, &known);
+  assert_int_equal(known.result, LEDGER_DONE);
+  run(w, &apps);
+  assert_int_equal(apps.result, LEDGER_UNKNOWN);
+  assert_int_equal(apps.charged, 0);
+}
+
 static void a_call_may_be_priced_again_as_often_as_one_likes(void **state) {
   struct world *w = *state;
   struct fold_customer *c = customer(w, (amount[]){100}, 1);
@@ -618,6 +631,7 @@ int main(void) {
       RULE(a_part_counts_in_the_window_it_was_used_in_not_in_that_of_its_hold),
       RULE(what_undoes_a_part_takes_from_its_budget_what_the_part_had_put_there),
       RULE(what_is_known_of_a_call_comes_before_what_it_is_to_cost),
+      RULE(of_a_call_that_is_not_its_own_an_app_learns_nothing_also_where_it_is_corrected_at_once),
       RULE(a_call_may_be_priced_again_as_often_as_one_likes),
       RULE(what_is_settled_late_without_a_price_waits_for_one),
   };
