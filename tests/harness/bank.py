@@ -4,6 +4,7 @@ sessions of the database are terminated, and the books are read in consistent sn
 import collections
 import http.client
 import random
+import re
 import threading
 import time
 import uuid
@@ -14,6 +15,8 @@ from .typeid import parse_id, print_id
 
 PATIENCE_S = 60  # for one request, however often it is repeated
 WAIT_S = 0.02
+LOOKS = 50  # for a session that is at work
+SESSIONS = "SELECT pid, state FROM pg_stat_activity WHERE datname = 'tollgate' AND backend_type = 'client backend' AND pid NOT IN (pg_backend_pid(), %s)"
 
 # What must be so at any instant, of the customers that are here; each line is a sum of nanocredits, and 0.
 ALWAYS = {
@@ -227,17 +230,19 @@ class Bank:
     # ---- what happens meanwhile
 
     def terminate(self, chance):
-        """One session of the service's, whatever it is doing."""
-        with self.world.cluster.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT pid, state FROM pg_stat_activity WHERE datname = 'tollgate' AND backend_type = 'client backend' AND pid NOT IN (pg_backend_pid(), %s)",
-                           (self.connection.info.backend_pid,))
-            found = cursor.fetchall()
-            busy = [pid for pid, state in found if state != "idle"]
+        """One session of the service's: mostly one that is at work, which is looked for a while."""
+        connection = self.world.cluster.connect()
+        with connection.cursor() as cursor:
+            for _ in range(LOOKS if chance.random() < 0.8 else 1):
+                cursor.execute(SESSIONS, (self.connection.info.backend_pid,))
+                found = cursor.fetchall()
+                busy = [pid for pid, state in found if state != "idle"]
+                if busy:
+                    break
             if found:
                 cursor.execute("SELECT pg_terminate_backend(%s)", (chance.choice(busy or [pid for pid, _ in found]),))
                 self.count["terminated"] += cursor.fetchone()[0]
         connection.close()
-        time.sleep(0.1)
 
     def look(self):
         """Everything that is always so, in one snapshot."""
@@ -251,6 +256,11 @@ class Bank:
                 assert off == 0, f"{rule}: off by {off} nanocredits"
             cursor.execute("COMMIT")
         self.count["snapshots"] += 1
+
+    def resolved(self):
+        """COMMITs whose answer was lost on the way, and that were found to have landed, or not."""
+        found = [re.search(r"^tollgate_ledger_commits_unknown_total (\d+)$", s.client(self.world.admin_key).get("/metrics").body.decode(), re.M) for s in self.world.servers]
+        return sum(int(one[1]) for one in found)
 
     # ---- the end
 

@@ -52,10 +52,12 @@ def agree_refusal(s, customer, answer, required, no, perhaps, short):
 
 # ---- taking
 
-def draw_hold(s):
-    """(body without its customer, nanocredits or None: not priced, model, usage, version)"""
+def draw_hold(s, customer):
+    """(body without its customer, nanocredits or None: not priced, model, version)"""
     if s.chance.random() < 0.6:
         amount = s.amount(4)
+        if customer.available and s.chance.random() < 0.3:  # all there is, or one unit more
+            amount = customer.available + s.chance.choice((0, 0, 1))
         return {"amount": told(amount)}, amount, None, None
     short, usage = draw_usage(s)
     version, cost = s.book.rate(short, usage, s.now())
@@ -71,7 +73,7 @@ def admitted(s, customer, required, key, asked):
 @kind(16)
 def hold(s):
     customer, own = s.pick(), s.chance.random() < 0.3
-    body, required, short, version = draw_hold(s)
+    body, required, short, version = draw_hold(s, customer)
     ttl, key = ttl_of(s), f"{s.name}-{next(s.serial)}" if s.chance.random() < 0.3 else None
     body |= {"customer": customer.id, "ttl_seconds": ttl, "metadata": {"n": str(next(s.serial))}}
     asked = s.now()
@@ -128,7 +130,7 @@ def hold_again(s):
 def check(s):
     """What would be decided; nothing is taken."""
     customer, own = s.pick(), s.chance.random() < 0.3
-    body, required, _, _ = draw_hold(s)
+    body, required, _, _ = draw_hold(s, customer)
     asked = s.now()
     answer = ask(s, own, customer, "/api/v1/check", {"customer": customer.id, **body})
     if required is None:
