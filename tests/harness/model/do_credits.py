@@ -37,6 +37,10 @@ def give(s):
     body = grant_body(s, customer)
     if s.chance.random() < 0.5:
         key = f"{s.name}-{next(s.serial)}"
+    give_to(s, customer, body, key)
+
+
+def give_to(s, customer, body, key=None):
     made = s.admin("POST", "/api/v1/grants", body, key)
     s.agree("status", 201, made.status)
     grant = customer.give(nano(body["amount"]), source=made.json["source"], priority=body.get("priority", 100),
@@ -166,7 +170,7 @@ def limit_make(s, customer):
     if body["measure"] == "requests":
         customer.limits[id] = Rate(id, call_time(id), body["amount"], key)
     else:
-        customer.limits[id] = Budget(id, call_time(id), body["period"], nano(body["amount"]), key)
+        customer.limits[id] = Budget(id, call_time(id), body["period"], nano(body["amount"]), key, customer.calls)
     s.compare_limit(customer, made.json)
     time.sleep(0.002)  # what comes now comes after it, by their ids too
 
@@ -206,6 +210,6 @@ def price_arrives(s):
 # ---- time
 
 @kind(1.2)
-def pass_time(s):
+def pass_time(s, hours=None):
     time.sleep(max(0.0, s.priced + PRICE_S - time.monotonic()))
-    s.real.step_clock(s.clock.hour + s.chance.choice((1, 1, 2, 5, 13, 24, 24, 24 * 8)))
+    s.real.step_clock(s.clock.hour + (hours or s.chance.choice((1, 1, 2, 5, 13, 24, 24, 24 * 8))))

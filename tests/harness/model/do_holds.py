@@ -2,8 +2,8 @@
 from ..typeid import new_uuid, print_id
 from .amounts import told
 from .books import Call, Hold
-from .clock import MINUTE, SECOND, moment
-from .do_credits import DAY, call_time
+from .clock import MINUTE, SECOND, moment, text
+from .do_credits import DAY, call_time, give_to, pass_time
 from .do_events import draw_usage
 from .steps import kind
 
@@ -12,7 +12,7 @@ WEEK_S = 7 * 24 * 3600
 
 def ttl_of(s):
     """Seconds until three quarters past some hour."""
-    ends = s.clock.half_past(s.chance.choice((0, 0, 1, 3, 30, 160))) + 15 * MINUTE
+    ends = s.clock.half_past(s.chance.choice((0, 1, 3, 30, 60, 160))) + 15 * MINUTE
     return min(WEEK_S, (ends - s.now()) // SECOND)
 
 
@@ -56,8 +56,8 @@ def draw_hold(s, customer):
     """(body without its customer, nanocredits or None: not priced, model, version)"""
     if s.chance.random() < 0.6:
         amount = s.amount(4)
-        if customer.available and s.chance.random() < 0.3:  # all there is, or one unit more
-            amount = customer.available + s.chance.choice((0, 0, 1))
+        if customer.available and s.chance.random() < 0.3:  # all there is, or one unit more, or nearly all
+            amount = max(1, customer.available + s.chance.choice((0, 1, -s.amount(2), -s.amount(2))))
         return {"amount": told(amount)}, amount, None, None
     short, usage = draw_usage(s)
     version, cost = s.book.rate(short, usage, s.now())
@@ -74,7 +74,25 @@ def admitted(s, customer, required, key, asked):
 def hold(s):
     customer, own = s.pick(), s.chance.random() < 0.3
     body, required, short, version = draw_hold(s, customer)
-    ttl, key = ttl_of(s), f"{s.name}-{next(s.serial)}" if s.chance.random() < 0.3 else None
+    key = f"{s.name}-{next(s.serial)}" if s.chance.random() < 0.3 else None
+    hold_for(s, customer, own, body, required, short, version, ttl_of(s), key)
+
+
+@kind(0.5)
+def hold_what_expires(s):
+    """A grant's time runs out while an open hold needs some of it."""
+    customer = s.pick()
+    amount = s.amount(5)
+    ends = s.clock.half_past(0) + s.chance.randrange(600 * SECOND)
+    give_to(s, customer, {"customer": customer.id, "amount": told(amount), "priority": s.chance.choice((0, 100, 1000)), "expires_at": text(ends)})
+    needed = customer.available - customer.credit_limit - s.chance.randint(0, amount)
+    if needed > 0:
+        hold_for(s, customer, False, {"amount": told(needed)}, needed, None, None, (s.clock.half_past(50) + 15 * MINUTE - s.now()) // SECOND)
+        pass_time(s, 1)
+        s.compare(customer)
+
+
+def hold_for(s, customer, own, body, required, short, version, ttl, key=None):
     body |= {"customer": customer.id, "ttl_seconds": ttl, "metadata": {"n": str(next(s.serial))}}
     asked = s.now()
     answer = ask(s, own, customer, "/api/v1/holds", body, key)

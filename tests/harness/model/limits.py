@@ -19,12 +19,13 @@ def window(period, at, zone):
 class Budget:
     measure = "spend"
 
-    def __init__(self, id, made_at, period, amount, key=None):
-        self.id, self.made_at, self.period, self.amount, self.key = id, made_at, period, amount, key
+    def __init__(self, id, made_at, period, amount, key=None, before=()):
+        """before: ids of what was there already; two instances' clocks may differ by a little."""
+        self.id, self.made_at, self.period, self.amount, self.key, self.before = id, made_at, period, amount, key, frozenset(before)
 
     def counts(self, customer, call, now):
         begin, end = window(self.period, now, customer.zone)
-        return (self.key in (None, call.key) and call.at >= self.made_at and call.at >= begin and (end is None or call.at < end))
+        return (self.key in (None, call.key) and call.id not in self.before and call.at >= self.made_at and call.at >= begin and (end is None or call.at < end))
 
     def used(self, customer, now):
         return sum(c.charge for c in customer.calls.values() if self.counts(customer, c, now))
