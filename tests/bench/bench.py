@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.bench import machine, rows  # noqa: E402
-from tests.bench.figures import chunk, disk, events, holds, latency, memory, pairs, proxied, report, scan, startup, webhooks  # noqa: E402
+from tests.bench.figures import chunk, disk, events, held, holds, latency, memory, pairs, proxied, report, scan, startup, webhooks  # noqa: E402
 from tests.bench.event_ground import EventGround  # noqa: E402
 from tests.bench.gateway_ground import GatewayGround  # noqa: E402
 from tests.bench.ledger_ground import LedgerGround  # noqa: E402
@@ -26,6 +26,7 @@ FIGURES = [
     ("events", EventGround, events.measure),
     ("batches", EventGround, events.measure_batches),
     ("wait", EventGround, events.measure_wait),
+    ("held", EventGround, held.measure),
     ("event-disk", EventGround, disk.measure_events),
     ("event-scan", EventGround, scan.measure_events),
     ("webhooks", WebhookGround, webhooks.measure),
