@@ -92,11 +92,11 @@ void limits_correct(struct model_customer *c, const struct model_call *call, wid
 
 static struct model_draw *draw_of(struct model_hold *h, const struct model_limit *l) {
   for (int i = 0; h && i < h->draw_count; i++)
-    if (same(h->draws[i].limit, l->id) && h->draws[i].window == l->window_start) return &h->draws[i];
+    if (same(h->draws[i].limit, l->id)) return &h->draws[i];
   return NULL;
 }
 
-// A part uses what its hold has drawn of a window; in windows of which that has drawn nothing it counts as any call.
+// A part frees what its hold has drawn of a window, as far as it goes, and counts as any call.
 void limits_part(struct model_customer *c, struct model_hold *h, const struct model_call *part, const struct model_moment *at) {
   for (int i = 0; i < c->limit_count; i++) {
     struct model_limit *l = &c->limits[i];
@@ -104,6 +104,6 @@ void limits_part(struct model_customer *c, struct model_hold *h, const struct mo
     limits_roll(c, l, at->begun_at);
     struct model_draw *drawn = draw_of(h, l);
     if (drawn) drawn->amount -= least(drawn->amount, part->charge);
-    if (drawn || limits_bind(l, part->key, part->id)) l->used = least(l->used + part->charge, MOST);
+    if (limits_bind(l, part->key, part->id)) l->used = least(l->used + part->charge, MOST);
   }
 }
