@@ -13,6 +13,5 @@ def test_nothing_is_created_or_lost(pair):
     bank.run(SECONDS, CLIENTS, SEED)
     pair.quiet()
     bank.reckon()
-    print(dict(bank.count), bank.resolved(), "COMMITs in doubt")
     assert bank.count["deeds"] > 50 and bank.count["snapshots"] > 5 and bank.count["refused"] > 0
-    assert bank.count["terminated"] > 5 and bank.count["repeated"] > 0, "what was broken was felt"
+    assert bank.count["terminated"] > 5 and bank.count["repeated"] + bank.resolved() > 0, "what was broken was felt"

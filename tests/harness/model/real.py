@@ -2,7 +2,9 @@
 connections, and what stands in the books, read in one statement."""
 import collections
 import http.client
+import json
 import time
+import uuid
 
 from .. import contract, schema
 from ..cluster import Cluster
@@ -40,7 +42,6 @@ class Line(Client):
         self.connection, self.used = None, 0.0
 
     def request(self, method, path, body=None, headers=None, timeout=60, check=True):
-        import json
         head = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json", **(headers or {})}
         if self.connection is None or time.monotonic() - self.used > IDLE_S:
             self.close()
@@ -117,5 +118,4 @@ class Real:
 
 
 def uuid_of(text):
-    import uuid
     return uuid.UUID(text)

@@ -4,6 +4,7 @@ import os
 import random
 import time
 
+from ..process import wait_for
 from ..typeid import parse_id
 from .amounts import nano, told
 from .books import Customer
@@ -98,7 +99,6 @@ class Sequence:
 
     def known(self, short):
         """Waits until every instance has a model's price."""
-        from ..process import wait_for
         body = {"customer": self.real.scrap, "model": self.model(short), "usage": {MODELS.get(short, MODELS["img"])[0][0]: 1}}
         for line in self.real.operators:
             wait_for(lambda at=line: at.post("/api/v1/check", body).status == 200, 20, "the price being known")
