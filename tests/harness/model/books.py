@@ -143,7 +143,7 @@ class Customer:
 
     def _renew(self, grant):
         self.made += 1
-        grant.order = self.made
+        grant.order = (1 << 130) + self.made  # the newest, until its id is known
         self.grants.append(grant)
         self._repay(grant)
 

@@ -45,6 +45,7 @@ def give_to(s, customer, body, key=None):
     s.agree("status", 201, made.status)
     grant = customer.give(nano(body["amount"]), source=made.json["source"], priority=body.get("priority", 100),
                           expires=moment(body["expires_at"]) if "expires_at" in body else None, id=made.json["id"])
+    grant.order = parse_id(grant.id).int  # of two that instances made in one moment their ids say which is the older
     s.agree("source", body.get("source", "purchase"), made.json["source"])
     s.agree("what is left of it", tuple(map(told, (grant.amount, grant.left, grant.consumed))), tuple(made.json[k] for k in ("amount", "left", "consumed")))
     if key:

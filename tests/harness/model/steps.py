@@ -182,7 +182,7 @@ class Sequence:
             for g in customer.grants if id not in known else []:
                 if g.id is None and (g.source, g.priority, g.amount) == (source, priority, amount) and (g.expires is None) == (expires is None):
                     self.near("expiry of what was given back", g.expires or 0, expires or 0)
-                    g.id, g.expires = id, expires
+                    g.id, g.expires, g.order = id, expires, parse_id(id).int
                     break
 
     def compare_told(self, customer):
