@@ -59,7 +59,7 @@ static void the_connection_is_opened_before_the_first_job(void **state) {
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static void wait_job(struct db *db, void *arg) {
   (void)db;
-  atomic_store((atomic_int *)arg, 1);
+  atomic_fetch_add((atomic_int *)arg, 1);
   pthread_mutex_lock(&gate);
   pthread_mutex_unlock(&gate);
 }
@@ -133,8 +133,19 @@ static void a_restart_between_two_jobs_costs_no_job(void **state) {
   db_pool_destroy(pool);
 }
 
-static bool three_connections(const void *db) {
-  return number((struct db *)(uintptr_t)db, "SELECT count(*) " OTHERS) == 3;
+static bool three_run(const void *running) {
+  return atomic_load((const atomic_int *)running) == 3;
+}
+
+// A thread without a connection takes no job while others have one: three at once have three.
+static void wait_for_three(struct db_pool *pool) {
+  atomic_int running = 0;
+  assert_true(wait_until(is_up, pool, 20000));
+  pthread_mutex_lock(&gate);
+  for (int i = 0; i < 3; i++) assert_int_equal(db_submit(pool, wait_job, &running), 0);
+  bool met = wait_until(three_run, &running, 20000);
+  pthread_mutex_unlock(&gate);
+  assert_true(met);
 }
 
 // With no database to be had for a new connection, one of three is ended.
@@ -142,7 +153,7 @@ static void who_has_lost_its_connection_leaves_the_jobs_to_others(void **state) 
   (void)state;
   struct db *db = connect_bare();
   struct db_pool *pool = db_pool_create(cluster.url, 3, 100);
-  assert_true(wait_until(three_connections, db, 20000));
+  wait_for_three(pool);
   assert_int_equal(db_query(db, "UPDATE pg_database SET datallowconn = false WHERE datname = current_database()", NULL), 0);
   assert_int_equal(db_query(db, "SELECT pg_terminate_backend(min(pid), 5000) " OTHERS, NULL), 0);
   for (int i = 1; i <= 50; i++) {
@@ -152,7 +163,7 @@ static void who_has_lost_its_connection_leaves_the_jobs_to_others(void **state) 
   assert_int_equal(with_db, 50);
   assert_true(db_pool_up(pool));
   assert_int_equal(db_query(db, "UPDATE pg_database SET datallowconn = true WHERE datname = current_database()", NULL), 0);
-  assert_true(wait_until(three_connections, db, 20000));
+  wait_for_three(pool);
   db_destroy(db);
   db_pool_destroy(pool);
 }
