@@ -173,7 +173,8 @@ static void used_any(struct ledger_op *op, const struct world_customer *of, int6
   bool unrated = chance_one_in(10);
   op->explicit = true;
   op->state = unrated ? CALL_UNRATED : CALL_SETTLED;
-  op->charge = unrated || held == 0 ? 0 : chance_below(held) / (1 + chance_below(3));
+  int64_t shares = 1 + chance_below(3);
+  op->charge = unrated || held == 0 ? 0 : chance_below(held) / shares;
   if (!unrated && chance_one_in(5)) op->charge = client_amount(of, 70);
   op->cost = op->charge / 2;
   if (chance_one_in(3)) op->price = client_price();
