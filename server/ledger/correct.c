@@ -134,7 +134,7 @@ void settle_late(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
   op->charged = 0;
   correct(f, c, op, rows, count,
           (struct fold_call){.customer = op->customer, .id = op->id, .key = last->key,
-                             .price = uuid_is_nil(op->price) ? last->price : op->price, .state = state, .flags = op->flags,
+                             .price = price_of(op, last->price), .state = state, .flags = op->flags,
                              .charge = op->charge, .cost = op->cost, .usage = op->usage, .evidence = op->evidence});
 }
 

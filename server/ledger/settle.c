@@ -44,7 +44,7 @@ static void hold_reduce(struct fold_customer *c, struct fold_hold *h, amount cha
     }
 }
 
-static struct uuid price_of(const struct ledger_op *op, struct uuid pinned) {
+struct uuid price_of(const struct ledger_op *op, struct uuid pinned) {
   return op->unpriced ? UUID_NIL : uuid_is_nil(op->price) ? pinned : op->price;
 }
 

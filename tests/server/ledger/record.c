@@ -565,6 +565,18 @@ static void of_a_call_that_is_not_its_own_an_app_learns_nothing_also_where_it_is
   assert_int_equal(apps.charged, 0);
 }
 
+static void what_has_no_price_has_not_the_pinned_one_when_it_is_late_either(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  ended(w, 11, CALL_EXPIRED, 0)->price = number(71);
+  struct ledger_op end = settle(11, 0);
+  end.state = CALL_UNRATED;
+  end.unpriced = true;
+  run(w, &end);
+  assert_int_equal(end.result, LEDGER_DONE);
+  assert_true(uuid_is_nil(w->f.calls.at[0].price));
+}
+
 static void a_call_may_be_priced_again_as_often_as_one_likes(void **state) {
   struct world *w = *state;
   struct fold_customer *c = customer(w, (amount[]){100}, 1);
@@ -632,6 +644,7 @@ int main(void) {
       RULE(what_undoes_a_part_takes_from_its_budget_what_the_part_had_put_there),
       RULE(what_is_known_of_a_call_comes_before_what_it_is_to_cost),
       RULE(of_a_call_that_is_not_its_own_an_app_learns_nothing_also_where_it_is_corrected_at_once),
+      RULE(what_has_no_price_has_not_the_pinned_one_when_it_is_late_either),
       RULE(a_call_may_be_priced_again_as_often_as_one_likes),
       RULE(what_is_settled_late_without_a_price_waits_for_one),
   };
