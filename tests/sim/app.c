@@ -178,6 +178,7 @@ static void used_any(struct ledger_op *op, const struct world_customer *of, int6
   if (!unrated && chance_one_in(5)) op->charge = client_amount(of, 70);
   op->cost = op->charge / 2;
   if (chance_one_in(3)) op->price = client_price();
+  op->unpriced = unrated && chance_one_in(2);
   op->usage = client_json(chance_below(100));
   op->evidence = client_json(5);
 }

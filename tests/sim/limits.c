@@ -90,20 +90,11 @@ void limits_correct(struct model_customer *c, const struct model_call *call, wid
     if (limits_bind(&c->limits[i], call->key, call->id)) c->limits[i].used = unless_negative(least(c->limits[i].used + difference, MOST));
 }
 
-static struct model_draw *draw_of(struct model_hold *h, const struct model_limit *l) {
-  for (int i = 0; h && i < h->draw_count; i++)
-    if (same(h->draws[i].limit, l->id)) return &h->draws[i];
-  return NULL;
-}
-
-// A part frees what its hold has drawn of a window, as far as it goes, and counts as any call.
+// A part gives back what its hold has drawn for it, and counts as any call at its own time.
 void limits_part(struct model_customer *c, struct model_hold *h, const struct model_call *part, const struct model_moment *at) {
-  for (int i = 0; i < c->limit_count; i++) {
-    struct model_limit *l = &c->limits[i];
-    if (l->measure != 2) continue;
-    limits_roll(c, l, at->begun_at);
-    struct model_draw *drawn = draw_of(h, l);
-    if (drawn) drawn->amount -= least(drawn->amount, part->charge);
-    if (limits_bind(l, part->key, part->id)) l->used = least(l->used + part->charge, MOST);
-  }
+  for (int i = 0; i < c->limit_count; i++)
+    if (c->limits[i].measure == 2) limits_roll(c, &c->limits[i], at->begun_at);
+  for (int i = 0; h && i < h->draw_count; i++)
+    if (model_limit(c, h->draws[i].limit)) h->draws[i].amount -= least(h->draws[i].amount, part->charge);
+  limits_correct(c, part, part->charge);
 }

@@ -70,6 +70,11 @@ bool rule_is_over(const struct model_hold *h, const struct model_moment *at) {
   return h->expires_at != 0 && h->expires_at <= at->now;
 }
 
+struct uuid rule_price(const struct ledger_op *op, struct uuid pinned) {
+  static const struct uuid none;
+  return op->unpriced ? none : is_nil(op->price) ? pinned : op->price;
+}
+
 // Who changes a hold, or ends it, is told how it stood before.
 void rule_found(struct model_answer *a, const struct model_hold *h, const struct model_moment *at) {
   if (!h) return;
@@ -157,7 +162,6 @@ struct model_call *rule_call_add(struct model_customer *c, struct model_call cal
 static struct model_call *hold_end(struct model_customer *c, struct model_hold *h, struct model_call call) {
   call.id = h->call;
   call.key = h->key;
-  if (is_nil(call.price)) call.price = h->price;
   if (call.charge > h->amount) call.flags |= CALL_ABOVE_HOLD;
   limits_return(c, h, call.charge);
   *h = c->holds[--c->hold_count];
@@ -197,7 +201,7 @@ static void settle_late(struct model_customer *c, const struct ledger_op *op, co
   a->charged = call->charge;
   bool expired = call->state == CALL_EXPIRED, nothing_new = op->state == (expired ? CALL_RELEASED : CALL_UNRATED);
   if ((!(call->flags & CALL_SWEPT) && !expired) || nothing_new) return;
-  rule_correct(c, call, (struct model_call){.state = op->state == CALL_UNRATED ? CALL_UNRATED : CALL_SETTLED, .flags = op->flags, .price = is_nil(op->price) ? call->price : op->price,
+  rule_correct(c, call, (struct model_call){.state = op->state == CALL_UNRATED ? CALL_UNRATED : CALL_SETTLED, .flags = op->flags, .price = rule_price(op, call->price),
                                             .charge = op->charge, .cost = op->cost, .usage = model_usage(op->usage)}, at, a);
 }
 
@@ -216,7 +220,7 @@ static void settle(struct model_customer *c, const struct ledger_op *op, const s
   struct model_hold was = *h;
   rule_found(a, h, at);
   bool late = rule_is_over(h, at) && op->state != CALL_RELEASED;
-  (void)hold_end(c, h, (struct model_call){.price = op->price, .state = (int)op->state, .flags = op->flags | (late ? CALL_LATE : 0u),
+  (void)hold_end(c, h, (struct model_call){.price = rule_price(op, was.price), .state = (int)op->state, .flags = op->flags | (late ? CALL_LATE : 0u),
                                            .charge = op->charge, .cost = op->cost, .usage = model_usage(op->usage)});
   if (op->state == CALL_RELEASED && was.expires_at == 0) once_give_up(c, &was); // an explicit one was made, whatever became of it
   if (op->undelivered && op->charge > 0) once_keep_lost(c, was.call, was.once, at);
@@ -241,7 +245,7 @@ static void sweep(struct model_customer *c, const struct ledger_op *op, const st
   struct model_hold was = *h;
   bool used = was.metered > 0;
   unsigned flags = was.expires_at ? 0 : CALL_SWEPT | CALL_PARTIAL | (used ? CALL_ESTIMATED : 0u);
-  struct model_call *call = hold_end(c, h, (struct model_call){.state = used ? CALL_SETTLED : CALL_EXPIRED, .flags = flags, .charge = was.metered,
+  struct model_call *call = hold_end(c, h, (struct model_call){.price = was.price, .state = used ? CALL_SETTLED : CALL_EXPIRED, .flags = flags, .charge = was.metered,
                                                                .cost = was.cost, .usage = used ? was.usage : 0});
   call->was_swept = was.expires_at == 0;
   if (used) once_keep_lost(c, was.call, was.once, at);

@@ -35,6 +35,7 @@ void rule_seen(struct model_answer *a, struct uuid object, int result);
 // A call's only row so far, and the row that brings it to another end.
 struct model_call *rule_call_add(struct model_customer *c, struct model_call call);
 void rule_correct(struct model_customer *c, struct model_call *call, struct model_call to, const struct model_moment *at, struct model_answer *a);
+struct uuid rule_price(const struct ledger_op *op, struct uuid pinned); // what ends a hold says its price, says there is none, or nothing
 bool rule_is_over(const struct model_hold *h, const struct model_moment *at); // an explicit one's time
 void rule_found(struct model_answer *a, const struct model_hold *h, const struct model_moment *at);
 extern uint64_t rule_batch;

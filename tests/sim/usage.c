@@ -68,7 +68,7 @@ void usage_part(struct model_customer *c, const struct ledger_op *op, const stru
   bool late = !h || rule_is_over(h, at), larger = h && op->charge > h->amount;
   struct uuid price = h ? h->price : ended->price;
   struct model_call *part = rule_call_add(c, (struct model_call){.id = op->part, .key = h ? h->key : ended->key, .state = (int)op->state,
-                                                                 .price = is_nil(op->price) ? price : op->price,
+                                                                 .price = rule_price(op, price),
                                                                  .flags = op->flags | CALL_PART | (late ? CALL_LATE : 0u) | (larger ? CALL_ABOVE_HOLD : 0u),
                                                                  .charge = op->charge, .cost = op->cost, .usage = model_usage(op->usage)});
   once_keep_own(c, op, at);
