@@ -39,7 +39,7 @@ static void keep(void *arg) {
   struct instance *i = arg;
   struct db *db = NULL;
   for (int turn = 0; !world_enough(); turn++) {
-    fiber_sleep(faults_strike(STRIKE_KEEPER, 30) ? chance_between(1000000, 9000000) : chance_between(50000, 500000));
+    fiber_sleep(faults_strike(STRIKE_KEEPER, 12) ? chance_between(1000000, 9000000) : chance_between(50000, 500000));
     db = world_db(db);
     if (!db) continue;
     confirm(i, db);

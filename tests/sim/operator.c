@@ -143,7 +143,7 @@ static size_t valid_keys(const struct model_customer *m) {
 
 static change *any_change(const struct world_customer *c) {
   struct model_customer *m = model_customer(c->id);
-  static change *const changes[] = {key_new, key_new, key_revoke, key_revoke, status, credit, low, events, limit_new,
+  static change *const changes[] = {key_new, key_new, key_revoke, key_revoke, key_revoke, status, credit, low, events, limit_new,
                                    limit_change, limit_drop, top_up_mark, top_up_enough};
   if (valid_keys(m) == 0) return key_new;
   if (m->suspended && chance_one_in(2)) return status;
