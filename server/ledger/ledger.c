@@ -22,6 +22,7 @@ struct lane {
 struct ledger {
   size_t count;
   _Atomic int64_t queued; // in all lanes
+  _Atomic int64_t clock_offset; // as whichever writer spoke last found it
   struct lane lanes[];
 };
 
@@ -73,7 +74,7 @@ static bool lane_start(struct lane *lane, struct ledger *l, const struct ledger_
   pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
   pthread_cond_init(&lane->wake, &attributes);
   pthread_condattr_destroy(&attributes);
-  writer_init(&lane->writer, config);
+  writer_init(&lane->writer, config, &l->clock_offset);
   lane->started = writer_open(&lane->writer, ret_error) && pthread_create(&lane->thread, NULL, work, lane) == 0;
   return lane->started;
 }
@@ -110,7 +111,7 @@ void ledger_destroy(struct ledger *l) {
 }
 
 int64_t ledger_now(const struct ledger *l) {
-  return clock_mono_us() + atomic_load(&l->lanes[0].writer.session.clock_offset);
+  return clock_mono_us() + atomic_load(&l->clock_offset);
 }
 
 int64_t ledger_lease_us(const struct ledger *l) {

@@ -9,7 +9,8 @@
 #define IDLE_MS 1500
 #define STATEMENT_MS 10000
 
-void session_init(struct session *s, const struct ledger_config *config) {
+void session_init(struct session *s, const struct ledger_config *config, _Atomic int64_t *clock_offset) {
+  s->clock_offset = clock_offset;
   s->url = mem_strdup(config->url);
   s->instance = mem_strdup(config->instance);
   s->writer.lease_us = config->lease_ms * INT64_C(1000);
@@ -22,7 +23,7 @@ void session_finish(struct session *s) {
 }
 
 void session_clock(struct session *s, int64_t db_now) {
-  atomic_store(&s->clock_offset, db_now - clock_mono_us());
+  atomic_store(s->clock_offset, db_now - clock_mono_us());
 }
 
 static bool is_up(struct session *s, bool up) {

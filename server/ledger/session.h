@@ -13,11 +13,11 @@ struct session {
   struct db *db; // NULL: not connected
   struct batch_writer writer;
   bool registered;
-  _Atomic int64_t clock_offset; // the database's clock less this machine's monotonic one, which nobody steps
+  _Atomic int64_t *clock_offset; // the instance's: the database's clock less this machine's monotonic one, which nobody steps
   _Atomic bool up;
 };
 
-void session_init(struct session *s, const struct ledger_config *config);
+void session_init(struct session *s, const struct ledger_config *config, _Atomic int64_t *clock_offset); // lent
 void session_finish(struct session *s);
 // A connection with a registered writer, or false. Says why once, when it goes away and when it is back. A writer that was
 // fenced off (registered is false) gets a new row, and the holds that were not swept yet.

@@ -18,8 +18,8 @@
 #define LOCK_NOT_HAD "55P03"
 #define STUCK_US INT64_C(3000000)
 
-void writer_init(struct writer *w, const struct ledger_config *config) {
-  session_init(&w->session, config);
+void writer_init(struct writer *w, const struct ledger_config *config, _Atomic int64_t *clock_offset) {
+  session_init(&w->session, config, clock_offset);
   batch_init(&w->batch);
   w->backoff_ms = BACKOFF_LEAST_MS;
 }
