@@ -180,10 +180,13 @@ def test_anothers_hold_is_no_hold_and_anothers_customer_is_forbidden(world, own)
 
 def test_calls_through_the_gateway_are_no_explicit_holds(world, own):
     customer, client = own
-    stream = client.stream("gpt-4o-mini", "slowly")
+    world.price("stand-in:slow-100", world.PRICES["gpt-4o-mini"])
+    stream = client.stream("stand-in:slow-100")
     call = {"id": stream.call}
+    assert world.admin.get(f"/api/v1/calls/{call['id']}").json["state"] == "pending"
     for verb, body in (("extend", {"amount": "2"}), ("settle", {"amount": "1"}), ("settle", {"amount": "1", "final": False}), ("release", None)):
         assert act(client, call, verb, body).status == 404
+    assert world.admin.get(f"/api/v1/calls/{call['id']}").json["state"] == "pending"
     stream.read_until(b"[DONE]")
     stream.close()
     world.quiet()
