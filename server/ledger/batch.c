@@ -1,5 +1,6 @@
 // A batch from its operations to its answers.
 #include "ledger/batch.h"
+#include "base/clock.h"
 #include <stdlib.h>
 
 void batch_init(struct batch *b) {
@@ -59,7 +60,9 @@ int batch_run(struct batch *b, struct db *db, const struct batch_writer *w, stru
   b->count = count;
   for (size_t i = 0; i < count; i++) ops[i]->order = i;
   qsort(ops, count, sizeof *ops, batch_order);
+  b->asked_at = clock_mono_us();
   int r = batch_read(b, db, w);
+  b->heard_at = clock_mono_us();
   if (r != BATCH_DONE) return r;
   b->fold.now = b->now;
   b->fold.arena = &b->arena;

@@ -25,6 +25,7 @@ struct batch {
   struct ledger_op **ops; // sorted by customer, then order of arrival
   size_t count;
   int64_t now;            // out: the database's clock in this transaction
+  int64_t asked_at, heard_at; // and when it was asked and answered, in monotonic microseconds
   struct db_result *results[DB_PIPELINE_MAX]; // of trip one: what the fold read points into them
   size_t result_count;
 };

@@ -9,8 +9,8 @@
 #define IDLE_MS 1500
 #define STATEMENT_MS 10000
 
-void session_init(struct session *s, const struct ledger_config *config, _Atomic int64_t *clock_offset) {
-  s->clock_offset = clock_offset;
+void session_init(struct session *s, const struct ledger_config *config, struct session_clock *clock) {
+  s->clock = clock;
   s->url = mem_strdup(config->url);
   s->instance = mem_strdup(config->instance);
   s->writer.lease_us = config->lease_ms * INT64_C(1000);
@@ -22,8 +22,14 @@ void session_finish(struct session *s) {
   mem_free(s->instance);
 }
 
-void session_clock(struct session *s, int64_t db_now) {
-  atomic_store(s->clock_offset, db_now - clock_mono_us());
+void session_told(struct session *s, int64_t db_now, int64_t asked_at, int64_t heard_at) {
+  struct session_clock *clock = s->clock;
+  pthread_mutex_lock(&clock->mutex);
+  if (asked_at >= clock->asked_at) {
+    clock->asked_at = asked_at;
+    atomic_store(&clock->offset, db_now - heard_at); // rather behind than ahead
+  }
+  pthread_mutex_unlock(&clock->mutex);
 }
 
 static bool is_up(struct session *s, bool up) {
@@ -63,6 +69,7 @@ static int register_writer(struct session *s) {
   db_param_i64(&p, s->writer.lease_us);
   db_param_text(&p, str_from(s->instance));
   int result = 1;
+  int64_t asked_at = clock_mono_us();
   for (int i = 0; i < 16 && result == 1; i++) result = db_run(s->db, STATEMENT_LEDGER_REGISTER, &p, &r); // 1: another took the number
   db_params_finish(&p);
   int32_t before = s->writer.id;
@@ -70,7 +77,7 @@ static int register_writer(struct session *s) {
     s->writer.id = (int32_t)db_i64(r, 0, 0);
     s->writer.epoch = db_i64(r, 0, 1);
     s->writer.seq = db_i64(r, 0, 2);
-    session_clock(s, db_i64(r, 0, 3));
+    session_told(s, db_i64(r, 0, 3), asked_at, clock_mono_us());
     s->registered = true;
     if (before) take_over(s, before);
   }

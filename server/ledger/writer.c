@@ -18,8 +18,8 @@
 #define LOCK_NOT_HAD "55P03"
 #define STUCK_US INT64_C(3000000)
 
-void writer_init(struct writer *w, const struct ledger_config *config, _Atomic int64_t *clock_offset) {
-  session_init(&w->session, config, clock_offset);
+void writer_init(struct writer *w, const struct ledger_config *config, struct session_clock *clock) {
+  session_init(&w->session, config, clock);
   batch_init(&w->batch);
   w->backoff_ms = BACKOFF_LEAST_MS;
 }
@@ -78,7 +78,7 @@ static void landed(struct writer *w, struct ledger_op **ops, size_t count) {
   w->session.writer.seq++;
   w->backoff_ms = BACKOFF_LEAST_MS;
   renew_later(w);
-  session_clock(&w->session, w->batch.now);
+  session_told(&w->session, w->batch.now, w->batch.asked_at, w->batch.heard_at);
   metric_add(METRIC_LEDGER_BATCHES, 1);
   metric_add(METRIC_LEDGER_OPS, (int64_t)count);
   metric_add(METRIC_LEDGER_PAST_FLOOR, w->batch.fold.past_floor);
