@@ -48,7 +48,8 @@ struct top_up_facts {
   int64_t lately;                   // attempts of the last ten minutes
   int64_t last_at;                  // of the last attempt; 0: none
 };
-enum top_up_verdict { TOP_UP_BUY, TOP_UP_ENOUGH, TOP_UP_LATER };
+// STANDS: what was decided before, here or by another instance, holds still, and so does its reason.
+enum top_up_verdict { TOP_UP_BUY, TOP_UP_ENOUGH, TOP_UP_LATER, TOP_UP_STANDS };
 struct top_up_decision {
   enum top_up_verdict verdict;
   int32_t packs;

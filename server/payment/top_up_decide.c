@@ -37,8 +37,7 @@ static struct top_up_decision within_caps(const struct top_up *t, const struct t
 
 struct top_up_decision top_up_decide(const struct top_up *t, const struct top_up_facts *f) {
   if (f->available > t->threshold) return (struct top_up_decision){.verdict = TOP_UP_ENOUGH};
-  if (!t->enabled || t->state != TOP_UP_READY) return later("it is off, suspended, or waits for the customer", 0);
-  if (t->retry_at > f->now) return later("a failed attempt waits", t->retry_at);
+  if (!t->enabled || t->state != TOP_UP_READY || t->retry_at > f->now) return (struct top_up_decision){.verdict = TOP_UP_STANDS};
   if (!f->caught_up) return later("Stripe's events are being caught up with", f->now + 5 * SECOND_US);
   if (f->in_flight) return later("one is under way", f->now + COOL_OFF_US);
   if (!f->product_sold) return later("the pack it buys is not sold any more", next_day(f->now));

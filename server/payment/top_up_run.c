@@ -108,6 +108,7 @@ static int claim(struct db *db, struct arena *arena, struct uuid customer, bool 
   if (r != CUSTOMER_DONE) return r < 0 ? r : 0;
   if ((r = top_up_read(db, arena, customer, &t)) != TOP_UP_DONE || (r = facts_read(db, customer, &f)) != TOP_UP_DONE) return r < 0 ? r : 0;
   struct top_up_decision d = top_up_decide(&t, &f);
+  if (d.verdict == TOP_UP_STANDS) return 0;
   if (d.verdict == TOP_UP_ENOUGH) return enough(db, customer);
   if (d.verdict == TOP_UP_LATER) return later(db, customer, &d, f.now);
   r = order_make(db, arena, &t, d.packs, f.now, live, ret);

@@ -188,6 +188,25 @@ def test_more_credits_than_can_be_counted_are_not_bought_and_hold_up_nobody(shop
     other.bought()
 
 
+def test_whoever_of_two_instances_comes_second_leaves_the_reason(shop):
+    customer = Customer(shop, card=None)
+    customer.cross()
+    customer.waits("no card")
+    shop.quiet()
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    connection = psycopg2.connect(shop.cluster.url())
+    try:
+        connection.cursor().execute("SELECT FROM customers WHERE id = %s FOR UPDATE", (customer.uuid,))
+        # Its turn is now for both. They give up after a while and come again: not always in the same moment.
+        shop.cluster.sql("UPDATE top_ups SET retry_at = NULL, problem = '' WHERE customer_id = %s", customer.uuid)
+        wait_for(lambda: shop.cluster.sql(waiting) == [(2,)], 60, "both being at it", step=0.005)
+    finally:
+        connection.rollback()
+        connection.close()
+    wait_for(lambda: shop.cluster.sql(waiting) == [(0,)], 30, "both having been at it")
+    customer.waits("there is no card to charge")
+
+
 def test_who_is_above_its_mark_again_waits_for_nothing(shop):
     customer = Customer(shop, card=None)
     customer.cross()
