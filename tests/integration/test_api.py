@@ -472,8 +472,10 @@ def test_without_its_database_it_is_alive_and_not_ready(world):
     anyone = world.servers[0].client()
     world.cluster.stop()
     try:
+        # Its ledger is the first to notice, and reason enough; an idle connection to the database is looked at each second.
         wait_for(lambda: anyone.get("/readyz").status == 503, 10, "being unready")
-        assert anyone.get("/healthz").status == 200 and anyone.get("/readyz").json["checks"]["database"] is False
+        wait_for(lambda: anyone.get("/readyz").json["checks"]["database"] is False, 10, "knowing that it is the database")
+        assert anyone.get("/healthz").status == 200 and anyone.get("/readyz").status == 503
         refused(world.admin.get("/api/v1/customers"), 503, "storage_unavailable")
     finally:
         world.cluster.start()
