@@ -18,7 +18,6 @@ struct fold_draw {
 
 struct fold_grant {
   struct uuid id;
-  unsigned char tid[6]; // of the row that was read: the customer's lock keeps it there
   int source, priority;
   int64_t expires_at; // microseconds; 0: never
   amount granted, left, consumed, expired, refunded, frozen;
@@ -29,7 +28,6 @@ struct fold_grant {
 
 struct fold_customer {
   struct uuid id;
-  unsigned char tid[6]; // of the locked row
   int64_t config_version;
   amount balance, held, debt, credit_limit;
   amount low_balance, top_up_at; // -1: none

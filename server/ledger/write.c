@@ -60,7 +60,6 @@ static void write_customers(struct batch *b, struct db *db) {
   ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->held);
   ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->debt);
   ARRAY_OF(p, DB_BOOL, bool, b->fold.customers, e->dirty, e->top_up_due);
-  ARRAY_OF(p, DB_TID, tid, b->fold.customers, e->dirty, e->tid);
   db_pipe_exec(db, STATEMENT_LEDGER_WRITE_CUSTOMERS, p);
 }
 
@@ -183,7 +182,6 @@ static void write_grants(struct batch *b, struct db *db) {
     ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->expired);
     ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->refunded);
     ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->frozen);
-    ARRAY_OF(p, DB_TID, tid, changed, true, e->grant->tid);
     db_pipe_exec(db, STATEMENT_LEDGER_WRITE_GRANTS, p);
   }
   if (fresh.count) {
