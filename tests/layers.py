@@ -84,6 +84,8 @@ def main():
         for name, instead in BANNED.items():
             for m in re.finditer(rf"(?<![\w.>]){name}\s*\(", text):
                 problems.append(f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, m.start()) + 1}: {name}() is banned; use {instead}")
+        for m in re.finditer(r"\buuid_v7\(clock_wall_us\(\)\)", text):
+            problems.append(f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, m.start()) + 1}: ids by this machine's clock are uuid_local's: uuid_v7's would go on from there")
         if parts[0] == "server" and folder in MONEY and re.search(r"\b(float|double)\b", text):
             problems.append(f"{path.relative_to(ROOT)}: floating point in a money folder")
     statements = {}

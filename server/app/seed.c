@@ -53,7 +53,7 @@ static int provider_put(struct dev *d, struct db *db, struct arena *arena, const
   p.secret = real && secret ? str_from(secret) : STR("sk-stand-in");
   int r = provider_resolve(db, p.name, &p.id);
   if (r == PROVIDER_DONE) return provider_update(db, arena, keys, PROVIDER_BASE_URL | PROVIDER_SECRET, &p);
-  p.id = uuid_v7(clock_wall_us());
+  p.id = uuid_local(clock_wall_us());
   return r == PROVIDER_UNKNOWN ? provider_create(db, arena, keys, &p) : r;
 }
 

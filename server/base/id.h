@@ -10,8 +10,8 @@ struct uuid {
 extern const struct uuid UUID_NIL;
 // Of wall_us (the database's clock where it matters). Unique over threads and processes; grows within a process.
 struct uuid uuid_v7(int64_t wall_us);
-// The same for names that are in no books, by this machine's clock: of a sequence of its own, so that a machine whose
-// clock is ahead does not push the others' time forward.
+// The same by this machine's clock, for what has its time elsewhere or needs none (names of requests, leases, payments): of a
+// sequence of its own, so that a machine whose clock is ahead does not push the others' time forward.
 struct uuid uuid_local(int64_t wall_us);
 // Of another time than now, with a counter behind it: apart from each other within a process, in no order.
 struct uuid uuid_at(int64_t wall_us);

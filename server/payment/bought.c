@@ -34,7 +34,7 @@ static int payment_tell(struct fact *f, const struct payment *p, enum event_type
 }
 
 static int put(struct fact *f, struct payment *p) {
-  p->id = uuid_v7(clock_wall_us());
+  p->id = uuid_local(clock_wall_us());
   if (p->payment_intent.len && payment_lock(f->db, p->payment_intent) < 0) return FAULT_DB;
   int fresh = payment_put(f->db, p);
   if (fresh < 0) return fresh;

@@ -33,7 +33,7 @@ static int link(struct db *db, struct stripe *stripe, struct arena *arena, struc
   if (r == TOP_UP_DONE) r = product_read(db, arena, t.product_id, &pack);
   if (r != 0) return r < 0 ? r : 0;
   struct checkout_wish wish = {.mode = CHECKOUT_PAYMENT, .product = &pack, .success_url = t.return_url, .quantity = 1, .save_payment_method = true};
-  if (!checkout_order(&wish, customer, uuid_v7(clock_wall_us()), stripe_is_live(stripe), &o)) return 0;
+  if (!checkout_order(&wish, customer, uuid_local(clock_wall_us()), stripe_is_live(stripe), &o)) return 0;
   if (order_make(db, &o) != 0) return FAULT_DB;
   r = checkout_run(db, arena, stripe, &wish, &o, &said);
   if (r == CHECKOUT_DONE && o.url.len > 0) return tell(db, customer, o.url);

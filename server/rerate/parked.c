@@ -23,7 +23,7 @@ struct parked {
 static int claim(struct db *db, int64_t lease_us, struct parked *ret) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  *ret = (struct parked){.lease = uuid_v7(clock_wall_us())};
+  *ret = (struct parked){.lease = uuid_local(clock_wall_us())};
   db_params_init(&p);
   db_param_uuid(&p, ret->lease);
   db_param_i64(&p, lease_us);

@@ -69,7 +69,7 @@ static int pins_load(struct db *db, struct arena *arena, struct uuid id, struct 
 static int job_claim(struct db *db, struct arena *arena, int64_t lease_us, struct job *ret) {
   CLEANUP(db_params_finish) struct db_params p;
   CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  *ret = (struct job){.lease = uuid_v7(clock_wall_us())};
+  *ret = (struct job){.lease = uuid_local(clock_wall_us())};
   db_params_init(&p);
   db_param_uuid(&p, ret->lease);
   db_param_i64(&p, lease_us);
