@@ -40,7 +40,7 @@ static void keep(struct model_customer *c, struct str key, const unsigned char *
   for (int i = 0; i < c->kept_count; i++)
     if (same_text(c->kept[i].key, key)) k = &c->kept[i];
   if (!k) k = MODEL_ADD(c->kept, c->kept_count);
-  struct uuid before = k->object;
+  struct uuid before = k->batch == rule_batch ? k->before : k->object; // as the batch found it, however many are lost in it
   memset(k, 0, sizeof *k);
   k->key = key;
   k->before = before;
