@@ -17,6 +17,7 @@ struct parked {
   struct uuid lease;
   int64_t version; // of the book that this round goes by, at least
   struct piece_place place;
+  int64_t now; // the database's clock, which prices begin by: what this instance knows of it may be behind
 };
 
 // 0, 1: there is nothing to do, or FAULT_DB.
@@ -31,6 +32,7 @@ static int claim(struct db *db, int64_t lease_us, struct parked *ret) {
   if (db_rows(r) == 0) return 1;
   ret->version = db_i64(r, 0, 0);
   ret->place = (struct piece_place){.customer = db_uuid(r, 0, 1), .call = db_uuid(r, 0, 2)};
+  ret->now = db_i64(r, 0, 3);
   return 0;
 }
 
@@ -65,7 +67,7 @@ static int piece_run(struct db *db, const struct rerate_tools *tools, const stru
   CLEANUP(arena_finish) struct arena arena;
   struct piece piece;
   struct piece_range range = {.unrated = true};
-  struct again again = {.book = book, .plugins = tools->plugins, .now = ledger_now(tools->ledger), .unrated = true};
+  struct again again = {.book = book, .plugins = tools->plugins, .now = of->now, .unrated = true};
   memset(range.last.b, 0xFF, sizeof range.last.b);
   memset(range.until.b, 0xFF, sizeof range.until.b);
   arena_init(&arena, ARENA_MAX);

@@ -80,25 +80,27 @@ UPDATE rerate_customers r SET posted = r.posted + w.posted, skipped = r.skipped 
 FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) AS w (customer_id, posted, skipped, difference)
 WHERE r.rerate_id = $1::uuid AND r.customer_id = w.customer_id
 
--- A round over all calls that wait for a price: where the book has moved since the last one, or it is time again.
+-- A round over all calls that wait for a price: where the book has moved since the last one, or it is time again. While it is
+-- under way again_at is when it began.
 -- name: parked_claim
 UPDATE parked_calls p SET lease_id = $1::uuid, lease_until = clock_timestamp() + $2::bigint * interval '1 microsecond',
   trying_version = CASE WHEN p.trying_version <> 0 THEN p.trying_version ELSE c.version END,
   cursor_customer = CASE WHEN p.trying_version <> 0 THEN p.cursor_customer ELSE '00000000-0000-0000-0000-000000000000' END,
-  cursor_call = CASE WHEN p.trying_version <> 0 THEN p.cursor_call ELSE '00000000-0000-0000-0000-000000000000' END
+  cursor_call = CASE WHEN p.trying_version <> 0 THEN p.cursor_call ELSE '00000000-0000-0000-0000-000000000000' END,
+  again_at = CASE WHEN p.trying_version <> 0 THEN p.again_at ELSE clock_timestamp() END
 FROM catalogue c
 WHERE coalesce(p.lease_until, '-infinity') < clock_timestamp()
   AND (p.trying_version <> 0 OR p.catalogue_version <> c.version OR p.again_at <= clock_timestamp())
-RETURNING p.trying_version, p.cursor_customer, p.cursor_call
+RETURNING p.trying_version, p.cursor_customer, p.cursor_call, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 
--- At the end of a round ($6): the next one comes when a price begins that is in the book already, or after a while: soon after a
--- change, because what ran meanwhile by the book before may have ended without a price.
+-- At the end of a round ($6): the next one comes when a price begins that is in the book already, or has begun since this round has,
+-- or after a while: soon after a change, because what ran meanwhile by the book before may have ended without a price.
 -- name: parked_save
 UPDATE parked_calls SET cursor_customer = $2::uuid, cursor_call = $3::uuid, lease_until = clock_timestamp() + $4::bigint * interval '1 microsecond',
   rated = rated + $5::bigint,
   again_at = CASE WHEN $6::boolean THEN least(
     clock_timestamp() + CASE WHEN catalogue_version <> trying_version THEN interval '1 minute' ELSE interval '10 minutes' END,
-    (SELECT min(valid_from) + interval '1 second' FROM prices WHERE valid_from > now())) ELSE again_at END,
+    (SELECT min(valid_from) + interval '1 second' FROM prices WHERE valid_from > parked_calls.again_at)) ELSE again_at END,
   catalogue_version = CASE WHEN $6::boolean THEN trying_version ELSE catalogue_version END,
   trying_version = CASE WHEN $6::boolean THEN 0 ELSE trying_version END
 WHERE lease_id = $1::uuid

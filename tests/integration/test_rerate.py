@@ -275,6 +275,37 @@ def test_calls_that_wait_for_a_price_are_rated_when_it_comes(world):
     assert world.call(waits)["state"] == "unrated" and world.call(waits)["charge"] == "0"
 
 
+@pytest.fixture
+def patient():
+    """Its writers hear of the database's clock with a batch, and else every twenty seconds."""
+    c = Cluster(settings=["fsync=off"])
+    w = World(c, TOLLGATE_LEASE_MS="60000")
+    yield w
+    w.audit()
+    w.stop()
+    c.remove()
+
+
+def fall_behind(world, customer, seconds):
+    """What an instance knows of the database's clock is so old by then: a batch waited for a customer's row."""
+    keeper = world.cluster.connect()
+    keeper.autocommit = False
+    keeper.cursor().execute("SELECT FROM customers WHERE id = %s FOR UPDATE", (str(parse_id(customer)),))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        grant = pool.submit(world.admin.post, "/api/v1/grants", {"customer": customer, "amount": "1"})
+        time.sleep(seconds)
+        keeper.close()
+        assert grant.result().status == 201
+
+
+def test_a_price_that_has_just_begun_rates_what_waits_at_once_by_the_databases_clock(patient):
+    name, (customer, _) = "m-" + uuid.uuid4().hex[:8], patient.customer("10")
+    c = parked(patient, customer, model=name)
+    fall_behind(patient, customer, 2.5)
+    patient.price(name, rates())
+    assert Decimal(rated(patient, c)["charge"]) == Decimal("0.00102")
+
+
 def test_a_price_that_knew_not_all_meters_is_followed_by_one_that_does(world):
     name, (customer, _) = "m-" + uuid.uuid4().hex[:8], world.customer("10")
     half = world.price(name, [("input_tokens", "1", "1")])["id"]
