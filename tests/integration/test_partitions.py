@@ -1,5 +1,7 @@
 """Partitions: the service makes them, finds rows wherever they are, and drops what is old whole; books, reports and explanations stay
 right."""
+import random
+import threading
 import time
 import uuid
 from decimal import Decimal
@@ -8,6 +10,7 @@ import pytest
 
 from conftest import Cluster, World
 from tests.harness.process import wait_for
+from tests.harness.server import Server
 from tests.harness.typeid import parse_id, print_id
 
 MONTH = "(date_trunc('month', now() AT TIME ZONE 'UTC') {:+d} * interval '1 month')"
@@ -114,3 +117,53 @@ def test_an_old_month_goes_whole_and_nothing_else_changes(kept):
     assert kept.admin.get(report).json["totals"] == before["totals"]
     assert Decimal(before["totals"]["charge"]) == Decimal("10") - Decimal(kept.balance(customer)["balance"])
     assert kept.call(calls[1])["state"] == "settled"
+
+
+class Reporter(threading.Thread):
+    """Sends events of all the time in which they are taken, one by one and in batches; each answer says that all were recorded."""
+
+    def __init__(self, world, customer, seed):
+        super().__init__()
+        self.client, self.customer, self.chance = world.admin, customer, random.Random(seed)
+        self.over, self.sent, self.wrong = threading.Event(), 0, None
+
+    def event(self):
+        at = int(time.time()) - self.chance.choice((0, 0, 1, 12, 25, 34)) * 86400
+        return {"id": uuid.uuid4().hex, "type": "gpt-4o-mini", "subject": self.customer, "time": at, "data": {"usage": {"input_tokens": 1}, "note": "x"}}
+
+    def run(self):
+        while not self.over.is_set() and not self.wrong:
+            events = [self.event() for _ in range(self.chance.choice((1, 1, 20)))]
+            answer = self.client.post("/api/v1/events", events)
+            if answer.status != 200 or answer.json["accepted"] != len(events):
+                self.wrong = answer
+            self.sent += len(events)
+
+
+def test_partitions_that_go_while_events_come_lose_none_and_fail_none(kept):
+    """Another instance drops weeks of identities, months of evidence, of parts and of calls."""
+    (customer, key), c = kept.customer("100"), kept.cluster
+    call = kept.servers[0].client(key).chat().headers["x-tollgate-call"]
+    kept.quiet()
+    aged(kept, call, 4)
+    of_calls = [month_name(c, table, -4) for table in ("calls", "call_evidence")]
+    reporters = [Reporter(kept, customer, seed) for seed in range(4)]
+    for reporter in reporters:
+        reporter.start()
+    for week in range(1000, 1003):
+        c.sql(f"CREATE TABLE event_identities_{week} PARTITION OF event_identities FOR VALUES FROM ({week}) TO ({week + 1})")
+        other = Server(c, kept.folder, kept.master_key, **kept.environment)
+        wait_for(lambda: f"event_identities_{week}" not in partitions(c, "event_identities"), 60, "the old week being dropped")
+        if week == 1000:
+            wait_for(lambda: c.sql("SELECT closed > dropped FROM calls_kept")[0][0], 30, "the month being closed")
+            c.sql("UPDATE calls_kept SET closed_at = closed_at - interval '1 minute'")
+            wait_for(lambda: not set(of_calls) & (partitions(c, "calls") | partitions(c, "call_evidence")), 60, "the old month being dropped")
+        assert other.stop() == 0
+    for reporter in reporters:
+        reporter.over.set()
+        reporter.join()
+        assert reporter.wrong is None, reporter.wrong
+    sent = sum(reporter.sent for reporter in reporters)
+    assert sent > 0 and c.sql("SELECT count(*) FROM event_identities WHERE customer_id = %s", str(parse_id(customer)))[0][0] == sent
+    assert c.sql("SELECT count(*), count(DISTINCT id) FROM calls WHERE customer_id = %s AND revision = 0", str(parse_id(customer)))[0] == (sent, sent)
+    kept.audit()

@@ -18,10 +18,13 @@ def steps_of(seed, count):
 
 def run(real, seed, steps, trace=None):
     """The Disagreement that was found, or None."""
+    sequence = Sequence(real, seed, trace)
     try:
-        Sequence(real, seed, trace).go(steps)
+        sequence.go(steps)
     except Disagreement as found:
         return found
+    except AssertionError as found:  # what was waited for did not come true, or an answer is not of the contract
+        return Disagreement(sequence.at, (sequence.step, "AssertionError"), f"{sequence.step}: {found}")
     return None
 
 
