@@ -50,6 +50,8 @@
   X(EVENTS_LATE_DAYS, "TOLLGATE_EVENTS_LATE_DAYS", NUMBER, "35", 1, 400, "35", "how old a usage event may be")          \
   X(EVENTS_BATCH_MAX, "TOLLGATE_EVENTS_BATCH_MAX", NUMBER, "1000", 1, LIMIT_EVENTS_BATCH, "1000",                      \
     "usage events of one JSON batch; longer ones come as lines")                                                       \
+  X(EVENTS_MEMORY, "TOLLGATE_EVENTS_MEMORY_MB", NUMBER, "256", 16, 1048576, "256",                                     \
+    "memory for long bodies of usage events, batches that are worked on and their answers; beyond it they are answered 503") \
   X(EVENTS_UNPRICED, "TOLLGATE_EVENTS_UNPRICED", CHOICE, "park", 0, 0, "park|refuse",                                  \
     "usage events whose model has no price: they wait for one, or are refused")                                        \
   X(WEBHOOKS, "TOLLGATE_WEBHOOKS", CHOICE, "on", 0, 0, "on|off",                                                       \

@@ -301,7 +301,9 @@ static bool http_prepare(struct service *s, struct buf *ret_error) {
                                .connections_per_ip = (unsigned)config_number(c, SETTING_MAX_CONNECTIONS_PER_IP),
                                .routes = s->routes,
                                .route_count = s->route_count,
-                               .body_bound = rest_body_bound};
+                               .body_bound = rest_body_bound,
+                               .body_ask = rest_body_ask,
+                               .memory_max = (size_t)config_number(c, SETTING_EVENTS_MEMORY) << 20};
   s->http = http_server_create(&config, ret_error);
   return s->http != NULL;
 }

@@ -47,7 +47,6 @@
 #define LIMIT_EVENTS_LINES (32 * 1024 * 1024) // of a batch that comes as lines
 #define LIMIT_EVENTS_BATCH 10000             // the most that TOLLGATE_EVENTS_BATCH_MAX allows
 #define LIMIT_EVENTS_OF_LINES 100000         // of a batch that comes as lines; so many are taken at a time as a JSON batch may have
-#define LIMIT_EVENTS_AT_ONCE 64              // longer batches that are worked on at once: what they need is memory
 #define LIMIT_EVENT_AHEAD_MS (5 * 60 * 1000) // an event's time may be so far in the future
 #define LIMIT_NAMES_CACHE 65536              // apps' own ids of customers
 

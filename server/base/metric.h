@@ -10,6 +10,7 @@
   X(HTTP_DEADLINES, "tollgate_http_deadlines_total", "counter", "", "Connections closed for passing a deadline.")     \
   X(HTTP_CONNECTIONS, "tollgate_http_connections", "gauge", "", "Open client connections.")                           \
   X(HTTP_SUSPENDED, "tollgate_http_suspended", "gauge", "", "Requests waiting for a commit, a job or upstream.")      \
+  X(HTTP_RESERVED, "tollgate_http_reserved_bytes", "gauge", "", "Memory counted for long bodies, work on them and their answers.") \
   X(CALLS_ADMITTED, "tollgate_calls_total", "counter", "state=\"admitted\"", "Calls by what became of them.")         \
   X(CALLS_SETTLED, "tollgate_calls_total", "counter", "state=\"settled\"", "")                                        \
   X(CALLS_RELEASED, "tollgate_calls_total", "counter", "state=\"released\"", "")                                      \

@@ -56,7 +56,7 @@ static enum MHD_Result settle(struct http_request *r) {
 }
 
 static enum MHD_Result answer_refusal(struct http_request *r) {
-  struct problem_more more = {0};
+  struct problem_more more = problem_of_guard(r->refusal.problem);
   struct http_header allow = {STR("Allow"), str_from(r->match.allow)};
   if (r->refusal.problem == PROBLEM_METHOD_NOT_ALLOWED) more.headers = &allow, more.header_count = 1;
   r->stage = STAGE_GIVEN;
@@ -69,6 +69,7 @@ static void refuse(struct http_request *r, enum problem problem, const char *why
   r->refusal = (struct guard_refusal){problem, why};
   r->stage = STAGE_REFUSED;
   buf_finish(&r->body);
+  request_unreserve(r);
   r->body_seen = 0;
 }
 
@@ -105,18 +106,12 @@ static enum MHD_Result answer_guarded(struct http_request *r) {
   return answer_refusal(r);
 }
 
-static enum MHD_Result take_head(struct http_request *r, const char *method, const char *version) {
-  if (!request_read_head(r, method, version)) return answer_guarded(r);
-  find_route(r);
-  bool body = r->frame.chunked || r->frame.length > 0;
-  // Not every reader ends such a body at the same place: what one of them may read behind it is never a request here.
-  if (r->frame.chunked) r->close = true;
-  if (!body) return MHD_YES;
+// The head is done with: the body comes, or what comes of it is thrown away.
+static enum MHD_Result begin_body(struct http_request *r) {
   if (r->stage == STAGE_REFUSED && r->frame.expects_continue) {
     r->close = true;
     return answer_refusal(r);
   }
-  r->body_started_us = clock_mono_us();
   size_t announced = r->frame.length > 0 ? (size_t)r->frame.length : 0;
   if (r->stage == STAGE_REFUSED && announced > LIMIT_DRAIN_REFUSED) {
     linger_refuse(r); // whoever announces so much may as well wait for our answer before sending it
@@ -126,7 +121,31 @@ static enum MHD_Result take_head(struct http_request *r, const char *method, con
   return MHD_YES;
 }
 
+static enum MHD_Result heed_leave(struct http_request *r) {
+  struct guard_refusal refusal;
+  if (!leave_heed(r, &refusal)) {
+    refuse(r, refusal.problem, refusal.why);
+    r->close = true;
+  }
+  return begin_body(r);
+}
+
+static enum MHD_Result take_head(struct http_request *r, const char *method, const char *version) {
+  if (!request_read_head(r, method, version)) return answer_guarded(r);
+  find_route(r);
+  bool body = r->frame.chunked || r->frame.length > 0;
+  // Not every reader ends such a body at the same place: what one of them may read behind it is never a request here.
+  if (r->frame.chunked) r->close = true;
+  if (!body) return MHD_YES;
+  r->body_started_us = clock_mono_us();
+  if (r->stage == STAGE_BODY && leave_ask(r)) return MHD_YES;
+  return r->stage == STAGE_LEAVE ? heed_leave(r) : begin_body(r);
+}
+
 static enum MHD_Result take_body(struct http_request *r, const char *data, size_t size) {
+  struct guard_refusal refusal;
+  if (r->stage == STAGE_BODY && !body_reserve(r, r->body.len + size, &refusal))
+    refuse(r, refusal.problem, refusal.why);
   if (r->stage == STAGE_BODY && !buf_add(&r->body, data, size))
     refuse(r, PROBLEM_TOO_LARGE, "The request's body is larger than this path takes.");
   r->body_seen += size;
@@ -171,6 +190,7 @@ enum MHD_Result handler_access(void *server, struct MHD_Connection *mhd, const c
   struct http_request *r = *request;
   if (!r) return MHD_NO;
   if (r->stage == STAGE_HEAD) return take_head(r, method, version);
+  if (r->stage == STAGE_LEAVE) return heed_leave(r); // libmicrohttpd asks again, as after the head
   if (*size) {
     size_t taken = *size;
     *size = 0;

@@ -61,7 +61,8 @@ struct http_conn {
   int64_t progress_us, checked_us;
 };
 
-enum request_stage { STAGE_HEAD, STAGE_BODY, STAGE_REFUSED, STAGE_GIVEN };
+enum request_stage { STAGE_HEAD, STAGE_LEAVE, STAGE_BODY, STAGE_REFUSED, STAGE_GIVEN };
+enum request_leave { LEAVE_NOT_ASKED, LEAVE_ASKED, LEAVE_GIVEN, LEAVE_REFUSED };
 
 struct http_request {
   struct http_server *server;
@@ -82,11 +83,14 @@ struct http_request {
   size_t body_seen;
   struct guard_refusal refusal;
   int64_t body_started_us;
+  size_t reserved;                            // of server->memory_max
   bool probe;                                 // on a connection of our own
   bool old_version, head_only, close, parked; // parked: suspended as libmicrohttpd sees it; the server thread's own
 
   pthread_mutex_t lock;  // guards all below
   pthread_cond_t called; // `calling` has become false
+  enum request_leave leave;
+  struct guard_refusal leave_refusal;
   bool given;            // a handler has been called
   bool answered;         // the owner has called http_reply or http_stream_end
   bool streaming, stream_complete;
@@ -117,6 +121,9 @@ struct http_server {
   unsigned connections_max;
   int64_t header_us, body_us, idle_us, write_stall_us;
   size_t (*body_bound)(const struct http_request *request, const struct http_route *route);
+  bool (*body_ask)(struct http_request *request, const struct http_route *route);
+  size_t memory_max;
+  _Atomic size_t reserved;
   int listen_fd, listen_event;
   pthread_t listen_thread;
   bool listening;
@@ -179,6 +186,13 @@ enum MHD_Result handler_access(void *server, struct MHD_Connection *mhd, const c
                                const char *version, const char *data, size_t *size, void **request);
 void handler_completed(void *server, struct MHD_Connection *mhd, void **request, enum MHD_RequestTerminationCode code);
 
+// leave.c
+bool leave_ask(struct http_request *r); // true: the connection waits
+// What was answered; false: ret_refusal. The stage is the body's again.
+bool leave_heed(struct http_request *r, struct guard_refusal *ret_refusal);
+bool body_reserve(struct http_request *r, size_t len, struct guard_refusal *ret_refusal); // where leave was asked
+void request_unreserve(struct http_request *r);
+
 // reply.c
 struct MHD_Response *reply_build(struct http_request *r, const struct http_header *headers, size_t count,
                                  struct str body);
@@ -214,6 +228,9 @@ void linger_finish(struct http_server *s);
 
 // problem.c
 const char *problem_content_type(const struct http_request *r);
+// A refusal of the guard's kind: what it adds to its row, and its headers as they stand in an answer's head.
+struct problem_more problem_of_guard(enum problem p);
+void problem_head(struct buf *out, const struct http_request *r, enum problem p);
 struct MHD_Response *problem_response(struct http_request *r, enum problem p, const char *message);
 
 // pulse.c

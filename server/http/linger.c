@@ -1,5 +1,5 @@
 // Refusing an upload that is still coming. Closing at once would reset the connection, and the client would lose the
-// very answer that explains it. libmicrohttpd takes no answer in the middle of a body, so the 413 is written to the
+// very answer that explains it. libmicrohttpd takes no answer in the middle of a body, so it is written to the
 // socket here and libmicrohttpd told to close; a copy of the descriptor keeps the connection readable for a moment
 // while what still comes is thrown away.
 #include "base/clock.h"
@@ -15,9 +15,10 @@ static void refusal_text(struct http_request *r, struct buf *out) {
   struct buf body;
   buf_init(&body, 4096);
   const struct problem_row *row = &problem_table[r->refusal.problem];
-  problem_write(&body, r->refusal.problem, &(struct problem_more){0}, r->id, r->refusal.why);
-  buf_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n", row->status,
-             MHD_get_reason_phrase_for((unsigned)row->status), problem_content_type(r));
+  struct problem_more more = problem_of_guard(r->refusal.problem);
+  problem_write(&body, r->refusal.problem, &more, r->id, r->refusal.why);
+  buf_printf(out, "HTTP/1.1 %d %s\r\n", row->status, MHD_get_reason_phrase_for((unsigned)row->status));
+  problem_head(out, r, r->refusal.problem);
   if (r->match.allow[0] && !r->match.route) buf_printf(out, "Allow: %s\r\n", r->match.allow);
   buf_printf(out, "X-Request-Id: %s\r\nrequest-id: %s\r\nCache-Control: no-store\r\nConnection: close\r\n", r->id,
              r->id);

@@ -100,6 +100,19 @@ static void headers_fill(struct headers *h, const struct http_request *r, enum p
     h->list[h->count++] = more->headers[i];
 }
 
+// Of what is refused here for want of something, it may be there in a moment.
+struct problem_more problem_of_guard(enum problem p) {
+  return (struct problem_more){.retry_after_ms = problem_table[p].status == 503 ? 1000 : 0};
+}
+
+void problem_head(struct buf *out, const struct http_request *r, enum problem p) {
+  struct problem_more more = problem_of_guard(p);
+  struct headers headers;
+  headers_fill(&headers, r, p, &more);
+  for (size_t i = 0; i < headers.count; i++)
+    buf_printf(out, "%.*s: %.*s\r\n", STR_ARG(headers.list[i].name), STR_ARG(headers.list[i].value));
+}
+
 void http_problem(struct http_request *r, enum problem p, const struct problem_more *more, const char *format, ...) {
   char message[PROBLEM_MESSAGE_MAX];
   struct problem_more none = {0};

@@ -65,5 +65,7 @@ struct problem_more {
 // Answers the request. message: a sentence for people.
 void http_problem(struct http_request *r, enum problem p, const struct problem_more *more, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+// To http_config.body_ask: nothing of the body is taken, the connection ends. why: a sentence that lasts.
+void http_body_refuse(struct http_request *r, enum problem p, const char *why);
 // The body alone, for streams and tests.
 void problem_write(struct buf *out, enum problem p, const struct problem_more *more, const char *request_id, const char *message);

@@ -38,6 +38,7 @@ void request_unref(struct http_request *r) {
   if (r->response) MHD_destroy_response(r->response);
   stream_drop(&r->stream);
   buf_finish(&r->body);
+  request_unreserve(r);
   arena_finish(&r->arena);
   pthread_cond_destroy(&r->called);
   pthread_mutex_destroy(&r->lock);

@@ -53,6 +53,8 @@ struct http_server *server_new(const struct http_config *config) {
   s->threads = config->threads > LIMIT_HTTP_THREADS ? config->threads : LIMIT_HTTP_THREADS;
   s->connections_max = connections_bound(config->connections_max);
   s->body_bound = config->body_bound;
+  s->body_ask = config->body_ask;
+  s->memory_max = config->memory_max;
   s->header_us = deadline_us(config->header_ms, LIMIT_HEADER_DEADLINE_MS);
   s->body_us = deadline_us(config->body_ms, LIMIT_BODY_DEADLINE_MS);
   s->idle_us = deadline_us(config->idle_ms, LIMIT_IDLE_MS);

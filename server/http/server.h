@@ -29,6 +29,11 @@ struct http_config {
   size_t route_count;
   // Asked when a head has come, where a path takes more of one kind of body than of another; at most body_max counts. NULL: body_max.
   size_t (*body_bound)(const struct http_request *request, const struct http_route *route);
+  // Whether leave is needed for a body of which the head has come: on a server's thread, without waiting. Where it is, nothing of the
+  // body is taken before it is answered once, then or later and from any thread, with http_body_take or http_body_refuse
+  // (http/problem.h). NULL: for none.
+  bool (*body_ask)(struct http_request *request, const struct http_route *route);
+  size_t memory_max; // bytes that may be reserved at once (http_reserve); 0: no bound
   // Deadlines in milliseconds; 0: the default of base/limits.h. Tests shorten them.
   int header_ms, body_ms, idle_ms, write_stall_ms;
 };
@@ -53,10 +58,15 @@ struct str http_header(const struct http_request *r, const char *name); // len 0
 size_t http_header_count(const struct http_request *r);
 struct http_header http_header_at(const struct http_request *r, size_t index);
 struct str http_body(const struct http_request *r);
+bool http_body_may_pass(const struct http_request *r, size_t bytes); // by what the head has announced: longer, or in chunks
 const char *http_request_id(const struct http_request *r); // "req_…", made here, sent in X-Request-Id and request-id
 struct str http_client_request_id(const struct http_request *r); // the caller's own X-Request-Id, or empty
 struct arena *http_arena(struct http_request *r); // ends with the request; used by one thread at a time
 const struct http_route *http_request_route(const struct http_request *r);
+void http_body_take(struct http_request *r);
+// Counts what the request needs in memory, `total` in all, until it is over and its answer sent. Of long bodies it is done here; a
+// handler adds what it needs besides. False: others have too much. Where there are no others it is always counted.
+bool http_reserve(struct http_request *r, size_t total);
 
 // ---- the answer; from any thread. A handler answers exactly once: http_reply, or http_stream_start … http_stream_end.
 // After http_reply or http_stream_end the request must not be touched any more. Header values and body are copied. Header

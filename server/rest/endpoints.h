@@ -8,11 +8,14 @@ extern const struct rest_endpoint rest_customers[], rest_keys[], rest_grants[], 
 
 // ---- usage events
 extern const struct rest_endpoint rest_events[], rest_usage_meters[];
-// Takes the request over, on the event thread. The bound of its body by what it is said to be.
+// Takes the request over, on the event thread. The bound of its body by what it is said to be; whether a longer one is taken, which
+// its key decides.
 void events_enter(struct rest_request *r);
 size_t events_body_bound(const struct http_request *request);
+bool events_body_ask(struct rest_context *context, struct http_request *request);
 // The key that an Authorization header carries; empty: none.
 struct str rest_bearer(struct str value);
+#define REST_UNKNOWN_KEY "No valid API key was given. Send it as \"Authorization: Bearer <key>\"."
 void rest_unknown_key(struct rest_request *r);
 bool rest_parameters_check(struct rest_request *r); // false: answered
 bool rest_media_check(struct rest_request *r);      // likewise

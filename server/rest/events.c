@@ -5,7 +5,7 @@
 #include "rest/intake.h"
 
 #define RELOADS_MAX 3        // a configuration that moves faster than it can be read: 503
-#define LONG_BODY LIMIT_EVENT // longer ones are read by a job, not on an event thread
+#define LONG_BODY LIMIT_EVENT // longer ones are looked at by a job, not on an event thread
 
 // ---- what it is
 
@@ -98,6 +98,9 @@ static void reload_job(struct db *db, void *arg) {
     who_take(in, who);
     in->fresh = true;
     reload->then(in, db);
+  } else if (found == PRINCIPAL_UNKNOWN && in->first + in->count > 0 && intake_is_batch(in)) {
+    in->revoked = true;
+    reload->then(in, db);
   } else if (found == PRINCIPAL_UNKNOWN) {
     intake_end_refused(in, PROBLEM_INVALID_KEY, NULL, (struct str){0}, NULL);
   } else {
@@ -119,21 +122,13 @@ static void begin(struct intake *in, struct db *db) {
   intake_begin(in);
 }
 
-static void begin_long(struct intake *in) {
-  in->counted = true;
-  if (atomic_fetch_add(&in->r->context->batches, 1) < LIMIT_EVENTS_AT_ONCE) intake_job(in, intake_take);
-  else intake_end_fault(in, FAULT_FULL);
-}
-
 // What a cache says against a caller is read again before it is believed.
 void intake_begin(struct intake *in) {
   if (in->who->suspended && !in->fresh)
     intake_reload(in, begin);
   else if (in->who->suspended)
     intake_end_refused(in, PROBLEM_CUSTOMER_SUSPENDED, NULL, (struct str){0}, "This customer is suspended.");
-  else if (http_body(in->r->http).len > LONG_BODY)
-    begin_long(in);
-  else if (intake_is_batch(in))
+  else if (intake_is_batch(in) || http_body(in->r->http).len > LONG_BODY)
     intake_job(in, intake_take);
   else
     intake_take(in, NULL);
@@ -164,6 +159,48 @@ static void renew(struct rest_request *r) {
 }
 
 // ---- the way in
+
+// Whose body it is to be, asked before it is taken.
+struct asking {
+  struct rest_context *context;
+  struct http_request *http;
+  struct str key;
+};
+
+static void asking_end(struct asking *a, int found, struct principal *who) {
+  struct rest_context *context = a->context; // the request may be gone with the answer
+  principal_unref(who);
+  if (found == PRINCIPAL_FOUND) http_body_take(a->http);
+  else if (found == PRINCIPAL_UNKNOWN) http_body_refuse(a->http, PROBLEM_INVALID_KEY, REST_UNKNOWN_KEY);
+  else if (found == FAULT_FULL) http_body_refuse(a->http, PROBLEM_OVERLOADED, "Too much is waiting for the database. Nothing was recorded; send it again in a moment.");
+  else http_body_refuse(a->http, PROBLEM_STORAGE_UNAVAILABLE, "The database cannot be reached. Nothing was recorded; send it again, it is charged once.");
+  atomic_fetch_sub(&context->reporting, 1);
+}
+
+static void asking_job(struct db *db, void *arg) {
+  struct asking *a = arg;
+  struct principal *who = NULL;
+  int found = db ? principal_load(a->context->principals, db, a->key, &who) : FAULT_DB;
+  asking_end(a, found, who);
+}
+
+bool events_body_ask(struct rest_context *context, struct http_request *http) {
+  if (!http_body_may_pass(http, LIMIT_EVENT)) return false;
+  struct asking *a = arena_alloc(http_arena(http), sizeof *a);
+  struct principal *who = NULL;
+  bool ageing = false;
+  *a = (struct asking){context, http, rest_bearer(http_header(http, "Authorization"))};
+  atomic_fetch_add(&context->reporting, 1);
+  int found = principal_find_reporter(context->principals, a->key, &who, &ageing);
+  if (found == PRINCIPAL_UNKNOWN || (found == PRINCIPAL_FOUND && !ageing)) {
+    asking_end(a, found, who);
+    return true;
+  }
+  principal_unref(who);
+  int fault = db_submit(context->pool, asking_job, a);
+  if (fault != 0) asking_end(a, fault, NULL);
+  return true;
+}
 
 void events_enter(struct rest_request *r) {
   struct principal *who = NULL;

@@ -32,7 +32,7 @@ struct intake {
   enum usage_form form;
   struct principal *who;
   bool fresh; // who it is was read for this request
-  bool counted; // among the longer ones
+  bool revoked; // their key, while pieces of a batch were recorded: what is left is refused
   int reloads;
   struct usage_walk walk;
   bool more; // the walk has not come to its end
@@ -48,10 +48,13 @@ struct intake {
   struct arena window;
   struct buf out;
   struct json_writer writer;
+  size_t answer_max, told_max; // of its answer; beyond the latter refusals are told by their code alone
   size_t first; // the window's first, of the whole
-  int64_t accepted, duplicates, rejected, retriable;
+  int64_t accepted, duplicates, rejected, retriable, keyless;
   enum problem last_retriable;
 };
+
+#define INTAKE_REVOKED "The API key was revoked while this batch was taken: what came before is recorded, this event is not."
 
 // ---- the steps; each goes on to the next, or has answered
 void intake_begin(struct intake *in);                 // who asks is known
@@ -62,6 +65,8 @@ void intake_job(struct intake *in, void (*step)(struct intake *in, struct db *db
 void intake_reload(struct intake *in, void (*then)(struct intake *in, struct db *db));
 
 // ---- their parts
+// Counts the memory that a batch of so many events needs. False: there is too little.
+bool intake_reserve(struct intake *in, size_t events);
 // Reads the next events. False: answered.
 bool intake_read(struct intake *in);
 size_t intake_unnamed(const struct intake *in);

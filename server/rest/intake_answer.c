@@ -9,10 +9,14 @@
 
 #define ONE_MAX (16 * 1024)
 #define DETAILS_MAX (16 * 1024)
-// Beyond so much of a batch's answer each refusal is told by its code alone: what is left are some 260 bytes for each line and what
-// is repeated of the request, which fits in the rest.
-#define BATCH_TOLD (16 * 1024 * 1024)
-#define BATCH_MAX (BATCH_TOLD + LIMIT_EVENTS_OF_LINES * 300 + LIMIT_EVENTS_LINES)
+// A batch's refusals are told at length in so much of its answer, and by their code alone beyond: what is left are some 260 bytes
+// for each event and what is repeated of the request.
+#define TOLD_LEAST (64 * 1024)
+#define TOLD_EACH 1024
+#define TOLD_MOST (16 * 1024 * 1024)
+#define ANSWER_EACH 300
+#define READ_EACH_BYTE 4 // what an event says besides stands in it and in its evidence
+#define ANSWER_MORE (64 * 1024) // its beginning and end, and what is begun before the bound on what is told
 
 // ---- the end
 
@@ -24,7 +28,6 @@ static void finish(struct intake *in) {
     buf_finish(&in->out);
     arena_finish(&in->window);
   }
-  if (in->counted) atomic_fetch_sub(&context->batches, 1);
   in->who = NULL;
   in->book = NULL;
   atomic_fetch_sub(&context->reporting, 1);
@@ -207,7 +210,7 @@ static void rejected_write(struct intake *in, struct intake_event *one) {
   struct json_writer *w = &in->writer;
   CLEANUP(buf_finish) struct buf details;
   buf_init(&details, DETAILS_MAX);
-  bool told = in->out.len < BATCH_TOLD, known = told && details_write(&details, one) && !details.full;
+  bool told = in->out.len < in->told_max, known = told && details_write(&details, one) && !details.full;
   json_key(w, "id");
   if (one->e.id.len) json_put_str(w, one->e.id);
   else json_put_null(w);
@@ -232,13 +235,23 @@ static void result_write(struct intake *in, struct intake_event *one, size_t ind
   if (!sound) in->rejected++;
   else if (one->op.result == LEDGER_DUPLICATE) in->duplicates++;
   else in->accepted++;
+  if (!sound && one->problem == PROBLEM_INVALID_KEY) in->keyless++;
   if (sound || problem_table[one->problem].status != 503) return;
   in->retriable++;
   in->last_retriable = one->problem;
 }
 
+// The body, what is read of a window of it, and the answer.
+bool intake_reserve(struct intake *in, size_t events) {
+  size_t len = http_body(in->r->http).len, most = in->r->context->events_batch_max;
+  size_t text = len < LIMIT_EVENTS_BODY ? len : LIMIT_EVENTS_BODY, window = events < most ? events : most;
+  in->told_max = TOLD_LEAST + (events < TOLD_MOST / TOLD_EACH ? events * TOLD_EACH : TOLD_MOST);
+  in->answer_max = in->told_max + events * ANSWER_EACH + len + ANSWER_MORE;
+  return http_reserve(in->r->http, len + window * sizeof *in->events + text * READ_EACH_BYTE + in->answer_max);
+}
+
 static void batch_begin(struct intake *in) {
-  buf_init(&in->out, BATCH_MAX);
+  buf_init(&in->out, in->answer_max);
   in->writer = json_writer(&in->out);
   json_object_begin(&in->writer);
   json_member_text(&in->writer, "object", "event_batch");
@@ -254,6 +267,10 @@ static void batch_end(struct intake *in) {
     intake_end_refused(in, problem, NULL, (struct str){0}, "None of these events was recorded now. Send them again; each is charged once.");
     return;
   }
+  if (in->keyless > 0 && in->keyless == in->accepted + in->duplicates + in->rejected) {
+    intake_end_refused(in, PROBLEM_INVALID_KEY, NULL, (struct str){0}, NULL);
+    return;
+  }
   json_array_end(w);
   json_member_int(w, "accepted", in->accepted);
   json_member_int(w, "duplicates", in->duplicates);
@@ -265,6 +282,11 @@ static void batch_end(struct intake *in) {
   buf_finish(&out);
 }
 
+// An operator's key is compared in no commit: it is read again before it has been trusted for too long.
+static bool key_is_old(const struct intake *in) {
+  return in->who->is_operator && !in->revoked && clock_mono_us() - in->who->confirmed_at >= LIMIT_TRUST_MS * INT64_C(1000);
+}
+
 static void window_next(struct intake *in, struct db *db) {
   in->first += in->count;
   book_unref(in->book);
@@ -273,7 +295,9 @@ static void window_next(struct intake *in, struct db *db) {
   arena_init(&in->window, LIMIT_REQUEST_ARENA);
   in->count = 0;
   in->events = NULL;
-  intake_take(in, db);
+  in->reloads = 0;
+  if (key_is_old(in)) intake_reload(in, intake_take);
+  else intake_take(in, db);
 }
 
 static void answer_window(struct intake *in, struct db *db) {

@@ -51,16 +51,15 @@ static bool refuse_batch(struct intake *in, enum problem problem, const char *wh
   return false;
 }
 
-// The next texts of a batch, as many as are taken at a time.
+// The next texts of a batch, as many as are taken at a time: so many events and bytes as a JSON batch may have.
 static bool texts_read(struct intake *in, struct str *texts, size_t most, size_t *ret_count) {
   const char *why = NULL;
-  size_t count = 0;
-  while (in->more && count < most) {
+  size_t count = 0, bytes = 0;
+  while (in->more && count < most && bytes < LIMIT_EVENTS_BODY) {
     int r = usage_walk_next(&in->walk, &texts[count], &why);
-    // What was taken of it before stands: the answer tells how far it came.
     if (r == 2) return refuse_batch(in, PROBLEM_INVALID_JSON, why);
     if (r == 1) in->more = false;
-    else count++;
+    else bytes += texts[count++].len;
   }
   *ret_count = count;
   return true;
@@ -74,13 +73,18 @@ static size_t lines_count(struct str text) {
 
 static bool batch_read(struct intake *in, const struct usage_words *words) {
   size_t most = in->r->context->events_batch_max, count = 0;
-  if (in->shape == INTAKE_LINES && in->first == 0 && lines_count(in->walk.text) > LIMIT_EVENTS_OF_LINES + 1)
+  size_t lines = in->shape == INTAKE_LINES && in->first == 0 ? lines_count(in->walk.text) : 0;
+  if (lines > LIMIT_EVENTS_OF_LINES + 1)
     return refuse_batch(in, PROBLEM_TOO_LARGE, arena_printf(in->r->arena, "At most %d lines are taken at once. Send several requests.", LIMIT_EVENTS_OF_LINES));
   struct str *texts = arena_alloc(in->arena, (most + 1) * sizeof *texts);
   if (!texts_read(in, texts, in->shape == INTAKE_ARRAY ? most + 1 : most, &count)) return false;
   if (count > most)
     return refuse_batch(in, PROBLEM_TOO_LARGE,
                         arena_printf(in->r->arena, "A JSON batch may have %zu events. Send several, or lines of JSON as application/x-ndjson.", most));
+  if (in->first == 0 && !intake_reserve(in, lines > count ? lines : count)) {
+    intake_end_fault(in, FAULT_FULL);
+    return false;
+  }
   in->events = arena_alloc(in->arena, (count + 1) * sizeof *in->events);
   in->count = count;
   for (size_t i = 0; i < count; i++) event_read(in, words, texts[i], &in->events[i]);
@@ -144,9 +148,11 @@ int intake_names_read(struct intake *in, struct db *db) {
   return fault;
 }
 
-// A key of a customer's own reports for that customer and learns of no other.
+// A key of a customer's own reports for that customer and learns of no other. One that stands no more reports nothing.
 static bool customer_check(struct intake *in, struct intake_event *one) {
-  if (!in->who->is_operator && !uuid_eq(one->customer, in->who->customer_id))
+  if (in->revoked)
+    intake_refuse(in, one, PROBLEM_INVALID_KEY, NULL, INTAKE_REVOKED);
+  else if (!in->who->is_operator && !uuid_eq(one->customer, in->who->customer_id))
     intake_refuse(in, one, PROBLEM_FORBIDDEN, one->e.customer_from, "This key may report usage of its own customer only.");
   else if (uuid_is_nil(one->customer))
     intake_refuse(in, one, PROBLEM_NOT_FOUND, one->e.customer_from, "There is no such customer.");

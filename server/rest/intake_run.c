@@ -36,7 +36,8 @@ static void again(struct intake *in, struct db *db) {
   for (size_t i = 0; i < in->count; i++) {
     struct intake_event *one = &in->events[i];
     one->asked = !one->refused && one->op.result == LEDGER_STALE;
-    if (one->asked && in->who->suspended) intake_refuse(in, one, PROBLEM_CUSTOMER_SUSPENDED, NULL, "This customer is suspended.");
+    if (one->asked && in->revoked) intake_refuse(in, one, PROBLEM_INVALID_KEY, NULL, INTAKE_REVOKED);
+    else if (one->asked && in->who->suspended) intake_refuse(in, one, PROBLEM_CUSTOMER_SUSPENDED, NULL, "This customer is suspended.");
     one->asked = one->asked && !one->refused;
     if (one->asked) one->op.config_version = in->who->config_version;
   }

@@ -62,7 +62,7 @@ static void answer(struct rest_request *r, struct db *db) {
 }
 
 void rest_unknown_key(struct rest_request *r) {
-  rest_refuse(r, PROBLEM_INVALID_KEY, NULL, "No valid API key was given. Send it as \"Authorization: Bearer <key>\".");
+  rest_refuse(r, PROBLEM_INVALID_KEY, NULL, REST_UNKNOWN_KEY);
 }
 
 static void enqueue(struct rest_request *r);
@@ -218,6 +218,11 @@ const struct http_route *rest_routes(struct rest_context *context, size_t *ret_c
 size_t rest_body_bound(const struct http_request *request, const struct http_route *route) {
   const struct rest_binding *b = route->context;
   return route->handler == enter && b->endpoint->access == REST_REPORTS ? events_body_bound(request) : route->body_max;
+}
+
+bool rest_body_ask(struct http_request *request, const struct http_route *route) {
+  const struct rest_binding *b = route->context;
+  return route->handler == enter && b->endpoint->access == REST_REPORTS && events_body_ask(b->context, request);
 }
 
 int rest_running(const struct rest_context *context) {

@@ -58,7 +58,6 @@ struct rest_context {
   struct lately *lately;
   _Atomic int waiting; // requests about holds that are not answered yet
   _Atomic int reporting; // requests that report usage and are not answered yet
-  _Atomic int batches;   // of those, the longer ones that are worked on
   struct http_route *routes;
 };
 
@@ -67,5 +66,6 @@ const struct http_route *rest_routes(struct rest_context *context, size_t *ret_c
 void rest_finish(struct rest_context *context);
 // How large a body may be of which a head has come: http_config.body_bound.
 size_t rest_body_bound(const struct http_request *request, const struct http_route *route);
+bool rest_body_ask(struct http_request *request, const struct http_route *route); // http_config.body_ask
 // Requests that wait for the ledger, which outlives their connections.
 int rest_running(const struct rest_context *context);
