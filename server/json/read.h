@@ -60,5 +60,9 @@ bool json_bool(struct json *value, bool *ret);
 // Compact text, keys in their order; the caller owns it (mem_free). For metadata and settings only: never for bytes that
 // must stay what they were.
 char *json_dump(struct json *value);
+char *json_dump_sorted(struct json *value); // the same with keys in the order of their bytes: one text for whatever is the same
+// A number with a fraction or an exponent, as a decimal of at most 16 digits. False: it is none.
+#define JSON_FRACTION_MAX 32
+bool json_fraction(struct json *value, char ret[JSON_FRACTION_MAX]);
 // Calls each for every member of an object, in order; stops at the first non-zero return and hands it on.
 int json_each(struct json *object, int (*each)(void *arg, const char *name, struct json *value), void *arg);

@@ -137,6 +137,18 @@ char *json_dump(struct json *value) {
   return mem_had(json_dumps(tree(value), JSON_COMPACT | JSON_ENCODE_ANY)); // what was parsed can be printed
 }
 
+char *json_dump_sorted(struct json *value) {
+  return mem_had(json_dumps(tree(value), JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS));
+}
+
+bool json_fraction(struct json *value, char ret[JSON_FRACTION_MAX]) {
+  if (!value || json_shape(value) != SHAPE_REAL) return false;
+  size_t len = json_dumpb(tree(value), ret, JSON_FRACTION_MAX - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(16));
+  ASSERT(len > 0 && len < JSON_FRACTION_MAX);
+  ret[len] = '\0';
+  return true;
+}
+
 int json_each(struct json *object, int (*each)(void *arg, const char *name, struct json *value), void *arg) {
   const char *name;
   json_t *value;

@@ -98,7 +98,7 @@ struct ledger_op {
     struct str currency;
   } grant;
   struct uuid part; // PART: the id of the call that the part is; what an idempotency key is kept for
-  struct { // RECORD: its identity is (customer, source, id), its content a fingerprint of all it says
+  struct { // RECORD: its identity is (customer, source, id), its content a fingerprint of all else it says but its time
     struct uuid identity, content;
     struct str source, id;
   } event;

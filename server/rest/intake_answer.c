@@ -9,6 +9,7 @@
 
 #define ONE_MAX (16 * 1024)
 #define DETAILS_MAX (16 * 1024)
+#define MORE_TOLD 2048 // of what an event says besides, in a conflict
 // A batch's refusals are told at length in so much of its answer, and by their code alone beyond: what is left are some 260 bytes
 // for each event and what is repeated of the request.
 #define TOLD_LEAST (64 * 1024)
@@ -86,7 +87,7 @@ static void explain(struct intake *in, struct intake_event *one) {
     intake_refuse(in, one, PROBLEM_BUDGET_EXCEEDED, NULL, "This event costs %s credits, which do not fit in what is left of the %s budget. Nothing was recorded.", charge,
                   budget_name(op->limit_period));
   else if (op->result == LEDGER_REUSED)
-    intake_refuse(in, one, PROBLEM_EVENT_CONFLICT, "id", "An event of this source and id was recorded before, and it differs in type, model or quantities.");
+    intake_refuse(in, one, PROBLEM_EVENT_CONFLICT, "id", "An event of this source and id was recorded before, and it differs in type, model, quantities or what else its data says.");
   else if (op->result == LEDGER_STALE)
     intake_refuse(in, one, PROBLEM_OVERLOADED, NULL, "The customer's configuration is changing. Nothing was recorded; send it again.");
   else
@@ -113,6 +114,10 @@ static void limit_details(struct json_writer *w, const struct ledger_op *op) {
   json_member_amount(w, "required", op->charge);
 }
 
+static void more_write(struct json_writer *w, struct str more) {
+  json_member_raw(w, "data", more.len > 0 && more.len <= MORE_TOLD ? more : STR("null"));
+}
+
 // Both: what stands, and what came.
 static void conflict_details(struct json_writer *w, const struct intake_event *one) {
   const struct usage_recorded *recorded = one->recorded;
@@ -122,6 +127,7 @@ static void conflict_details(struct json_writer *w, const struct intake_event *o
   json_member_text(w, "state", recorded && recorded->found ? call_state_name(recorded->state) : NULL);
   json_member_str(w, "model", recorded && recorded->found ? recorded->model : STR(""));
   json_member_raw(w, "usage", recorded && recorded->found ? recorded->usage : STR("null"));
+  more_write(w, recorded && recorded->found ? recorded->more : STR(""));
   json_member_time(w, "time", uuid_time_us(one->op.existing));
   json_object_end(w);
   json_key(w, "received");
@@ -129,6 +135,7 @@ static void conflict_details(struct json_writer *w, const struct intake_event *o
   json_member_str(w, "type", one->e.type);
   json_member_str(w, "model", one->e.model);
   json_member_raw(w, "usage", one->rating.usage);
+  more_write(w, one->e.more);
   json_member_time(w, "time", one->at);
   json_object_end(w);
 }

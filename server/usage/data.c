@@ -2,14 +2,22 @@
 // event's type is the meter and `value` the quantity. What counts other meters again, or is no whole number, is refused with
 // what would be right; what is no meter says more about the event, and is kept.
 #include "base/mem.h"
+#include "base/vec.h"
 #include "usage/internal.h"
 #include "crypto/crypto.h"
 #include "json/write.h"
 #include "usage/meters.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define MORE_MAX (128 * 1024)
+
+// A member that is no quantity.
+struct more {
+  const char *name;
+  struct json *value;
+};
 
 struct data {
   const struct usage_reading *r;
@@ -18,8 +26,7 @@ struct data {
   struct json *usage; // its member
   struct json *value;
   const char *value_name;
-  struct buf more;
-  struct json_writer writer;
+  vec(struct more) more;
 };
 
 static int refuse_at(const struct data *d, const char *within, const char *name, const char *what) {
@@ -127,13 +134,30 @@ static int model_member(const struct data *d, const char *name, struct str text)
 }
 
 static void more_member(struct data *d, const char *name, struct json *value) {
-  char *text = json_dump(value);
-  if (d->more.len == 0) {
-    d->writer = json_writer(&d->more);
-    json_object_begin(&d->writer);
+  *vec_add(&d->more) = (struct more){name, value};
+}
+
+static int by_name(const void *a, const void *b) {
+  const struct more *x = a, *y = b;
+  return strcmp(x->name, y->name);
+}
+
+// In one order, whatever they came in: what is said again is the same.
+static void more_write(struct data *d) {
+  struct buf out;
+  struct json_writer w = json_writer(&out);
+  if (d->more.count == 0) return;
+  buf_init(&out, MORE_MAX);
+  qsort(d->more.at, d->more.count, sizeof *d->more.at, by_name);
+  json_object_begin(&w);
+  for (size_t i = 0; i < d->more.count; i++) {
+    char *text = json_dump_sorted(d->more.at[i].value);
+    json_member_raw(&w, d->more.at[i].name, str_from(text));
+    mem_free(text);
   }
-  json_member_raw(&d->writer, name, str_from(text));
-  mem_free(text);
+  json_object_end(&w);
+  d->r->event->more = arena_str(d->r->arena, buf_str(&out));
+  buf_finish(&out);
 }
 
 static int data_member(void *arg, const char *name, struct json *value) {
@@ -187,18 +211,15 @@ static int parts_read(struct data *d, struct json *data) {
   if (e->quantity_count == 0)
     return refuse_unknown(d, "", "usage", "is missing: say how much was used, as {\"usage\": {\"<meter>\": <quantity>}}. Known meters: ");
   if (!e->model.len) e->model = e->type;
-  if (d->more.len == 0) return 0;
-  json_object_end(&d->writer);
-  e->more = arena_str(d->r->arena, buf_str(&d->more));
+  more_write(d);
   return 0;
 }
 
 int usage_data(const struct usage_reading *r, const char *param, struct json *data) {
   struct data d = {.r = r, .param = param, .within = "usage"};
   if (data && !json_is_object(data)) return usage_refuse(r, param, "%s must be a JSON object.", param);
-  buf_init(&d.more, MORE_MAX);
   int wrong = parts_read(&d, data);
-  buf_finish(&d.more);
+  vec_finish(&d.more);
   return wrong;
 }
 

@@ -15,7 +15,7 @@ struct usage_event {
   struct str model;          // what is priced: a model or a product, "provider/model" forces one
   struct meter_quantity quantities[METER_LINES_MAX]; // of known meters, each once; names are the words' (below)
   size_t quantity_count;
-  struct str more; // a JSON object of what else its data says; len 0: nothing
+  struct str more; // a JSON object of what else its data says, in one order; len 0: nothing
 };
 
 // Which meters there are. Lent; a book's meters live as long as the book.
@@ -62,6 +62,7 @@ struct usage_walk {
 };
 int usage_walk_next(struct usage_walk *walk, struct str *ret, const char **ret_why);
 
-// What an event is known by among its customer's, and what it says besides who and when.
+// What an event is known by among its customer's; and a fingerprint of what it says: type, model, quantities and what else its data
+// holds, not when.
 struct uuid usage_identity(const struct usage_event *e);
 struct uuid usage_content(struct arena *arena, const struct usage_event *e);

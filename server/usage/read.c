@@ -73,18 +73,32 @@ static bool is_digits(struct str s) {
 }
 
 static int time_refuse(const struct usage_reading *r, const char *param) {
-  return usage_refuse(r, param, "%s must be a time as in RFC 3339, such as 2026-11-21T08:00:00Z, or whole seconds since 1970.", param);
+  return usage_refuse(r, param, "%s must be a time as in RFC 3339, such as 2026-11-21T08:00:00Z, or seconds since 1970, such as 1795248000 or 1795248000.25.", param);
 }
 
-static int time_seconds(const struct usage_reading *r, const char *param, int64_t seconds) {
+static int time_seconds(const struct usage_reading *r, const char *param, int64_t seconds, int64_t us) {
   if (seconds <= 0 || seconds > INT64_MAX / 2000000) return time_refuse(r, param);
-  r->event->time = seconds * 1000000;
+  r->event->time = seconds * 1000000 + us;
   return 0;
 }
 
+// Digits, and up to nine more behind a point, of which six count.
+static bool seconds_read(struct str text, int64_t *ret_seconds, int64_t *ret_us) {
+  struct str whole = text, fraction = {0};
+  const char *point = text.len ? memchr(text.ptr, '.', text.len) : NULL;
+  if (point) {
+    whole.len = (size_t)(point - text.ptr);
+    fraction = (struct str){point + 1, text.len - whole.len - 1};
+    if (!is_digits(fraction) || fraction.len > 9) return false;
+  }
+  *ret_us = 0;
+  for (size_t i = 0; i < 6 && point; i++) *ret_us = *ret_us * 10 + (i < fraction.len ? fraction.ptr[i] - '0' : 0);
+  return is_digits(whole) && str_to_i64(whole, ret_seconds);
+}
+
 int usage_time(const struct usage_reading *r, const char *param, struct str text) {
-  int64_t at = 0;
-  if (is_digits(text)) return str_to_i64(text, &at) ? time_seconds(r, param, at) : time_refuse(r, param);
+  int64_t at = 0, us = 0;
+  if (seconds_read(text, &at, &us)) return time_seconds(r, param, at, us);
   if (!clock_parse(text.ptr, text.len, &at) || at <= 0) return time_refuse(r, param);
   r->event->time = at;
   return 0;
@@ -127,9 +141,11 @@ static int time_member(const struct gathered *g) {
   struct json *value = g->at[SLOT_TIME].value;
   struct str text;
   int64_t seconds;
+  char digits[JSON_FRACTION_MAX];
   if (!value) return 0;
   if (json_text(value, &text)) return usage_time(g->r, name, text);
-  if (json_int(value, &seconds)) return time_seconds(g->r, name, seconds);
+  if (json_int(value, &seconds)) return time_seconds(g->r, name, seconds, 0);
+  if (json_fraction(value, digits)) return usage_time(g->r, name, str_from(digits));
   return time_refuse(g->r, name);
 }
 
@@ -174,6 +190,8 @@ static int event_read(const struct usage_reading *r, struct json *root) {
   bool whole = r->form == USAGE_CLOUDEVENT;
   if (json_each(root, member_take, &g) || version_check(&g)) return 1;
   if (text_member(&g, SLOT_ID, "id", true, &e->id) || text_member(&g, SLOT_SOURCE, "source", whole, &e->source)) return 1;
+  if (!whole && !g.at[SLOT_TYPE].value)
+    return usage_refuse(r, "type", "type is missing: it names what was done, such as \"chat\" or a meter; code, event_name and event_type are understood too.");
   if (text_member(&g, SLOT_TYPE, "type", true, &e->type) || text_member(&g, SLOT_SUBJECT, "subject", false, &e->customer)) return 1;
   if (e->customer.len) e->customer_from = arena_strdup(r->arena, str_from(g.at[SLOT_SUBJECT].name));
   if (!e->source.len) e->source = STR(USAGE_SOURCE_DEFAULT);

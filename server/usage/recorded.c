@@ -21,6 +21,7 @@ int usage_recorded_read(struct db *db, struct arena *arena, struct usage_recorde
     calls[i].charge = db_i64(r, i, 1);
     calls[i].usage = arena_str(arena, db_text(r, i, 2));
     calls[i].model = arena_str(arena, db_text(r, i, 3));
+    calls[i].more = arena_str(arena, db_text(r, i, 4));
   }
   return 0;
 }

@@ -11,7 +11,7 @@ struct usage_recorded {
   bool found;                 // its rows are there: old ones are dropped
   enum call_state state;
   amount charge;
-  struct str usage, model; // usage: a JSON object
+  struct str usage, model, more; // usage: a JSON object; more: one of what else it said, where that is kept
 };
 // All of them in one statement. 0 or FAULT_DB. Texts live in the arena.
 int usage_recorded_read(struct db *db, struct arena *arena, struct usage_recorded *calls, size_t count);

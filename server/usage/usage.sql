@@ -4,7 +4,7 @@ LEFT JOIN customer_names n ON n.external_id = t.external_id ORDER BY t.at
 
 -- What is on record under calls that events were answered with: as they stand, by what they stand.
 -- name: usage_recorded
-SELECT l.state, l.charge, l.usage, coalesce(p.model, e.evidence ->> 'model', '')
+SELECT l.state, l.charge, l.usage, coalesce(p.model, e.evidence ->> 'model', ''), coalesce(e.evidence #>> '{event,data}', '')
 FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS w(customer_id, call_id, at)
 LEFT JOIN LATERAL (
   SELECT sum(c.charge)::bigint AS charge, (array_agg(c.state ORDER BY c.revision DESC))[1] AS state,

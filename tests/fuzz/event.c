@@ -15,6 +15,7 @@
 #include "usage/rate.h"
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 
 static struct usage_words words;
 
@@ -82,6 +83,10 @@ static void plain_check(const struct usage_event *e, struct str text, bool plain
     FUZZ_CHECK(e->quantities[i].uncharged || plain_quantity(data, type, e->quantities[i].meter) == e->quantities[i].quantity, "%s is %" PRId64,
                e->quantities[i].meter, e->quantities[i].quantity);
   free(type);
+  static const char *const times[] = {"timestamp", NULL};
+  const json_t *time = member(root, plain, "time", times);
+  double seconds = json_real_value(time), off = fabs((double)e->time - seconds * 1e6);
+  if (json_is_real(time)) FUZZ_CHECK(off <= 1 + seconds * 1e-9, "%.17g s is %" PRId64, seconds, e->time);
   json_decref(root);
 }
 
@@ -95,6 +100,9 @@ static void event_check(struct arena *arena, const struct usage_event *e) {
   FUZZ_CHECK(uuid_eq(identity, usage_identity(&other)) && uuid_eq(content, usage_content(arena, &other)), "the time has a say");
   other.quantities[0].quantity ^= 1;
   FUZZ_CHECK(!uuid_eq(content, usage_content(arena, &other)) && uuid_eq(identity, usage_identity(&other)), "a quantity has none");
+  other = *e;
+  other.more = e->more.len > 0 ? (struct str){0} : STR("{}");
+  FUZZ_CHECK(!uuid_eq(content, usage_content(arena, &other)) && uuid_eq(identity, usage_identity(&other)), "what else it says has none");
   if (!usage_rate(arena, &words, e, INT64_C(1800000000000000), &rating)) return;
   FUZZ_CHECK(rating.charge >= 0 && rating.cost >= 0 && (rating.state == CALL_SETTLED || rating.charge == 0), "charge");
   json_error_t error;

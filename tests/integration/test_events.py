@@ -135,41 +135,6 @@ def test_data_of_a_binary_event_that_is_no_json_is_not_taken(world):
     refused(send(world.admin, "<a/>", "text/xml", {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/a", "ce-type": "images"}), 415, "unsupported_media_type")
 
 
-# ---- the specification's examples: events in the shapes of each, and what becomes of them here
-
-def spec_examples(subject):
-    base = {"specversion": "1.0", "type": "com.example.someevent", "source": "/mycontext", "subject": subject, "comexampleextension1": "value", "comexampleothervalue": 5}
-    objects = {"product": "gpt-4o-mini", "usage": USAGE, "appinfoA": "abc", "appinfoB": 123, "appinfoC": True}
-    return {
-        "data that is an object": ({**base, "time": ago(seconds=0), "datacontenttype": "application/json", "data": objects}, None),
-        "an object, without its type": ({**base, "data": objects}, None),
-        "attributes that are null": ({**base, "time": None, "datacontenttype": None, "unsetextension": None, "data": objects}, None),
-        "extensions of tracing": ({**base, "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-01", "tracestate": "a=1", "data": objects}, None),
-        "JSON in Base64": ({**base, "datacontenttype": "application/json", "data_base64": base64.b64encode(json.dumps(objects).encode()).decode()}, None),
-        "XML in Base64": ({**base, "datacontenttype": "application/xml", "data_base64": base64.b64encode(b"<a/>").decode()}, "datacontenttype"),
-        "XML in a text": ({**base, "datacontenttype": "text/xml", "data": "<much wow=\"xml\"/>"}, "datacontenttype"),
-        "a number": ({**base, "datacontenttype": "application/json", "data": 1.5}, "data"),
-        "a text": ({**base, "datacontenttype": "application/json", "data": "a text"}, "data"),
-        "a text without its type": ({**base, "data": "a text"}, "data"),
-        "no data": ({**base}, "data.usage"),
-        "another version": ({**base, "specversion": "0.3", "data": objects}, "specversion"),
-    }
-
-
-def test_each_shape_of_the_specifications_examples(world):
-    customer, _ = world.customer("10")
-    for name, (body, param) in spec_examples(customer).items():
-        answer = send(world.admin, {**body, "id": new_id()}, CLOUDEVENT)
-        if param:
-            refused(answer, 400, "invalid_request", param)
-        else:
-            assert taken(answer)["charge"] == COST, name
-    batch = [{**body, "id": new_id()} for body, param in spec_examples(customer).values() if not param]
-    told = taken(send(world.admin, batch, BATCH))
-    assert (told["accepted"], told["duplicates"], told["rejected"]) == (len(batch), 0, 0)
-    assert taken(send(world.admin, [], BATCH)) == {"object": "event_batch", "accepted": 0, "duplicates": 0, "rejected": 0, "data": []}
-
-
 # ---- once
 
 def test_an_event_that_comes_again_is_charged_once_whatever_its_time(world):
@@ -200,6 +165,18 @@ def test_the_same_identity_with_other_content_is_a_conflict_with_both_seen(world
         assert told["call"] == call and told["recorded"]["usage"] == USAGE and told["recorded"]["model"] == "gpt-4o-mini"
         assert told["received"]["usage"] == {**first, **more}["data"]["usage"] and told["received"]["type"] == {**first, **more}["type"]
     assert Decimal(world.balance(customer)["balance"]) == 10 - Decimal(COST)
+
+
+def test_what_else_an_event_says_is_its_content_too(world):
+    """Two pieces of work of equal size under one id are two: the second is not lost in silence."""
+    customer, _ = world.customer("10")
+    first = event(customer, data={"usage": USAGE, "user": "a", "job": {"id": 7, "part": 1}})
+    call = taken(send(world.admin, first))["call"]
+    again = taken(send(world.admin, {**first, "data": {"job": {"part": 1, "id": 7}, "user": "a", "usage": dict(reversed(USAGE.items()))}}))
+    assert (again["status"], again["call"]) == ("duplicate", call)
+    told = refused(send(world.admin, {**first, "data": {"usage": USAGE, "user": "b"}}), 409, "event_conflict", "id")["details"]
+    assert told["recorded"]["data"] == {"user": "a", "job": {"id": 7, "part": 1}} and told["received"]["data"] == {"user": "b"}
+    assert refused(send(world.admin, {**first, "data": {"usage": USAGE}}), 409, "event_conflict", "id")["details"]["received"]["data"] is None
 
 
 def test_identities_are_a_customers_and_a_sources_own(world):
@@ -348,7 +325,10 @@ def test_only_events_of_the_window_are_taken(world):
         assert taken(send(world.admin, event(customer, time=at)))["status"] == "accepted"
     for at in (ago(days=35, hours=1), ago(minutes=-6), int(time.time() * 1000), "1970-01-02", 1):
         refused(send(world.admin, event(customer, time=at)), 400, "invalid_request", "time")
-    for at in ("now", "", -5, 1.5, True, "2026-13-01T00:00:00Z"):
+    for at in (time.time(), f"{time.time():.3f}"):
+        call = taken(send(world.admin, event(customer, time=None, timestamp=at)))["call"]
+        assert abs(datetime.datetime.fromisoformat(world.call(call)["created_at"]).timestamp() - float(at)) < 0.002
+    for at in ("now", "", -5, "1.", True, "2026-13-01T00:00:00Z"):
         refused(send(world.admin, event(customer, time=at)), 400, "invalid_request", "time")
 
 

@@ -154,10 +154,27 @@ static void one_thing_is_said_once(void **state) {
 static void times_are_instants_or_seconds(void **state) {
   (void)state;
   refused(USAGE_PLAIN, "{\"id\":\"1\",\"type\":\"images\",\"time\":\"yesterday\",\"data\":{\"value\":1}}", "time", "RFC 3339");
-  refused(USAGE_PLAIN, "{\"id\":\"1\",\"type\":\"images\",\"time\":1795248000.5,\"data\":{\"value\":1}}", "time", "RFC 3339");
+  static const struct {
+    const char *text;
+    int64_t us;
+  } fractions[] = {{"1795248000.5", 500000},       {"\"1795248000.123\"", 123000}, {"1795248000.123", 123000}, {"\"1795248000.123456789\"", 123456},
+                   {"\"1795248000.000001\"", 1}, {"1.7952480001e9", 100000},      {"\"1795248000.0\"", 0}};
+  for (size_t i = 0; i < ARRAY_LEN(fractions); i++) {
+    taken(USAGE_PLAIN, arena_printf(&arena, "{\"id\":\"1\",\"type\":\"images\",\"timestamp\":%s,\"data\":{\"value\":1}}", fractions[i].text));
+    assert_int_equal(e.time, INT64_C(1795248000000000) + fractions[i].us);
+  }
+  static const char *const odd[] = {"\"1795248000.\"", "\".5\"", "\"1795248000.1234567890\"", "\"1795248000.5.5\"", "\"1795248000,5\"", "\"-1.5\"", "-1.5", "1e30", "0.25", "1e-9"};
+  for (size_t i = 0; i < ARRAY_LEN(odd); i++)
+    refused(USAGE_PLAIN, arena_printf(&arena, "{\"id\":\"1\",\"type\":\"images\",\"timestamp\":%s,\"data\":{\"value\":1}}", odd[i]), "timestamp", "seconds since 1970");
   refused(USAGE_PLAIN, "{\"id\":\"1\",\"type\":\"images\",\"timestamp\":-3,\"data\":{\"value\":1}}", "timestamp", "RFC 3339");
   taken(USAGE_PLAIN, "{\"id\":\"1\",\"type\":\"images\",\"data\":{\"value\":1}}");
   assert_int_equal(e.time, 0);
+}
+
+static void a_plain_event_without_a_type_is_told_what_that_is(void **state) {
+  (void)state;
+  refused(USAGE_PLAIN, "{\"id\":\"1\",\"data\":{\"model\":\"gpt\",\"images\":1}}", "type", "event_name");
+  refused(USAGE_CLOUDEVENT, "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/a\",\"data\":{\"model\":\"gpt\",\"images\":1}}", "type", "missing");
 }
 
 // ---- quantities
@@ -239,7 +256,7 @@ static void defined_meters_count_as_they_are_defined(void **state) {
 
 static void the_identity_is_source_and_id_and_the_content_what_it_says(void **state) {
   (void)state;
-  taken(USAGE_PLAIN, "{\"id\":\"1\",\"source\":\"ab\",\"type\":\"m\",\"time\":1795248000,\"data\":{\"images\":1,\"requests\":2,\"note\":\"x\"}}");
+  taken(USAGE_PLAIN, "{\"id\":\"1\",\"source\":\"ab\",\"type\":\"m\",\"time\":1795248000,\"data\":{\"images\":1,\"requests\":2}}");
   struct uuid identity = usage_identity(&e), content = usage_content(&arena, &e);
   taken(USAGE_PLAIN, "{\"id\":\"1\",\"source\":\"ab\",\"type\":\"m\",\"time\":1795248001,\"data\":{\"model\":\"m\",\"usage\":{\"requests\":\"2\",\"images\":1}}}");
   assert_true(uuid_eq(identity, usage_identity(&e)) && uuid_eq(content, usage_content(&arena, &e)));
@@ -249,6 +266,20 @@ static void the_identity_is_source_and_id_and_the_content_what_it_says(void **st
   taken(USAGE_PLAIN, "{\"id\":\"1\",\"source\":\"ab\",\"type\":\"m\",\"data\":{\"images\":2,\"requests\":1}}");
   assert_false(uuid_eq(content, usage_content(&arena, &e)));
   taken(USAGE_PLAIN, "{\"id\":\"1\",\"source\":\"ab\",\"type\":\"n\",\"data\":{\"model\":\"m\",\"images\":1,\"requests\":2}}");
+  assert_false(uuid_eq(content, usage_content(&arena, &e)));
+}
+
+static void what_else_it_says_is_content_in_whatever_order(void **state) {
+  (void)state;
+  taken(USAGE_PLAIN, "{\"id\":\"1\",\"type\":\"m\",\"data\":{\"images\":1}}");
+  struct uuid bare = usage_content(&arena, &e);
+  taken(USAGE_PLAIN, "{\"id\":\"1\",\"type\":\"m\",\"data\":{\"user\":\"a\",\"images\":1,\"job\":{\"y\":[1,2],\"x\":null}}}");
+  struct uuid content = usage_content(&arena, &e);
+  is(e.more, "{\"job\":{\"x\":null,\"y\":[1,2]},\"user\":\"a\"}");
+  assert_false(uuid_eq(bare, content));
+  taken(USAGE_PLAIN, "{\"id\":\"1\",\"type\":\"m\",\"data\":{\"job\":{\"x\":null,\"y\": [1, 2]},\"usage\":{\"images\":\"1\"},\"user\":\"a\"}}");
+  assert_true(uuid_eq(content, usage_content(&arena, &e)));
+  taken(USAGE_PLAIN, "{\"id\":\"1\",\"type\":\"m\",\"data\":{\"job\":{\"x\":null,\"y\":[2,1]},\"images\":1,\"user\":\"a\"}}");
   assert_false(uuid_eq(content, usage_content(&arena, &e)));
 }
 
@@ -335,6 +366,8 @@ int main(void) {
       cmocka_unit_test(names_of_other_systems_are_understood_in_plain_events),
       cmocka_unit_test(one_thing_is_said_once),
       cmocka_unit_test(times_are_instants_or_seconds),
+      cmocka_unit_test(what_else_it_says_is_content_in_whatever_order),
+      cmocka_unit_test(a_plain_event_without_a_type_is_told_what_that_is),
       cmocka_unit_test(quantities_are_whole_numbers_of_known_meters),
       cmocka_unit_test(quantities_alone_are_read_as_an_events_are),
       cmocka_unit_test(totals_that_include_other_meters_are_none),
