@@ -99,6 +99,13 @@ int64_t uuid_time_us(struct uuid id) {
   return (int64_t)(u64_get(id.b) >> 16) * 1000;
 }
 
+struct uuid uuid_until(struct uuid id, int64_t wall_us) {
+  if (uuid_time_us(id) <= wall_us) return id;
+  uint64_t ms = wall_us > 0 ? (uint64_t)wall_us / 1000 : 0;
+  u64_put(id.b, ms << 16 | (u64_get(id.b) & 0xFFFF));
+  return id;
+}
+
 int uuid_cmp(struct uuid a, struct uuid b) {
   return memcmp(a.b, b.b, sizeof a.b);
 }

@@ -16,6 +16,7 @@ struct uuid uuid_local(int64_t wall_us);
 // Of another time than now, with a counter behind it: apart from each other within a process, in no order.
 struct uuid uuid_at(int64_t wall_us);
 int64_t uuid_time_us(struct uuid id); // millisecond precision
+struct uuid uuid_until(struct uuid id, int64_t wall_us); // the same one, of that instant where its own is later
 bool uuid_eq(struct uuid a, struct uuid b);
 int uuid_cmp(struct uuid a, struct uuid b); // as memcmp, the order PostgreSQL sorts by
 bool uuid_is_nil(struct uuid id);

@@ -64,7 +64,7 @@ enum ledger_answer {
 struct ledger_op {
   enum ledger_kind kind;
   struct uuid customer;
-  struct uuid id;   // the call, or the grant
+  struct uuid id;   // the call, or the grant; RECORD: of a time ahead of the clock it is brought back to that
   struct uuid key;  // ADMIT: the API key
   struct uuid price; // ADMIT: pinned; SETTLE, PART: of what served, nil: the pinned one
   bool unpriced;     // SETTLE, PART: nothing has a price for it, neither has the pinned one

@@ -1,5 +1,6 @@
 // Usage that has happened already: charged at once, for an event is its own proof that it was used. An event is known by its
-// identity, which stands in the same commit as its charge. Whether credits must cover it is its customer's policy.
+// identity, which stands in the same commit as its charge. Whether credits must cover it is its customer's policy. What is ahead of
+// the ledger's clock has happened by now: so it counts in the window that stands, and a limit that is made later never binds it.
 #include "base/log.h"
 #include "ledger/fold.h"
 
@@ -66,6 +67,7 @@ void fold_record(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
   if (op->config_version != 0 && op->config_version != c->config_version) return;
   op->result = LEDGER_REFUSED;
   if (!burn_fits(f, c, op->charge)) return;
+  op->id = uuid_until(op->id, f->now);
   for (size_t i = 0; i < c->bucket_count; i++)
     if (c->buckets[i].measure == BUCKET_SPEND) bucket_advance(&c->buckets[i], f->now);
   op->result = c->refuses_events ? covered(f, c, op) : LEDGER_DONE;

@@ -168,6 +168,7 @@ static bool time_check(struct intake *in, struct intake_event *one, int64_t now)
     intake_refuse(in, one, PROBLEM_INVALID_REQUEST, "time", "time is more than five minutes ahead of the service's clock. (Times in digits are seconds, not milliseconds.)");
   else if (one->at < now - late)
     intake_refuse(in, one, PROBLEM_INVALID_REQUEST, "time", "time is more than %lld days ago: so late an event is not taken.", (long long)(late / INT64_C(86400000000)));
+  if (one->at > now) one->at = now; // it has happened: by a clock that is ahead of this one
   return !one->refused;
 }
 

@@ -325,11 +325,29 @@ def test_only_events_of_the_window_are_taken(world):
         assert taken(send(world.admin, event(customer, time=at)))["status"] == "accepted"
     for at in (ago(days=35, hours=1), ago(minutes=-6), int(time.time() * 1000), "1970-01-02", 1):
         refused(send(world.admin, event(customer, time=at)), 400, "invalid_request", "time")
-    for at in (time.time(), f"{time.time():.3f}"):
+    for at in (time.time() - 5, f"{time.time() - 5:.3f}"):
         call = taken(send(world.admin, event(customer, time=None, timestamp=at)))["call"]
         assert abs(datetime.datetime.fromisoformat(world.call(call)["created_at"]).timestamp() - float(at)) < 0.002
     for at in ("now", "", -5, "1.", True, "2026-13-01T00:00:00Z"):
         refused(send(world.admin, event(customer, time=at)), 400, "invalid_request", "time")
+
+
+def test_what_is_ahead_is_taken_as_of_now(world):
+    customer, _ = world.customer("10")
+    calls = [taken(send(world.admin, event(customer, time=at)))["call"] for at in (ago(seconds=1), ago(minutes=-4), ago(minutes=-1))]
+    made = [world.call(call)["created_at"] for call in calls]
+    assert made == sorted(made) and made[-1] < ago(seconds=-1)
+
+
+def test_a_later_limit_is_not_told_when_what_was_ahead_is_undone(world, gpu):
+    customer, _ = world.customer("100")
+    made = [event(customer, type="per-image", data={"images": n}, time=ago(minutes=-4)) for n in (3, 5)]
+    first = taken(send(world.admin, made[0]))["call"]
+    limit = world.admin.post("/api/v1/limits", {"customer": customer, "measure": "spend", "period": "total", "amount": "10"}).json["id"]
+    taken(send(world.admin, made[1]))
+    assert world.admin.post(f"/api/v1/calls/{first}/void", {"reason": "a test"}).status == 200
+    used = world.cluster.sql("SELECT used FROM buckets WHERE limit_id = %s", str(parse_id(limit)))[0][0]
+    assert used == 5 * 10 ** 9
 
 
 def test_an_event_is_priced_by_the_price_of_its_time(world, gpu):

@@ -1,6 +1,7 @@
 // What an app does beside the gateway (server/rest/events.c, holding_*.c): it reports usage as events, takes holds by itself and
 // settles them, in parts, late, twice; and what an operator does to prices afterwards (server/rating).
 #include "chance.h"
+#include "check.h"
 #include "client.h"
 #include "faults.h"
 #include "fiber.h"
@@ -64,13 +65,23 @@ static struct ledger_op *event_new(const struct client *c, const struct world_cu
   return op;
 }
 
+// An event keeps the time that it was sent with, unless that is ahead of the clock.
+static int tell(const struct client *c, struct ledger_op *op) {
+  struct uuid asked = op->id;
+  int result = client_run(c, op);
+  bool moved = memcmp(asked.b, op->id.b, 6) != 0;
+  if (moved && model_id_time(op->id) >= model_id_time(asked)) check_fail("an event's time was moved ahead");
+  if (memcmp(asked.b + 6, op->id.b + 6, 10) != 0) check_fail("an event's call has another id than was asked for");
+  return result;
+}
+
 // Whoever has no answer sends it again.
 static void send(const struct client *c, const struct ledger_op *op) {
   const struct ledger_op *sent = op;
   for (int more = 3; more > 0 && (sent->result < 0 || chance_one_in(4)); more--) {
     struct ledger_op *again = client_op(LEDGER_RECORD, op->customer, op->id);
     event_again(c, again, op);
-    (void)client_run(c, again);
+    (void)tell(c, again);
     sent = again;
   }
 }
@@ -87,7 +98,7 @@ static void report_by_key(struct client *c, const struct world_key *k) {
       asked->id = op->id;
     }
     op = asked;
-    if (!p->suspended && client_run(c, op) != LEDGER_STALE) {
+    if (!p->suspended && tell(c, op) != LEDGER_STALE) {
       send(c, op);
       break;
     }
@@ -115,7 +126,7 @@ void app_report(struct client *c, const struct world_key *k) {
   else if (how == 2) report_many(c);
   else {
     struct ledger_op *op = event_new(c, world_customer_any(), NULL);
-    (void)client_run(c, op);
+    (void)tell(c, op);
     send(c, op);
   }
 }

@@ -38,6 +38,7 @@
   X(DUPLICATE_CHARGED, "duplicate-event-charged") \
   X(REFUSED_KEPT, "refused-event-leaves-its-identity") \
   X(NEVER_REFUSED, "event-taken-against-its-policy") \
+  X(AHEAD, "event-counts-at-a-time-ahead")        \
   X(PART_TWICE, "part-taken-from-its-hold-twice") \
   X(PART_RELEASED, "expiry-releases-what-a-part-has-used") \
   X(PART_AS_HOLD, "part-known-as-its-hold")      \

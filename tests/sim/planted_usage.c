@@ -40,6 +40,10 @@ static void keep_refused(struct fold *f, const struct ledger_op *op) {
                                                     .call = op->id, .source = op->event.source, .id = op->event.id, .fresh = true};
 }
 
+INSTEAD(struct uuid, uuid_until, struct uuid id, int64_t wall_us) {
+  return planted == AHEAD ? id : __real_uuid_until(id, wall_us);
+}
+
 INSTEAD(void, fold_record, struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   const struct fold_identity *one = planted == ANYBODYS ? anybodys(f, op) : NULL;
   bool policy = c->refuses_events;

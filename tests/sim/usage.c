@@ -1,5 +1,7 @@
 // The reference's rules of usage that is told: events, parts of explicit holds, and calls that are priced again.
+#include "check.h"
 #include "rules.h"
+#include <inttypes.h>
 
 // Below its floor a customer's calls say so.
 static unsigned above(const struct model_customer *c, wide charge) {
@@ -36,6 +38,7 @@ void usage_record(struct model_customer *c, const struct ledger_op *op, const st
   if (op->config_version != 0 && op->config_version != c->version) return;
   a->result = LEDGER_REFUSED;
   if (!credits_fit(c, op->charge)) return;
+  if (model_id_time(op->id) > at->now) check_fail("an event of %" PRId64 " is ahead of the clock, which says %" PRId64, model_id_time(op->id), at->now);
   for (int i = 0; i < c->limit_count; i++)
     if (c->limits[i].measure == 2) limits_roll(c, &c->limits[i], at->begun_at);
   if (c->refuses_events && !is_covered(c, op, at, a)) return;

@@ -50,6 +50,10 @@ class Sent:
         if first and self.is_taken and self.time and self.time < first.begins:
             self.time = None  # it would be charged by the first price that came after, in a while
 
+    def at(self, now):
+        """When it counts: what is ahead of the clock has happened by now."""
+        return min(self.time or now, now)
+
     def body(self, s):
         body = {"id": self.id, "source": self.source, "type": s.model(self.short), "subject": self.customer.id, "data": {"usage": self.usage}}
         return {**body, "time": text(self.time)} if self.time else body
@@ -78,7 +82,7 @@ class Wanted:
 
     def __init__(self, s, sent, own=False):
         self.customer, self.known = sent.customer, sent.customer.events.get((sent.source, sent.id))
-        self.version, self.cost = s.book.rate(sent.short, sent.usage, sent.time or s.now())
+        self.version, self.cost = s.book.rate(sent.short, sent.usage, sent.at(s.now()))
         self.status, self.codes, self.limits = None, (), []
         if not sent.is_taken or (own and self.customer.suspended):  # which of the two is told is not said
             self.codes = ("invalid_request",) * (not sent.is_taken) + ("customer_suspended",) * (own and self.customer.suspended)
@@ -94,7 +98,7 @@ class Wanted:
         """By its customer's policy what is not covered is refused."""
         if self.customer.event_policy != "refuse":
             return
-        call = Call("", sent.time or s.now(), "settled", self.customer.key if own else None)
+        call = Call("", sent.at(s.now()), "settled", self.customer.key if own else None)
         self.limits = [limit for limit in self.customer.limits.values() if limit.measure == "spend" and limit.counts(self.customer, call, s.now())
                        and not limit.covers(self.customer, self.cost or 0, s.now())]
         self.codes = ("quota_exceeded",) * bool(self.limits)
@@ -111,7 +115,7 @@ def record(s, sent, wanted, told_of, own):
     else:
         state = "unrated" if wanted.cost is None else "settled"
         call = Call(told_of["call"], call_time(told_of["call"]), state, customer.key if own else None, sent.short, sent.usage, wanted.version)
-        s.near("the time in its id", sent.time or s.now(), call.at)
+        s.near("the time in its id", sent.at(s.now()), call.at)
         customer.charge(call, wanted.cost or 0)
         sent.call, sent.arrived = call, s.now()
         customer.events[sent.source, sent.id] = sent
