@@ -76,7 +76,7 @@
   X(WEBHOOK_DISABLED, "tollgate_webhook_disabled_total", "counter", "", "Endpoints disabled because they are gone or only failed.") \
   X(CODES_REDEEMED, "tollgate_codes_total", "counter", "outcome=\"redeemed\"", "Redeem codes that were tried.")        \
   X(CODES_REFUSED, "tollgate_codes_total", "counter", "outcome=\"refused\"", "")                                      \
-  X(DB_UP, "tollgate_database_up", "gauge", "", "1 while the ledger's connection works.")                             \
+  X(DB_UP, "tollgate_database_up", "gauge", "", "1 while the ledger's connections work, each of them.")                             \
   X(DB_JOBS_REFUSED, "tollgate_db_jobs_refused_total", "counter", "", "Database jobs refused by a full queue.")
 
 enum metric {

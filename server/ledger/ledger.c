@@ -22,7 +22,7 @@ struct lane {
 struct ledger {
   size_t count;
   _Atomic int64_t queued; // in all lanes
-  struct session_clock clock;
+  struct session_common common;
   struct lane lanes[];
 };
 
@@ -74,7 +74,7 @@ static bool lane_start(struct lane *lane, struct ledger *l, const struct ledger_
   pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
   pthread_cond_init(&lane->wake, &attributes);
   pthread_condattr_destroy(&attributes);
-  writer_init(&lane->writer, config, &l->clock);
+  writer_init(&lane->writer, config, &l->common);
   lane->started = writer_open(&lane->writer, ret_error) && pthread_create(&lane->thread, NULL, work, lane) == 0;
   return lane->started;
 }
@@ -96,7 +96,7 @@ static void lane_stop(struct lane *lane) {
 struct ledger *ledger_create(const struct ledger_config *config, struct buf *ret_error) {
   size_t wanted = config->writers ? (size_t)config->writers : 1;
   struct ledger *l = mem_alloc(sizeof *l + wanted * sizeof *l->lanes);
-  pthread_mutex_init(&l->clock.mutex, NULL);
+  pthread_mutex_init(&l->common.mutex, NULL);
   while (l->count < wanted)
     if (!lane_start(&l->lanes[l->count++], l, config, ret_error)) {
       ledger_destroy(l);
@@ -108,12 +108,12 @@ struct ledger *ledger_create(const struct ledger_config *config, struct buf *ret
 void ledger_destroy(struct ledger *l) {
   if (!l) return;
   for (size_t i = 0; i < l->count; i++) lane_stop(&l->lanes[i]);
-  pthread_mutex_destroy(&l->clock.mutex);
+  pthread_mutex_destroy(&l->common.mutex);
   mem_free(l);
 }
 
 int64_t ledger_now(const struct ledger *l) {
-  return clock_mono_us() + atomic_load(&l->clock.offset);
+  return clock_mono_us() + atomic_load(&l->common.offset);
 }
 
 int64_t ledger_lease_us(const struct ledger *l) {

@@ -9,8 +9,11 @@
 #define IDLE_MS 1500
 #define STATEMENT_MS 10000
 
-void session_init(struct session *s, const struct ledger_config *config, struct session_clock *clock) {
-  s->clock = clock;
+void session_init(struct session *s, const struct ledger_config *config, struct session_common *common) {
+  s->common = common;
+  pthread_mutex_lock(&common->mutex);
+  common->sessions++;
+  pthread_mutex_unlock(&common->mutex);
   s->url = mem_strdup(config->url);
   s->instance = mem_strdup(config->instance);
   s->writer.lease_us = config->lease_ms * INT64_C(1000);
@@ -23,18 +26,21 @@ void session_finish(struct session *s) {
 }
 
 void session_told(struct session *s, int64_t db_now, int64_t asked_at, int64_t heard_at) {
-  struct session_clock *clock = s->clock;
-  pthread_mutex_lock(&clock->mutex);
-  if (asked_at >= clock->asked_at) {
-    clock->asked_at = asked_at;
-    atomic_store(&clock->offset, db_now - heard_at); // rather behind than ahead
+  struct session_common *common = s->common;
+  pthread_mutex_lock(&common->mutex);
+  if (asked_at >= common->asked_at) {
+    common->asked_at = asked_at;
+    atomic_store(&common->offset, db_now - heard_at); // rather behind than ahead
   }
-  pthread_mutex_unlock(&clock->mutex);
+  pthread_mutex_unlock(&common->mutex);
 }
 
 static bool is_up(struct session *s, bool up) {
-  atomic_store(&s->up, up);
-  metric_set(METRIC_DB_UP, up);
+  if (atomic_exchange(&s->up, up) == up) return up;
+  pthread_mutex_lock(&s->common->mutex);
+  s->common->up += up ? 1 : -1;
+  metric_set(METRIC_DB_UP, s->common->up == s->common->sessions);
+  pthread_mutex_unlock(&s->common->mutex);
   return up;
 }
 

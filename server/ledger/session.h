@@ -9,11 +9,12 @@
 // for a lock must outlast that, so that a frozen peer delays this writer but fails nothing.
 #define SESSION_LOCK_MS 4000
 
-// What an instance's writers know of the database's clock: what was asked last counts, since what a batch was told may be old by
-// the time at which it lands.
-struct session_clock {
+// What an instance's writers know together. Of the database's clock what was asked last counts, since what a batch was told may be
+// old by the time at which it lands.
+struct session_common {
   pthread_mutex_t mutex;
-  int64_t asked_at;
+  int sessions, up; // mutex; the database counts as up while all are
+  int64_t asked_at; // mutex
   _Atomic int64_t offset; // the database's clock less this machine's monotonic one, which nobody steps; read by any thread
 };
 
@@ -22,11 +23,11 @@ struct session {
   struct db *db; // NULL: not connected
   struct batch_writer writer;
   bool registered;
-  struct session_clock *clock; // the instance's, lent
+  struct session_common *common; // the instance's, lent
   _Atomic bool up;
 };
 
-void session_init(struct session *s, const struct ledger_config *config, struct session_clock *clock);
+void session_init(struct session *s, const struct ledger_config *config, struct session_common *common);
 void session_finish(struct session *s);
 // A connection with a registered writer, or false. Says why once, when it goes away and when it is back. A writer that was
 // fenced off (registered is false) gets a new row, and the holds that were not swept yet.

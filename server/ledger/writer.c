@@ -18,8 +18,8 @@
 #define LOCK_NOT_HAD "55P03"
 #define STUCK_US INT64_C(3000000)
 
-void writer_init(struct writer *w, const struct ledger_config *config, struct session_clock *clock) {
-  session_init(&w->session, config, clock);
+void writer_init(struct writer *w, const struct ledger_config *config, struct session_common *common) {
+  session_init(&w->session, config, common);
   batch_init(&w->batch);
   w->backoff_ms = BACKOFF_LEAST_MS;
 }

@@ -20,7 +20,7 @@ struct writer {
   size_t stuck_next;
 };
 
-void writer_init(struct writer *w, const struct ledger_config *config, struct session_clock *clock); // the instance's, lent
+void writer_init(struct writer *w, const struct ledger_config *config, struct session_common *common); // the instance's, lent
 void writer_finish(struct writer *w); // ends the lease
 bool writer_open(struct writer *w, struct buf *ret_error); // connects and registers; false with a sentence
 // Answers each of the operations, at most LIMIT_LEDGER_BATCH in their order of arrival, and reorders the array. Without any
