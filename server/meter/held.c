@@ -78,6 +78,7 @@ static int ended_read(struct db *db, struct arena *arena, struct uuid customer, 
     unsigned flags = (unsigned)db_i64(r, row, 4);
     if ((ret->state == CALL_SETTLED || ret->state == CALL_UNRATED) && !(flags & CALL_RERATED)) ret->flags |= flags; // how it was settled, whatever came after
     ret->charged += db_i64(r, row, 5);
+    if (!db_is_null(r, row, 8)) ret->unpriced_model = arena_str(arena, db_text(r, row, 8));
     if (quantities_add(&ret->usage, arena, db_text(r, row, 7)) != 0) return FAULT_CORRUPT;
   }
   return 0;

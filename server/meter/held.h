@@ -25,6 +25,7 @@ struct held {
   struct str model;   // as it was asked for; len 0: held by amount
   struct str metadata; // a JSON object
   struct meter_quantities usage; // of its end, corrections included
+  struct str unpriced_model; // whose price was looked for when it was settled and found none; len 0: it was found
   struct held_part *parts; // newest first; only of one that was read alone
   size_t part_count, parts_told;
 };

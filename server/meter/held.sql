@@ -7,7 +7,7 @@ WHERE substring(uuid_send(k.id) FROM 13 FOR 4) = substring(uuid_send($1::uuid) F
   AND ($2::uuid IS NULL OR k.id = $2::uuid) AND h.expires_at IS NOT NULL
 
 -- name: held_ended
-SELECT c.customer_id, c.key_id, c.price_id, c.state, c.flags, c.charge, e.admission, c.usage
+SELECT c.customer_id, c.key_id, c.price_id, c.state, c.flags, c.charge, e.admission, c.usage, e.evidence ->> 'model'
 FROM customers k
 JOIN calls c ON c.customer_id = k.id AND c.id = $1::uuid
 LEFT JOIN call_evidence e ON e.customer_id = c.customer_id AND e.call_id = c.id AND e.revision = c.revision

@@ -61,6 +61,7 @@ void holding_fault(struct holding *h, int fault);
 // The book's price of a model, and the quantities of `usage`. False: answered.
 bool holding_usage(struct rest_request *r, struct json *usage, struct usage_event *ret);
 const struct book_price *holding_route(struct rest_request *r, struct str model); // NULL: it has none
+bool holding_is_of(const struct book_price *price, struct str model); // by its name, or as "provider/model"
 // What they can cost at most. False: answered.
 bool holding_bound(struct rest_request *r, struct str model, const struct usage_event *e, const struct book_price **ret_price, amount *ret);
 struct str holding_quantities(struct arena *arena, const struct usage_event *e); // a JSON object

@@ -26,6 +26,12 @@ const struct book_price *holding_route(struct rest_request *r, struct str model)
   return book_route(r->book, model, ledger_now(r->context->ledger), &price, 1) ? price : NULL;
 }
 
+bool holding_is_of(const struct book_price *price, struct str model) {
+  struct str provider = price->provider->name;
+  if (str_eq(model, price->model)) return true;
+  return model.len == provider.len + 1 + price->model.len && str_starts(model, provider) && model.ptr[provider.len] == '/' && str_ends(model, price->model);
+}
+
 static void refuse_unpriced(struct rest_request *r, struct str model, const char *meter) {
   int len = (int)(model.len < MODEL_TOLD ? model.len : MODEL_TOLD);
   metric_add(METRIC_DENIED_PRICE, 1);

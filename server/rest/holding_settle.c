@@ -55,7 +55,7 @@ static bool price_find(struct holding *h, const struct book_price **ret) {
   *ret = pinned;
   if (!b->model.len && pinned) return true;
   if (!b->model.len) return refuse(r, "model", "This hold is by amount: say whose price the quantities are settled by, with model.");
-  if (!pinned || !str_eq(pinned->model, b->model)) *ret = holding_route(r, b->model);
+  if (!pinned || !holding_is_of(pinned, b->model)) *ret = holding_route(r, b->model);
   return true;
 }
 
@@ -65,23 +65,29 @@ static bool used_anything(const struct usage_event *e) {
   return false;
 }
 
-// A price that is not there is a state, never zero; what was not used needs none. False: answered.
+// A price that is not there is a state, never zero; what was not used needs none. False: more than an amount can be.
+static bool usage_cost(struct holding *h, const struct book_price *price) {
+  struct settle *b = h->body;
+  struct meter_bill bill = {0};
+  int priced = used_anything(&b->quantities) ? 1 : 0;
+  if (price) priced = meter_price_quantities(plugin_by_name(h->r->context->plugins, price->provider->plugin), price, b->quantities.quantities,
+                                             b->quantities.quantity_count, &bill, &b->unrated_meter);
+  b->state = priced == 0 ? CALL_SETTLED : CALL_UNRATED;
+  b->charge = priced == 0 ? bill.charge : 0;
+  b->cost = priced == 0 ? bill.cost : 0;
+  return priced != 2;
+}
+
+// False: answered.
 static bool usage_price(struct holding *h) {
   struct rest_request *r = h->r;
   struct settle *b = h->body;
   const struct book_price *price = NULL;
-  struct meter_bill bill = {0};
   if (!holding_usage(r, b->usage, &b->quantities) || !price_find(h, &price)) return false;
   b->told = holding_quantities(r->arena, &b->quantities);
   b->unrated_model = b->model;
-  int priced = used_anything(&b->quantities) ? 1 : 0;
-  if (price) priced = meter_price_quantities(plugin_by_name(r->context->plugins, price->provider->plugin), price, b->quantities.quantities,
-                                             b->quantities.quantity_count, &bill, &b->unrated_meter);
-  if (priced == 2) return refuse(r, "usage", "This would cost more than an amount can be.");
+  if (!usage_cost(h, price)) return refuse(r, "usage", "This would cost more than an amount can be.");
   if (price) b->price = price->id;
-  b->state = priced == 0 ? CALL_SETTLED : CALL_UNRATED;
-  b->charge = priced == 0 ? bill.charge : 0;
-  b->cost = priced == 0 ? bill.cost : 0;
   return true;
 }
 
@@ -95,7 +101,7 @@ static struct str evidence_of(struct holding *h) {
   json_member_text(&w, "request_id", http_request_id(h->r->http));
   if (!b->final) json_member_id(&w, "hold", "call", h->id);
   if (b->given_credits) json_member_bool(&w, "by_amount", true);
-  if (b->state == CALL_UNRATED && b->unrated_model.len) json_member_str(&w, "model", b->unrated_model);
+  if ((b->state == CALL_UNRATED || uuid_is_nil(b->price)) && b->unrated_model.len) json_member_str(&w, "model", b->unrated_model);
   if (b->state == CALL_UNRATED && b->unrated_meter) json_member_text(&w, "unrated_meter", b->unrated_meter);
   json_object_end(&w);
   return arena_str(h->r->arena, buf_str(&out));
@@ -159,13 +165,23 @@ static void settled(struct holding *h) {
   else holding_job(h, holding_tell);
 }
 
-// Whether what it ended as is what was asked for: the same charge, of the same usage. Of what has no price its usage alone can tell.
+// The price that it ended by, or that it was given since, says what these quantities cost then; the model has another by now, perhaps.
+static bool priced_so(struct holding *h, const struct held *held) {
+  struct settle *b = h->body;
+  const struct book_price *price = uuid_is_nil(held->price) ? NULL : book_price_by_id(h->r->book, held->price);
+  struct str model = b->model.len ? b->model : held->model;
+  bool same = price ? holding_is_of(price, model) : str_eq(held->unpriced_model, model);
+  return same && usage_cost(h, price) && held->state == b->state && h->op.charged == b->charge;
+}
+
+// Whether what it ended as is what was asked for: the same charge, of the same usage.
 static bool ended_so(struct holding *h, const struct held *held) {
   const struct ledger_op *op = &h->op;
+  const struct settle *b = h->body;
   struct meter_quantities used = {0};
   if (op->state == CALL_RELEASED) return held->state == CALL_RELEASED || held->state == CALL_EXPIRED;
-  return held->state == op->state && op->charged == op->charge && quantities_add(&used, h->r->arena, op->usage) == 0 &&
-         quantities_equal(&used, &held->usage);
+  if (quantities_add(&used, h->r->arena, op->usage) != 0 || !quantities_equal(&used, &held->usage)) return false;
+  return b->usage ? priced_so(h, held) : held->state == op->state && op->charged == op->charge;
 }
 
 // It had ended before: the same, or something else.

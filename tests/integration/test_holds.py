@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from tests.harness.holding import BOUND, COST, HOLDS, MOST, USAGE, act, done, expired, hold, refused, shown
+from tests.harness.process import wait_for
 from tests.harness.server import World
 
 
@@ -308,6 +309,35 @@ def test_the_same_settlement_again_answers_the_same_and_another_is_a_conflict(wo
     refused(act(client, made, "extend", {"amount": "5"}), 409, "conflict", "id")
     refused(act(client, made, "settle", {"amount": "1", "final": False}), 409, "conflict", "id")
     stands(world, customer, "9")
+
+
+def test_the_same_quantities_again_are_the_same_whatever_their_model_costs_by_now(world, own):
+    customer, client = own
+    model, usage = "m-" + uuid.uuid4().hex[:10], {"output_tokens": 1000}
+    world.price(model, [("output_tokens", "100", "1")])
+    wait_for(lambda: client.post("/api/v1/check", {"model": model, "usage": usage}).status == 200, 20, "the price being known")
+    made, named = hold(client, amount="2"), hold(client, amount="2")
+    first = done(act(client, made, "settle", {"model": model, "usage": usage}))
+    other = done(act(client, named, "settle", {"model": f"openai/{model}", "usage": usage}))
+    assert (first["charged"], other["charged"]) == ("0.1", "0.1")
+    world.price(model, [("output_tokens", "300", "1")])
+    wait_for(lambda: done(client.post("/api/v1/check", {"model": model, "usage": usage}))["required"] == "0.3", 20, "the new price being known")
+    assert done(act(client, made, "settle", {"model": model, "usage": usage}))["charged"] == "0.1"
+    assert done(act(client, named, "settle", {"model": f"openai/{model}", "usage": usage}))["charged"] == "0.1"
+    refused(act(client, made, "settle", {"model": model, "usage": {"output_tokens": 999}}), 409, "conflict", "id")
+    refused(act(client, made, "settle", {"model": "gpt-4o-mini", "usage": usage}), 409, "conflict", "id")
+    stands(world, customer, "9.8")
+
+
+def test_what_was_parked_is_the_same_when_its_price_has_come(world, own):
+    customer, client = own
+    model, usage = "m-" + uuid.uuid4().hex[:10], {"output_tokens": 1000}
+    made = hold(client, amount="2")
+    assert done(act(client, made, "settle", {"model": model, "usage": usage}))["state"] == "unrated"
+    refused(act(client, made, "settle", {"model": "gpt-4o-mini", "usage": usage}), 409, "conflict", "id")
+    world.price(model, [("output_tokens", "100", "1")])
+    wait_for(lambda: client.post("/api/v1/check", {"model": model, "usage": usage}).status == 200, 20, "the price being known")
+    assert done(act(client, made, "settle", {"model": model, "usage": usage}))["state"] in ("unrated", "settled")
 
 
 def test_a_part_with_a_key_is_charged_once_and_parts_without_are_as_many_as_come(world, own):

@@ -38,6 +38,7 @@ class Hold:
         self.call, self.amount, self.expires, self.metadata = call, amount, expires, metadata or {}
         self.model, self.version = call.model, call.version  # whose price is pinned
         self.parts = []
+        self.settled = None  # what was sent to settle it
         call.hold = self
 
     @property

@@ -253,16 +253,30 @@ def used(usage):
     return {meter: n for meter, n in usage.items() if n}
 
 
+def ended_so(call, hold, body, short, charge, usage):
+    """Whether it has ended as this asks: the same amount; or the same quantities of the same model, by the price that it was given."""
+    if "amount" in body:
+        return call.state == "settled" and call.charge == charge and not used(call.usage)
+    if used(call.usage) != used(usage) or call.model != short:
+        return False
+    cost = call.version.costs(usage) if call.version else None if used(usage) else 0
+    return (call.state, call.charge) == (("settled", cost) if cost is not None else ("unrated", 0))
+
+
 @kind(11)
 def settle(s):
     customer, hold = pick_hold(s, 0.75)
     if hold is None:
         return
     own, call = s.chance.random() < 0.3, hold.call
-    body, state, charge, short, usage, version = draw_settlement(s, hold)
+    body, state, charge, short, usage, version = again = draw_settlement(s, hold)
+    if hold.settled and call.state in ("settled", "unrated") and s.chance.random() < 0.5:
+        again = hold.settled
+        body, state, charge, short, usage, version = again
     answer = ask(s, own, customer, f"/api/v1/holds/{call.id}/settle", body)
     if call.state in ("pending", "expired"):
         s.agree("status", 200, answer.status)
+        hold.settled = again
         if call.state == "expired":
             call.flags.add("late")
         elif charge > hold.amount:
@@ -270,8 +284,8 @@ def settle(s):
         call.state, call.model, call.usage, call.version, hold.amount = state, short, usage, version, 0
         customer.charge(call, charge)
         agree_hold(s, customer, hold, answer.json)
-    elif call.state == state and used(call.usage) == used(usage) and (call.charge == charge or (usage and answer.status == 200)):
-        s.agree("status", 200, answer.status)  # the same quantities are the same, or not, once their price has changed
+    elif ended_so(call, hold, body, short, charge, usage):
+        s.agree("status", 200, answer.status)
         agree_hold(s, customer, hold, answer.json)
     else:
         refused_as_ended(s, body, answer)
