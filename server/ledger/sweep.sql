@@ -20,7 +20,7 @@ ORDER BY o.customer_id, o.call_id LIMIT 500
 -- name: ledger_expired_grants
 SELECT g.customer_id, g.id FROM grants g JOIN customers c ON c.id = g.customer_id
 WHERE g.open AND g.expires_at <= clock_timestamp() AND c.balance > c.held
-ORDER BY g.expires_at LIMIT 500
+ORDER BY g.expires_at, g.id LIMIT 500
 
 -- name: ledger_forget
 DELETE FROM idempotency WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency WHERE created_at < now() - interval '7 days' LIMIT 5000))
