@@ -41,6 +41,9 @@
 #define LIMIT_LEDGER_WAIT_MS 5000            // an operation not begun by then is answered with 503; a stream waits no longer for its hold
 #define LIMIT_DRAWS 16                       // buckets one call may draw from, beside the credits
 
+// Explicit holds
+#define LIMIT_HOLD_TTL_S (7 * 24 * 3600)     // from when it is taken or extended
+
 // Usage events
 #define LIMIT_EVENT (64 * 1024)              // bytes of one
 #define LIMIT_EVENTS_BODY (4 * 1024 * 1024)  // of a JSON batch

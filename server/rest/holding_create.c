@@ -7,7 +7,6 @@
 #include "usage/names.h"
 
 #define TTL_DEFAULT_S 300
-#define TTL_MOST_S (7 * 24 * 3600)
 
 struct create {
   struct str customer, model;
@@ -23,7 +22,7 @@ static const struct json_field fields[] = {
     {.name = "amount", .kind = JSON_AMOUNT, .min = 1, .max = AMOUNT_MAX, .offset = offsetof(struct create, credits), .given = offsetof(struct create, given_credits)},
     {.name = "model", .kind = JSON_TEXT, .max = USAGE_TEXT_MAX, AT(model)},
     {.name = "usage", .kind = JSON_OBJECT, AT(usage)},
-    {.name = "ttl_seconds", .kind = JSON_INT, .min = 1, .max = TTL_MOST_S, AT(ttl)},
+    {.name = "ttl_seconds", .kind = JSON_INT, .min = 1, .max = LIMIT_HOLD_TTL_S, AT(ttl)},
     {.name = "metadata", .kind = JSON_OBJECT, AT(metadata)},
 };
 

@@ -1,8 +1,7 @@
 // POST /api/v1/holds/{id}/extend: a hold of more, or for longer. What is said is what is to stand, so that it may be said twice: the
 // whole amount, never less than is held, and a time from now, never nearer than it was.
+#include "base/limits.h"
 #include "rest/holding.h"
-
-#define TTL_MOST_S (7 * 24 * 3600)
 
 struct extend {
   amount credits;
@@ -12,7 +11,7 @@ struct extend {
 #define AT(member) .offset = offsetof(struct extend, member), .given = JSON_NOT_TOLD
 static const struct json_field fields[] = {
     {.name = "amount", .kind = JSON_AMOUNT, .min = 1, .max = AMOUNT_MAX, .offset = offsetof(struct extend, credits), .given = offsetof(struct extend, given_credits)},
-    {.name = "ttl_seconds", .kind = JSON_INT, .min = 1, .max = TTL_MOST_S, AT(ttl)},
+    {.name = "ttl_seconds", .kind = JSON_INT, .min = 1, .max = LIMIT_HOLD_TTL_S, AT(ttl)},
 };
 
 static bool extend_parse(struct holding *h) {
