@@ -1,5 +1,5 @@
-// The fold's driver, and what adds: admissions, extensions, grants, expiry. An admission is all or nothing: every bucket
-// and the credits are asked first, then drawn from.
+// The fold's driver, and what adds: admissions, grants, expiry. An admission is all or nothing: every bucket and the credits
+// are asked first, then drawn from.
 #include "ledger/fold.h"
 #include "base/log.h"
 #include <stdlib.h>
@@ -155,48 +155,6 @@ static void fold_admit(struct fold *f, struct fold_customer *c, struct ledger_op
   ASSERT(amount_add(c->held, op->hold, &c->held));
   if (fold_past_floor(c) && op->hold > 0) f->past_floor++;
   c->dirty = true;
-}
-
-// The hold grows: its credits, and its budgets where their window still stands.
-static void fold_extend(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
-  struct fold_hold *h = fold_hold_find(f, op->customer, op->id);
-  op->result = LEDGER_GONE;
-  if (!h || !hold_fits(h, op)) return;
-  amount all = h->expires_at && op->hold == 0 ? h->amount : op->hold;
-  op->result = LEDGER_REFUSED;
-  if (h->expires_at && all < h->amount) return; // two may extend an explicit one at once
-  ASSERT(all >= h->amount);
-  op->result = LEDGER_STALE;
-  if (h->expires_at && c->suspended) return;
-  amount more = all - h->amount;
-  op->result = LEDGER_SHORT;
-  if (!credits_cover(c, more, op->debt_allowed)) return;
-  struct bucket *buckets[LIMIT_DRAWS];
-  for (size_t i = 0; i < h->draw_count; i++) {
-    struct bucket_refusal refusal = {0};
-    struct bucket *b = buckets[i] = bucket_find(c, h->draws[i].limit);
-    if (!b || b->measure != BUCKET_SPEND) continue;
-    bucket_advance(b, f->now);
-    if (b->window_start == h->draws[i].window && !bucket_covers(b, more, f->now, &refusal)) {
-      op->result = refuse_limited(op, b, &refusal);
-      return;
-    }
-  }
-  for (size_t i = 0; i < h->draw_count; i++) {
-    struct bucket *b = buckets[i];
-    if (!b || b->measure != BUCKET_SPEND || b->window_start != h->draws[i].window) continue;
-    bucket_draw(b, more);
-    h->draws[i].amount += more;
-  }
-  hold_tell(f, h, op);
-  h->amount = all;
-  h->metered = op->charge;
-  h->cost = op->cost;
-  h->usage = op->usage;
-  if (h->expires_at && op->expires_at > h->expires_at) h->expires_at = op->expires_at;
-  h->dirty = c->dirty = true;
-  ASSERT(amount_add(c->held, more, &c->held));
-  op->result = LEDGER_DONE;
 }
 
 // ---- grants

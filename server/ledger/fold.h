@@ -199,6 +199,7 @@ bool credits_cover(const struct fold_customer *c, amount more, amount debt_allow
 int refuse_limited(struct ledger_op *op, const struct bucket *b, const struct bucket_refusal *r);
 // What ends a hold, or is a part of it: at its own price, at none, or at the pinned one.
 struct uuid price_of(const struct ledger_op *op, struct uuid pinned);
+void fold_extend(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void settle_late(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op);
 void fold_record(struct fold *f, struct fold_customer *c, struct ledger_op *op);

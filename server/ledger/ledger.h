@@ -33,7 +33,7 @@ struct uuid ledger_call_id_at(int64_t at, struct uuid customer);
 
 enum ledger_kind {
   LEDGER_ADMIT,  // take a hold and draw from the limits' buckets, all or nothing
-  LEDGER_EXTEND, // the hold grows to `amount`; what was metered so far is noted
+  LEDGER_EXTEND, // the hold grows to `amount`, or lives longer, or both; what was metered so far is noted
   LEDGER_SETTLE, // the hold ends as `state` with `charge`
   LEDGER_SWEEP,  // the hold of a dead instance ends at what it had noted; an explicit one whose time has run out gives back what is left
   LEDGER_RECORD, // usage that has happened is charged: a call that never had a hold
@@ -54,7 +54,7 @@ enum ledger_answer {
   LEDGER_DUPLICATE = 4,  // the request or a grant of this origin was made before, or the call has ended already: `existing` is what was made
   LEDGER_REUSED = 5,     // the idempotency key was used before with another fingerprint, the event's identity with other content
   LEDGER_UNKNOWN = 6,    // no such customer, call or grant
-  LEDGER_GONE = 7,       // EXTEND: the hold is no more (swept); VOID, RERATE, late SETTLE: calls of that time are no longer kept
+  LEDGER_GONE = 7,       // EXTEND: the hold is no more (ended, or its time has run out); VOID, RERATE, late SETTLE: calls of that time are no longer kept
   LEDGER_REFUSED = 8,    // the database refused this operation by itself (an alarm was counted), or a state does not allow it
   // or FAULT_DB (not done), FAULT_FULL (not done), FAULT_CLOSED (not done)
 };

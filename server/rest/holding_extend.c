@@ -52,11 +52,13 @@ static void extended(struct holding *h) {
   else holding_job(h, holding_tell);
 }
 
-// It has ended, or more of it is held than was asked for.
+// It has ended, or its time has run out, swept or not; or more of it is held than was asked for.
 static void not_extended(struct holding *h, struct db *db) {
   struct held held;
   if (!holding_read(h, db, &held)) return;
-  if (held.state == CALL_PENDING) holding_conflict(h, &held, "More than this is held already: amount is the whole that is to be held, and is not made less.");
+  bool over = held.state == CALL_EXPIRED || (held.state == CALL_PENDING && h->op.result == LEDGER_GONE);
+  if (over) holding_conflict(h, &held, "This hold's time has run out: take another. What was used of it can still be settled.");
+  else if (held.state == CALL_PENDING) holding_conflict(h, &held, "More than this is held already: amount is the whole that is to be held, and is not made less.");
   else holding_conflict(h, &held, arena_printf(h->r->arena, "This hold has ended: it is %s.", call_state_name(held.state)));
 }
 

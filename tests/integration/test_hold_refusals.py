@@ -121,6 +121,55 @@ def test_a_rate_counts_a_hold_as_one_request_and_says_when_there_is_another(worl
     assert client.post(HOLDS, {"amount": "1"}).status == 429  # a request that was made was made
 
 
+def yesterday(world, customer):
+    """Moves what the customer's one budget counts, and its open holds' draws from it, into the window before."""
+    whose, day = str(parse_id(customer)), 24 * 3600 * 10 ** 6
+    world.cluster.sql("UPDATE holds SET draws = overlay(draws PLACING int8send((SELECT window_start - %s FROM buckets b WHERE b.customer_id = holds.customer_id)) FROM 17) "
+                      "WHERE customer_id = %s", day, whose)
+    world.cluster.sql("UPDATE buckets SET window_start = window_start - %s, window_end = window_start WHERE customer_id = %s", day, whose)
+
+
+def test_a_hold_of_yesterday_that_is_extended_today_counts_in_todays_budget(world, own):
+    customer, client = own
+    limited(world, customer, measure="spend", period="day", amount="3")
+    old, left_alone = hold(client, amount="2", ttl_seconds=600), hold(client, amount="1")
+    yesterday(world, customer)
+    assert left_of(world, customer) == ("0", "0", "3")
+    today = hold(client, amount="1.5")
+    for body in ({"ttl_seconds": 3600}, {"amount": "2.5"}):
+        error = refused(act(client, old, "extend", body), 429, "quota_exceeded")
+        assert error["details"]["left"] == "1.5"
+    assert shown(client, old)["expires_at"] == old["expires_at"] and left_of(world, customer) == ("0", "1.5", "1.5")
+    done(act(client, today, "settle", {"amount": "0.5"}))
+    assert done(act(client, old, "extend", {"ttl_seconds": 3600}))["amount"] == "2"
+    assert left_of(world, customer) == ("0.5", "2", "0.5")
+    assert done(act(client, old, "extend", {"amount": "2.5"}))["amount"] == "2.5"  # in its own window it asks for what is more
+    done(act(client, old, "settle", {"amount": "2.25"}))
+    done(act(client, left_alone, "settle", {"amount": "1"}))
+    assert left_of(world, customer) == ("2.75", "0", "0.25")
+
+
+def test_a_budget_that_came_after_a_hold_binds_its_extension_as_a_new_hold(world, own):
+    customer, client = own
+    made = hold(client, amount="2")
+    limited(world, customer, measure="spend", period="total", amount="2.5")
+    refused(act(client, made, "extend", {"amount": "3"}), 429, "quota_exceeded")
+    assert left_of(world, customer) == ("0", "0", "2.5")
+    done(act(client, made, "extend", {"amount": "2.5"}))
+    assert left_of(world, customer) == ("0", "2.5", "0")
+    done(act(client, made, "settle", {"amount": "1"}))
+    assert left_of(world, customer) == ("1", "0", "1.5")
+
+
+def test_where_neither_a_limit_nor_credits_allow_it_the_limit_is_told(world, own):
+    customer, client = own
+    limited(world, customer, measure="spend", period="day", amount="3")
+    made = hold(client, amount="1")
+    refused(client.post(HOLDS, {"amount": "11"}), 429, "quota_exceeded")
+    refused(act(client, made, "extend", {"amount": "11"}), 429, "quota_exceeded")
+    assert check(client, amount="11")["reason"] == "quota_exceeded"
+
+
 def test_a_keys_limit_binds_what_is_asked_for_with_it_alone(world):
     customer, first = world.customer("10")
     second = world.key(customer)

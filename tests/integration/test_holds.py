@@ -11,6 +11,7 @@ import pytest
 from tests.harness.holding import BOUND, COST, HOLDS, MOST, USAGE, act, done, expired, hold, refused, shown
 from tests.harness.process import wait_for
 from tests.harness.server import World
+from tests.harness.typeid import parse_id
 
 
 def new_key():
@@ -176,6 +177,18 @@ def test_an_extension_in_time_keeps_the_sweeper_away(world, own):
     assert expired(client, passing)["state"] == "expired"
     assert shown(client, made)["state"] == "pending"
     stands(world, customer, "10", "2")
+
+
+def test_a_hold_whose_time_has_run_out_is_not_extended_swept_or_not(world, own):
+    customer, client = own
+    made = hold(client, amount="2", ttl_seconds=600)
+    world.cluster.sql("UPDATE holds SET expires_at = clock_timestamp() - interval '1 s' WHERE call_id = %s", str(parse_id(made["id"])))
+    told = [refused(act(client, made, "extend", body), 409, "conflict", "id")["message"] for body in ({"ttl_seconds": 600}, {"amount": "3"})]
+    expired(client, made)
+    told.append(refused(act(client, made, "extend", {"ttl_seconds": 600}), 409, "conflict", "id")["message"])
+    assert len(set(told)) == 1 and "time has run out" in told[0]
+    assert done(act(client, made, "settle", {"amount": "1"}))["late"]
+    stands(world, customer, "9")
 
 
 # ---- parts

@@ -67,6 +67,53 @@ void limits_draw(struct model_limit *l, wide spend, int64_t now, struct model_ho
   } else h->draws[h->draw_count++] = (struct model_draw){l->id, l->window_start, spend};
 }
 
+// ---- a hold grows
+
+static bool binds_hold(const struct model_limit *l, const struct model_hold *h) {
+  return l->measure == 2 && (is_nil(l->key) || same(l->key, h->key));
+}
+
+static const struct model_draw *drawn(const struct model_hold *h, const struct model_limit *l) {
+  for (int i = 0; i < h->draw_count; i++)
+    if (same(h->draws[i].limit, l->id) && h->draws[i].window == l->window_start) return &h->draws[i];
+  return NULL;
+}
+
+// A call asks what it has drawn from, while the window stands. An explicit hold asks all that binds it now: for what it grows by where
+// it has drawn in this window, for the whole where it has not.
+bool limits_extend(struct model_customer *c, const struct model_hold *h, wide all, const struct model_moment *at, struct model_answer *a) {
+  struct model_limit *first = NULL;
+  wide asked = 0;
+  for (int i = 0; i < c->limit_count; i++) {
+    struct model_limit *l = &c->limits[i];
+    struct model_answer its = {0};
+    if (!binds_hold(l, h)) continue;
+    limits_roll(c, l, at->begun_at);
+    if (h->expires_at == 0 && !drawn(h, l)) continue;
+    wide more = drawn(h, l) ? all - h->amount : all;
+    if (limits_cover(c, l, more, at, &its) || (first && memcmp(first->id.b, l->id.b, 16) < 0)) continue;
+    first = l;
+    asked = more;
+  }
+  return !first || limits_cover(c, first, asked, at, a);
+}
+
+static int by_limit(const void *a, const void *b) {
+  return memcmp(((const struct model_draw *)a)->limit.b, ((const struct model_draw *)b)->limit.b, 16);
+}
+
+void limits_redraw(struct model_customer *c, struct model_hold *h, wide all) {
+  struct model_hold before = *h;
+  h->draw_count = 0;
+  for (int i = 0; i < c->limit_count; i++) {
+    const struct model_limit *l = &c->limits[i];
+    const struct model_draw *d = drawn(&before, l);
+    if (binds_hold(l, h) && (d || h->expires_at != 0))
+      h->draws[h->draw_count++] = (struct model_draw){l->id, l->window_start, d ? d->amount + all - before.amount : all};
+  }
+  qsort(h->draws, (size_t)h->draw_count, sizeof *h->draws, by_limit);
+}
+
 // A hold is over: of what the budgets held for it, so much was used.
 void limits_return(struct model_customer *c, const struct model_hold *h, wide used) {
   for (int i = 0; i < h->draw_count; i++) {

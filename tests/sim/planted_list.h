@@ -50,6 +50,9 @@
   X(BUDGET_STAYS, "re-rate-leaves-budgets-as-they-are") \
   X(EXTENDS_PAST, "extension-passes-the-floor")  \
   X(NEARER, "extension-brings-the-end-nearer")   \
+  X(WINDOW_UNASKED, "extension-not-asked-of-a-new-window") \
+  X(BUDGET_UNASKED, "extension-not-asked-of-a-new-budget") \
+  X(REVIVES, "extension-revives-what-is-over")   \
   X(SWEEPS_EXTENDED, "extended-hold-swept")      \
   X(FOUND_BEFORE, "hold-told-as-an-earlier-try-found-it")
 

@@ -94,6 +94,34 @@ INSTEAD(void, settle_late, struct fold *f, struct fold_customer *c, struct ledge
   __real_settle_late(f, c, op);
 }
 
+// What the fault leaves out: budgets drawn from in a window that is past, or not at all.
+static bool is_unasked(const struct fold_hold *h, const struct bucket *b) {
+  bool ever = false, now = false;
+  for (size_t i = 0; i < h->draw_count; i++)
+    if (uuid_eq(h->draws[i].limit, b->limit)) ever = true, now |= h->draws[i].window == b->window_start;
+  return planted == WINDOW_UNASKED ? ever && !now : !ever;
+}
+
+// As if those were rates, which have no say.
+INSTEAD(void, fold_extend, struct fold *f, struct fold_customer *c, struct ledger_op *op) {
+  struct fold_hold *h = fold_hold_find(f, op->customer, op->id);
+  enum bucket_measure *measures = mem_alloc((c->bucket_count + 1) * sizeof *measures);
+  int64_t expires_at = h ? h->expires_at : 0;
+  for (size_t i = 0; i < c->bucket_count; i++) {
+    struct bucket *b = &c->buckets[i];
+    measures[i] = b->measure;
+    bool binds = expires_at && b->measure == BUCKET_SPEND && (uuid_is_nil(b->key) || uuid_eq(b->key, h->key));
+    if (!binds || (planted != WINDOW_UNASKED && planted != BUDGET_UNASKED)) continue;
+    bucket_advance(b, f->now);
+    if (is_unasked(h, b)) b->measure = BUCKET_REQUESTS;
+  }
+  if (expires_at && planted == REVIVES) h->expires_at = INT64_MAX;
+  __real_fold_extend(f, c, op);
+  if (expires_at && planted == REVIVES) h->expires_at = op->result == LEDGER_DONE && op->expires_at > expires_at ? op->expires_at : expires_at;
+  for (size_t i = 0; i < c->bucket_count; i++) c->buckets[i].measure = measures[i];
+  mem_free(measures);
+}
+
 void usage_sweep(const struct fold *f, struct fold_hold *h, struct ledger_op *op) {
   if (planted != SWEEPS_EXTENDED || h->expires_at == 0) return;
   h->dirty = false;

@@ -117,20 +117,12 @@ static bool is_extended(const struct model_customer *c, const struct model_hold 
 static void extend(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a) {
   struct model_hold *h = model_hold(c, op->id);
   a->result = LEDGER_GONE;
-  if (!h || (op->explicit && h->expires_at == 0)) return;
-  wide all = h->expires_at && op->hold == 0 ? h->amount : op->hold, more = all - h->amount;
-  if (!is_extended(c, h, all, a)) return;
+  if (!h || (op->explicit && h->expires_at == 0) || rule_is_over(h, at)) return;
+  wide all = h->expires_at && op->hold == 0 ? h->amount : op->hold;
+  if (!is_extended(c, h, all, a) || !limits_extend(c, h, all, at, a)) return;
   a->result = LEDGER_SHORT;
-  if (!credits_reach(c, more, op->debt_allowed)) return;
-  for (int i = 0; i < h->draw_count; i++) {
-    struct model_limit *l = model_limit(c, h->draws[i].limit);
-    if (l) limits_roll(c, l, at->begun_at);
-    if (l && l->window_start == h->draws[i].window && !limits_cover(c, l, more, at, a)) return;
-  }
-  for (int i = 0; i < h->draw_count; i++) {
-    const struct model_limit *l = model_limit(c, h->draws[i].limit);
-    if (l && l->window_start == h->draws[i].window) h->draws[i].amount += more;
-  }
+  if (!credits_reach(c, all - h->amount, op->debt_allowed)) return;
+  limits_redraw(c, h, all);
   rule_found(a, h, at);
   h->amount = all;
   h->metered = op->charge;

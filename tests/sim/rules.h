@@ -51,6 +51,8 @@ void once_give_up(struct model_customer *c, const struct model_hold *h);
 void limits_roll(struct model_customer *c, struct model_limit *l, int64_t begun_at);
 bool limits_cover(const struct model_customer *c, struct model_limit *l, wide spend, const struct model_moment *at, struct model_answer *a);
 void limits_draw(struct model_limit *l, wide spend, int64_t now, struct model_hold *h);
+bool limits_extend(struct model_customer *c, const struct model_hold *h, wide all, const struct model_moment *at, struct model_answer *a);
+void limits_redraw(struct model_customer *c, struct model_hold *h, wide all);
 void limits_return(struct model_customer *c, const struct model_hold *h, wide used);
 // A call without a hold: whether this budget has a say in it, and what all of them make of it.
 bool limits_bind(const struct model_limit *l, struct uuid key, struct uuid call);

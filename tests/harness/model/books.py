@@ -25,6 +25,7 @@ class Call:
         self.paid = []  # [grant or None for debt, amount], in the order in which they paid
         self.flags = set()
         self.hold = None
+        self.drawn = None  # of a hold's end: (where its hold had drawn when it was extended, what was charged there)
 
     @property
     def charge(self):
@@ -39,6 +40,7 @@ class Hold:
         self.model, self.version = call.model, call.version  # whose price is pinned
         self.parts = []
         self.settled = None  # what was sent to settle it
+        self.drawn = None  # once it has been extended: {limit: the window in which it draws}
         call.hold = self
 
     @property

@@ -40,7 +40,7 @@ def agree_refusal(s, customer, answer, required, no, perhaps, short):
     s.agree("the refusal", True, answer.status in (402, 429) or answer.status)
     code, details = answer.code, answer.json["error"]["details"]
     if code == "insufficient_credits":
-        s.agree("credits are short", True, short)
+        s.agree("credits are short, and no limit binds before them", (True, False), (short, bool(no)))
         have = (customer.balance, customer.held, customer.available, required)
         s.agree("details", tuple(map(told, have)), tuple(details[k] for k in ("balance", "held", "available", "required")))
         return
@@ -217,13 +217,15 @@ def extend(s):
 
 def extend_open(s, customer, hold, amount, body, answer):
     more, now = amount - hold.amount, s.now()
-    no = [limit for limit in customer.limits.values() if limit.measure == "spend" and limit.counts(customer, hold.call, now) and not limit.covers(customer, more, now)]
+    budgets = [limit for limit in customer.limits.values() if limit.measure == "spend" and limit.key in (None, hold.call.key)]
+    no = [limit for limit in budgets if not limit.covers(customer, more if limit.holds(customer, hold, now) else amount, now)]
     lacks = not customer.covers(more, customer.debt_allowed)
     if no or lacks:
         agree_refusal(s, customer, answer, amount if "amount" in body else 0, no, [], lacks)
         return
     s.agree("status", 200, answer.status)
     hold.amount = amount
+    hold.drawn = {limit.id: limit.begin(customer, now) for limit in budgets}
     if "ttl_seconds" in body:
         ends = now + body["ttl_seconds"] * SECOND
         told_of = moment(answer.json["expires_at"])
@@ -281,6 +283,8 @@ def settle(s):
             call.flags.add("late")
         elif charge > hold.amount:
             call.flags.add("above_hold")
+        if hold.is_open and hold.drawn is not None:
+            call.drawn = hold.drawn, charge
         call.state, call.model, call.usage, call.version, hold.amount = state, short, usage, version, 0
         customer.charge(call, charge)
         agree_hold(s, customer, hold, answer.json)

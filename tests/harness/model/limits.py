@@ -1,5 +1,6 @@
 """Limits: budgets over calendar windows in the customer's time zone, and rates. A budget is what its calls cost, each counted at the
-time in its id, from the limit's making on: here it is added up anew each time it is asked for."""
+time in its id, from the limit's making on: here it is added up anew each time it is asked for. A hold that was extended counts in the
+windows that stood then, in every budget that bound it then, and so does its end; what corrects that later goes by the time in its id."""
 import datetime
 import zoneinfo
 
@@ -27,11 +28,25 @@ class Budget:
         begin, end = window(self.period, now, customer.zone)
         return (self.key in (None, call.key) and call.id not in self.before and call.at >= self.made_at and call.at >= begin and (end is None or call.at < end))
 
+    def begin(self, customer, now):
+        return window(self.period, now, customer.zone)[0]
+
     def used(self, customer, now):
-        return sum(c.charge for c in customer.calls.values() if self.counts(customer, c, now))
+        return sum(self.used_by(customer, c, now) for c in customer.calls.values())
+
+    def used_by(self, customer, call, now):
+        windows, charged = call.drawn or ({}, 0)
+        there = charged if windows.get(self.id) == self.begin(customer, now) else 0
+        return there + (call.charge - charged if self.counts(customer, call, now) else 0)
+
+    def holds(self, customer, hold, now):
+        """Whether it has drawn from this in the window that stands."""
+        if hold.drawn is None:
+            return self.counts(customer, hold.call, now)
+        return hold.drawn.get(self.id) == self.begin(customer, now)
 
     def held(self, customer, now):
-        return sum(h.amount for h in customer.holds.values() if h.is_open and self.counts(customer, h.call, now))
+        return sum(h.amount for h in customer.holds.values() if h.is_open and self.holds(customer, h, now))
 
     def left(self, customer, now):
         return max(0, self.amount - self.used(customer, now) - self.held(customer, now))

@@ -117,27 +117,6 @@ static void an_idempotency_key_admits_once(void **state) {
   assert_int_equal(d.result, LEDGER_REUSED);
 }
 
-// ---- extension
-
-static void an_extension_holds_more_or_says_why_not(void **state) {
-  struct world *w = *state;
-  struct fold_customer *c = customer(w, (amount[]){100}, 1);
-  struct ledger_op a = admit(11, 10);
-  run(w, &a);
-  next_batch(w);
-  struct ledger_op e = {.kind = LEDGER_EXTEND, .customer = number(1), .id = number(11), .hold = 90, .charge = 7};
-  run(w, &e);
-  assert_int_equal(e.result, LEDGER_DONE);
-  assert_int_equal(c->held, 90);
-  assert_int_equal(w->f.holds.at[0].metered, 7);
-  e.hold = 101;
-  run(w, &e);
-  assert_int_equal(e.result, LEDGER_SHORT);
-  e.id = number(99);
-  run(w, &e);
-  assert_int_equal(e.result, LEDGER_GONE);
-}
-
 // ---- settlement
 
 static void grants_burn_in_order_and_calls_lie_side_by_side(void **state) {
@@ -267,7 +246,6 @@ int main(void) {
       RULE(limits_and_credits_are_taken_all_or_nothing),
       RULE(a_settlement_returns_to_the_budget_what_was_not_used),
       RULE(an_idempotency_key_admits_once),
-      RULE(an_extension_holds_more_or_says_why_not),
       RULE(grants_burn_in_order_and_calls_lie_side_by_side),
       RULE(what_no_grant_covers_becomes_debt_and_the_next_grant_repays_it_first),
       RULE(a_release_gives_the_hold_back_and_moves_nothing),

@@ -375,41 +375,6 @@ static void what_comes_after_its_time_is_late_also_before_it_is_swept(void **sta
   assert_true(end.seen.over && w->f.calls.at[0].flags & CALL_LATE);
 }
 
-static struct ledger_op extend(amount hold, int64_t expires_at) {
-  return (struct ledger_op){.kind = LEDGER_EXTEND, .explicit = true, .customer = number(1), .id = number(11), .hold = hold, .expires_at = expires_at};
-}
-
-static void an_extension_says_what_is_to_stand_and_what_it_leaves_out_stays(void **state) {
-  struct world *w = *state;
-  struct fold_customer *c = customer(w, (amount[]){100}, 1);
-  held(w, 11, 50, NOW + 1000);
-  struct {
-    struct ledger_op op;
-    int result;
-    amount held;
-    int64_t expires_at;
-  } turns[] = {{extend(60, 0), LEDGER_DONE, 60, NOW + 1000},      {extend(60, NOW + 2000), LEDGER_DONE, 60, NOW + 2000},
-               {extend(0, NOW + 1500), LEDGER_DONE, 60, NOW + 2000}, {extend(55, NOW + 9000), LEDGER_REFUSED, 60, NOW + 2000},
-               {extend(101, 0), LEDGER_SHORT, 60, NOW + 2000}};
-  for (size_t i = 0; i < ARRAY_LEN(turns); i++) {
-    run(w, &turns[i].op);
-    assert_int_equal(turns[i].op.result, turns[i].result);
-    assert_int_equal(c->held, turns[i].held);
-    assert_int_equal(w->f.holds.at[0].expires_at, turns[i].expires_at);
-  }
-}
-
-static void a_suspended_customers_hold_is_not_extended(void **state) {
-  struct world *w = *state;
-  struct fold_customer *c = customer(w, (amount[]){100}, 1);
-  held(w, 11, 50, NOW + 1000);
-  c->suspended = true;
-  struct ledger_op op = extend(60, 0);
-  run(w, &op);
-  assert_int_equal(op.result, LEDGER_STALE);
-  assert_int_equal(c->held, 50);
-}
-
 static void the_key_of_a_hold_that_was_released_still_names_it(void **state) {
   struct world *w = *state;
   customer(w, (amount[]){100}, 1);
@@ -633,8 +598,6 @@ int main(void) {
       RULE(a_part_is_kept_with_its_hold_and_under_its_own_key),
       RULE(a_part_after_a_late_settlement_is_refused),
       RULE(what_comes_after_its_time_is_late_also_before_it_is_swept),
-      RULE(an_extension_says_what_is_to_stand_and_what_it_leaves_out_stays),
-      RULE(a_suspended_customers_hold_is_not_extended),
       RULE(the_key_of_a_hold_that_was_released_still_names_it),
       RULE(a_parked_call_is_rated_when_it_has_a_price),
       RULE(what_stands_already_is_not_written_again),
