@@ -109,7 +109,7 @@ struct ledger_op {
   // What makes a repeated request known (once.c). Empty: nothing. A caller's own key begins with its API key's id; one that
   // was derived from the request begins with LEDGER_DERIVED and is the fingerprint itself.
   struct str idempotency_key;     // ADMIT, GRANT, SETTLE, PART
-  unsigned char fingerprint[32];  // ADMIT, GRANT, PART
+  unsigned char fingerprint[32];  // ADMIT, GRANT, PART, SETTLE of an explicit hold
   bool retry;                     // ADMIT: the request says that it repeats an earlier one: then a derived key counts
   bool undelivered;               // SETTLE: the answer did not reach the caller, who may ask again
 
@@ -121,6 +121,7 @@ struct ledger_op {
   int64_t limit_amount;     // the limit's own amount
   int limit_measure, limit_period;
   struct uuid existing;
+  bool replayed; // SETTLE that is DUPLICATE: the idempotency key says so, so it is the same request; else the hold has ended, somehow
   struct { // EXTEND, SETTLE, PART that were DONE and found the hold: as it stood before. Lent until `done` returns
     struct uuid key, price;
     amount amount;

@@ -25,7 +25,7 @@ static bool is_derived(const struct ledger_op *op) {
   return op->idempotency_key.len > 0 && op->idempotency_key.ptr[0] == LEDGER_DERIVED;
 }
 static bool has_idempotency(const struct ledger_op *op) {
-  bool makes = op->kind == LEDGER_ADMIT || op->kind == LEDGER_GRANT || op->kind == LEDGER_PART;
+  bool makes = op->kind == LEDGER_ADMIT || op->kind == LEDGER_GRANT || op->kind == LEDGER_PART || (op->kind == LEDGER_SETTLE && op->explicit);
   return makes && op->idempotency_key.len > 0 && (op->retry || !is_derived(op));
 }
 static bool has_identity(const struct ledger_op *op) {

@@ -60,13 +60,18 @@ static void hold_settle(struct fold *f, struct fold_customer *c, struct fold_hol
 
 // ---- verbs
 
+// What ends a call through the gateway has no key of its own: its undelivered answer is known by the call's.
 void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   struct fold_hold *h = fold_hold_find(f, op->customer, op->id);
   op->charged = 0;
+  op->result = op->explicit ? once_ask(f, op) : LEDGER_DONE;
+  op->replayed = op->result == LEDGER_DUPLICATE;
+  if (op->result != LEDGER_DONE) return;
   op->result = LEDGER_UNKNOWN;
   if (!hold_fits(h, op)) return;
   if (!h) {
     settle_late(f, c, op);
+    if (op->explicit && op->result == LEDGER_DONE) once_keep(f, op);
     if (op->undelivered && op->charged > 0) once_lost(f, op->customer, op->id, op->idempotency_key);
     return;
   }
@@ -78,6 +83,7 @@ void fold_settle(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
                                  .price = price_of(op, h->price), .state = op->state,
                                  .flags = op->flags | late_flag(op),
                                  .charge = op->charge, .cost = op->cost, .usage = op->usage, .evidence = op->evidence});
+  if (op->explicit) once_keep(f, op);
   if (op->state == CALL_RELEASED && h->expires_at == 0) once_release(f, h); // an explicit one was made, whatever became of it
   if (op->undelivered && op->charge > 0) once_lost(f, h->customer, h->call, h->idempotency_key);
   op->charged = op->charge;

@@ -117,7 +117,7 @@ static void settle_ask(struct holding *h, struct db *db) {
   struct rest_request *r = h->r;
   struct settle *b = h->body;
   struct str key;
-  unsigned char fingerprint[32];
+  unsigned char fingerprint[32] = {0};
   if (!rest_replay_key(r, &key, fingerprint)) return;
   if (needs_hold(h) && !holding_find(h, db)) return;
   if (!r->who->is_operator) h->customer = r->who->customer_id;
@@ -134,12 +134,10 @@ static void settle_ask(struct holding *h, struct db *db) {
                              .charge = b->charge,
                              .cost = b->cost,
                              .usage = b->told,
+                             .idempotency_key = key,
                              .state = b->state};
-  if (!b->final) {
-    h->op.part = ledger_call_id(r->context->ledger, h->customer);
-    h->op.idempotency_key = key;
-    memcpy(h->op.fingerprint, fingerprint, sizeof fingerprint);
-  }
+  memcpy(h->op.fingerprint, fingerprint, sizeof fingerprint);
+  if (!b->final) h->op.part = ledger_call_id(r->context->ledger, h->customer);
   h->op.evidence = evidence_of(h);
   holding_submit(h);
 }
@@ -190,7 +188,7 @@ static void settled_before(struct holding *h, struct db *db) {
   const struct ledger_op *op = &h->op;
   if (!holding_read(h, db, &held)) return;
   h->r->replayed = http_header(h->r->http, "Idempotency-Key").len > 0;
-  if (ended_so(h, &held)) holding_tell_known(h, &held);
+  if (op->replayed || ended_so(h, &held)) holding_tell_known(h, &held);
   else if (op->state == CALL_UNRATED && held.state == CALL_EXPIRED)
     holding_conflict(h, &held, "This hold's time has run out, and what was used has no price: settle it by amount, or when it has one.");
   else holding_conflict(h, &held, arena_printf(h->r->arena, "This hold has ended otherwise: it is %s.", call_state_name(held.state)));
@@ -223,15 +221,14 @@ static void part_answer(struct holding *h) {
   if (h->op.result == LEDGER_DONE) unrated_tell(h);
   if (h->op.result == LEDGER_DONE || r->replayed)
     holding_job(h, holding_tell);
-  else if (h->op.result == LEDGER_REUSED)
-    rest_refuse(r, PROBLEM_IDEMPOTENCY_REUSED, "Idempotency-Key", "This Idempotency-Key was used for another request.");
   else
     ended_answer(h);
 }
 
 static void settle_answer(struct holding *h, struct db *db) {
   (void)db;
-  if (h->op.kind == LEDGER_PART) part_answer(h);
+  if (h->op.result == LEDGER_REUSED) rest_refuse(h->r, PROBLEM_IDEMPOTENCY_REUSED, "Idempotency-Key", "This Idempotency-Key was used for another request.");
+  else if (h->op.kind == LEDGER_PART) part_answer(h);
   else ended_answer(h);
 }
 

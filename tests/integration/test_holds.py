@@ -372,17 +372,36 @@ def at_once(count, ask):
         return list(pool.map(ask, range(count)))
 
 
+def test_a_settlement_with_a_key_is_known_by_it_whatever_became_of_it(world, own):
+    customer, client = own
+    made, other = hold(client, amount="5"), hold(client, amount="1")
+    key = new_key()
+    done(act(client, made, "settle", {"amount": "1", "final": False}, part := new_key()))
+    refused(act(client, made, "settle", {"amount": "1"}, part), 422, "idempotency_key_reused", "Idempotency-Key")
+    first = done(act(client, made, "settle", {"amount": "2"}, key))
+    again = act(client, made, "settle", {"amount": "2"}, key)
+    assert (done(again)["charged"], first["charged"], again.headers["idempotency-replayed"]) == ("3", "3", "true")
+    refused(act(client, made, "settle", {"amount": "2.5"}, key), 422, "idempotency_key_reused", "Idempotency-Key")
+    refused(act(client, other, "settle", {"amount": "2"}, key), 422, "idempotency_key_reused", "Idempotency-Key")
+    refused(client.post(HOLDS, {"amount": "2"}, headers={"Idempotency-Key": key}), 422, "idempotency_key_reused", "Idempotency-Key")
+    assert world.admin.post(f"/api/v1/calls/{made['id']}/void", {"reason": "a mistake"}).status == 200
+    assert done(act(client, made, "settle", {"amount": "2"}, key))["state"] == "voided"
+    refused(act(client, made, "settle", {"amount": "2"}), 409, "conflict", "id")
+    stands(world, customer, "9", "1")
+
+
 def test_one_key_on_requests_at_the_same_time_is_one_hold_and_one_part(pair):
     customer, secret = pair.customer("10")
     clients = [s.client(secret) for s in pair.servers]
-    for _ in range(5):
+    for turn in range(5):
         key = new_key()
         made = at_once(6, lambda i: hold(clients[i % 2], key, customer=customer, amount="0.5"))
         assert len({h["id"] for h in made}) == 1
         key = new_key()
         parts = at_once(6, lambda i: act(clients[i % 2], made[0], "settle", {"amount": "0.1", "final": False}, key))
         assert {done(p)["charged"] for p in parts} == {"0.1"}
-        ends = at_once(6, lambda i: act(clients[i % 2], made[0], "settle", {"amount": "0.2"}))
+        end = new_key() if turn % 2 else None
+        ends = at_once(6, lambda i: act(clients[i % 2], made[0], "settle", {"amount": "0.2"}, end))
         assert {done(e)["charged"] for e in ends} == {"0.3"}
     stands(pair, customer, "8.5")
 

@@ -206,6 +206,8 @@ static struct ledger_op *part(const struct client *c, const struct world_custome
 static struct ledger_op *ending(const struct world_customer *of, struct uuid call, int64_t held) {
   struct ledger_op *op = client_op(LEDGER_SETTLE, of->id, call);
   used_any(op, of, held);
+  if (chance_one_in(2)) op->idempotency_key = client_text("end:", chance_below(60));
+  op->fingerprint[0] = (unsigned char)chance_below(2);
   if (!chance_one_in(4)) return op;
   op->state = CALL_RELEASED;
   op->charge = op->cost = 0;

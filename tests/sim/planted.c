@@ -204,7 +204,7 @@ INSTEAD(void, once_keep, struct fold *f, const struct ledger_op *op) {
   origin_show();
   struct ledger_op kept = *op;
   if (planted == PART_AS_HOLD) kept.part = op->id;
-  __real_once_keep(f, &kept);
+  if (planted != END_FORGOTTEN || op->kind != LEDGER_SETTLE) __real_once_keep(f, &kept);
 }
 
 INSTEAD(void, fold_call_add, struct fold *f, const struct fold_call *call) {

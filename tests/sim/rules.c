@@ -197,14 +197,16 @@ static void settle_late(struct model_customer *c, const struct ledger_op *op, co
                                             .charge = op->charge, .cost = op->cost, .usage = model_usage(op->usage)}, at, a);
 }
 
-static void settle(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a) {
+static void settle(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
   struct model_hold *h = model_hold(c, op->id);
+  a->charged = 0;
+  if (op->explicit && !once_is_new(c, op, at, a, told)) return;
   if (!h) {
     settle_late(c, op, at, a);
+    if (op->explicit && a->result == LEDGER_DONE) once_keep_own(c, op, at);
     if (op->undelivered && a->charged > 0) once_keep_lost(c, op->id, op->idempotency_key, at);
     return;
   }
-  a->charged = 0;
   a->result = LEDGER_UNKNOWN;
   if (op->explicit && h->expires_at == 0) return;
   a->result = LEDGER_REFUSED;
@@ -214,6 +216,7 @@ static void settle(struct model_customer *c, const struct ledger_op *op, const s
   bool late = rule_is_over(h, at) && op->state != CALL_RELEASED;
   (void)hold_end(c, h, (struct model_call){.price = rule_price(op, was.price), .state = (int)op->state, .flags = op->flags | (late ? CALL_LATE : 0u),
                                            .charge = op->charge, .cost = op->cost, .usage = model_usage(op->usage)});
+  if (op->explicit) once_keep_own(c, op, at);
   if (op->state == CALL_RELEASED && was.expires_at == 0) once_give_up(c, &was); // an explicit one was made, whatever became of it
   if (op->undelivered && op->charge > 0) once_keep_lost(c, was.call, was.once, at);
   a->charged = op->charge;
@@ -288,7 +291,7 @@ struct model_answer model_apply(const struct ledger_op *op, const struct model_m
   switch (op->kind) {
   case LEDGER_ADMIT: admit(c, op, at, &a, told); break;
   case LEDGER_EXTEND: extend(c, op, at, &a); break;
-  case LEDGER_SETTLE: settle(c, op, at, &a); break;
+  case LEDGER_SETTLE: settle(c, op, at, &a, told); break;
   case LEDGER_SWEEP: sweep(c, op, at, &a, told); break;
   case LEDGER_RECORD: usage_record(c, op, at, &a); break;
   case LEDGER_PART: usage_part(c, op, at, &a, told); break;

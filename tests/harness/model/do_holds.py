@@ -275,10 +275,13 @@ def settle(s):
     if hold.settled and call.state in ("settled", "unrated") and s.chance.random() < 0.5:
         again = hold.settled
         body, state, charge, short, usage, version = again
-    answer = ask(s, own, customer, f"/api/v1/holds/{call.id}/settle", body)
+    key = f"{s.name}-{next(s.serial)}" if s.chance.random() < 0.4 else None
+    answer = ask(s, own, customer, f"/api/v1/holds/{call.id}/settle", body, key)
     if call.state in ("pending", "expired"):
         s.agree("status", 200, answer.status)
         hold.settled = again
+        if key:
+            s.repeatable_ends.append((s.now(), customer, own, key, body, hold))
         if call.state == "expired":
             call.flags.add("late")
         elif charge > hold.amount:
@@ -295,6 +298,23 @@ def settle(s):
         refused_as_ended(s, body, answer)
     s.compare(customer)
     s.compare_call(customer, call)
+
+
+@kind(2)
+def settle_with_its_key_again(s):
+    found = s.some(one for one in s.repeatable_ends if one[0] > s.now() - 6 * DAY)
+    if found is None:
+        return
+    _, customer, own, key, body, hold = found
+    s.ended(customer)
+    path = f"/api/v1/holds/{hold.call.id}/settle"
+    if s.chance.random() < 0.3:
+        s.refused(ask(s, own, customer, path, {"amount": "0.123"}, key), 422, "idempotency_key_reused")
+    else:
+        answer = ask(s, own, customer, path, body, key)
+        s.agree("status", (200, "true"), (answer.status, answer.headers.get("idempotency-replayed")))
+        agree_hold(s, customer, hold, answer.json)
+    s.compare(customer)
 
 
 def refused_as_ended(s, body, answer):

@@ -41,7 +41,8 @@ class Sequence:
         self.name = f"{next(numbers)}-{os.getpid()}"  # of this run: what it makes is nobody else's
         self.at, self.step, self.priced = -1, "the beginning", 0.0
         self.chance = random.Random(seed)
-        self.book, self.customers, self.keys, self.repeatable, self.repeatable_holds = Book(), [], {}, [], []
+        self.book, self.customers, self.keys = Book(), [], {}
+        self.repeatable, self.repeatable_holds, self.repeatable_ends = [], [], []
         self.serial = itertools.count()
 
     # ---- the whole

@@ -221,6 +221,55 @@ static void a_call_that_was_lost_while_it_was_settled_is_noted_afterwards_once(v
   assert_int_equal(again.result, LEDGER_DUPLICATE);
 }
 
+// ---- what ends an explicit hold
+
+static struct ledger_op ending(uint64_t call, amount charge, unsigned char fingerprint) {
+  struct ledger_op op = settle(call, CALL_SETTLED, charge, false);
+  op.explicit = true;
+  op.idempotency_key = OWN;
+  op.fingerprint[0] = fingerprint;
+  return op;
+}
+
+static void the_key_of_a_settlement_is_kept_with_it_and_says_what_is_the_same(void **state) {
+  struct world *w = *state;
+  read_hold(w, 11, STR(""), 0);
+  w->f.holds.at[0].expires_at = NOW + 1000;
+  struct ledger_op first = ending(11, 4, 1), same = ending(11, 4, 1), other = ending(11, 5, 2), elsewhere = ending(12, 4, 3);
+  run(w, &first);
+  assert_int_equal(first.result, LEDGER_DONE);
+  assert_int_equal(fresh(w), 1);
+  run(w, &same);
+  assert_int_equal(same.result, LEDGER_DUPLICATE);
+  assert_true(same.replayed && uuid_eq(same.existing, number(11)));
+  run(w, &other);
+  assert_int_equal(other.result, LEDGER_REUSED);
+  run(w, &elsewhere);
+  assert_int_equal(elsewhere.result, LEDGER_REUSED);
+  assert_int_equal(w->f.customers.at[0].balance, 996);
+}
+
+static void a_settlement_of_what_has_ended_leaves_no_key(void **state) {
+  struct world *w = *state;
+  *vec_add(&w->f.ended) = (struct fold_ended){.customer = number(1), .call = number(11), .state = CALL_SETTLED, .charge = 4, .usage = STR("{}")};
+  struct ledger_op again = ending(11, 4, 1);
+  run(w, &again);
+  assert_int_equal(again.result, LEDGER_DUPLICATE);
+  assert_false(again.replayed); // whether it is the same is for the caller to see
+  assert_int_equal(fresh(w), 0);
+}
+
+static void one_that_comes_late_is_kept_too(void **state) {
+  struct world *w = *state;
+  *vec_add(&w->f.ended) = (struct fold_ended){.customer = number(1), .call = number(11), .state = CALL_EXPIRED, .usage = STR("{}")};
+  struct ledger_op late = ending(11, 4, 1), again = late;
+  run(w, &late);
+  assert_int_equal(late.result, LEDGER_DONE);
+  run(w, &again);
+  assert_true(again.result == LEDGER_DUPLICATE && again.replayed);
+  assert_int_equal(w->f.customers.at[0].balance, 996);
+}
+
 int main(void) {
 #define RULE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest rules[] = {
@@ -236,6 +285,9 @@ int main(void) {
       RULE(a_lost_call_is_remembered_for_the_window_and_no_longer),
       RULE(a_swept_call_that_was_charged_was_lost),
       RULE(a_call_that_was_lost_while_it_was_settled_is_noted_afterwards_once),
+      RULE(the_key_of_a_settlement_is_kept_with_it_and_says_what_is_the_same),
+      RULE(a_settlement_of_what_has_ended_leaves_no_key),
+      RULE(one_that_comes_late_is_kept_too),
   };
   return cmocka_run_group_tests(rules, NULL, NULL);
 }
