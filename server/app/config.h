@@ -47,6 +47,8 @@
     "how long a provider may be silent inside an answer")                                                              \
   X(UPSTREAM_TOTAL_MS, "TOLLGATE_UPSTREAM_TOTAL_MS", NUMBER, "900000", 1, 86400000, "900000",                          \
     "how long a provider's whole answer may take")                                                                     \
+  X(OPEN_HOLDS_MAX, "TOLLGATE_OPEN_HOLDS_MAX", NUMBER, "10000", 1, LIMIT_OPEN_HOLDS, "10000",                           \
+    "explicit holds that a customer may have open at once")                                                            \
   X(EVENTS_LATE_DAYS, "TOLLGATE_EVENTS_LATE_DAYS", NUMBER, "35", 1, 400, "35", "how old a usage event may be")          \
   X(EVENTS_BATCH_MAX, "TOLLGATE_EVENTS_BATCH_MAX", NUMBER, "1000", 1, LIMIT_EVENTS_BATCH, "1000",                      \
     "usage events of one JSON batch; longer ones come as lines")                                                       \

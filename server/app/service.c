@@ -272,6 +272,7 @@ static void edges_prepare(struct service *s) {
                                   .stripe_version = config_text(c, SETTING_STRIPE_VERSION),
                                   .livemode = is_live(c),
                                   .receipts = s->receipts,
+                                  .open_holds_max = config_number(c, SETTING_OPEN_HOLDS_MAX),
                                   .events_batch_max = (size_t)config_number(c, SETTING_EVENTS_BATCH_MAX),
                                   .events_late_us = config_number(c, SETTING_EVENTS_LATE_DAYS) * INT64_C(86400000000),
                                   .events_refuse_unpriced = config_is(c, SETTING_EVENTS_UNPRICED, "refuse"),

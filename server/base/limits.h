@@ -43,6 +43,7 @@
 
 // Explicit holds
 #define LIMIT_HOLD_TTL_S (7 * 24 * 3600)     // from when it is taken or extended
+#define LIMIT_OPEN_HOLDS 1000000             // of a customer: the most that TOLLGATE_OPEN_HOLDS_MAX allows
 
 // Usage events
 #define LIMIT_EVENT (64 * 1024)              // bytes of one

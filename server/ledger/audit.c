@@ -20,6 +20,7 @@
   X(AUDIT_BALANCE_GRANTS, "balance = sum of what the grants have left - debt")                         \
   X(AUDIT_BALANCE_TRANSFERS, "balance = sum over the transfers")                                       \
   X(AUDIT_HELD, "held = sum of the holds")                                                             \
+  X(AUDIT_OPEN_HOLDS, "the number of open explicit holds is that of their rows")                       \
   X(AUDIT_BUCKETS, "a bucket's held = sum of what its window's holds drew")                            \
   X(AUDIT_CALLS_TRANSFERS, "each settled call lies inside one transfer, and the transfer is their sum") \
   X(AUDIT_STATES, "a call ends once, and its revisions follow the states")                             \

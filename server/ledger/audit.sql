@@ -23,6 +23,12 @@ FROM customers c
 CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS amount FROM holds WHERE customer_id = c.id) h
 WHERE c.id > $1::uuid AND c.id <= $2::uuid AND c.held <> h.amount
 
+-- name: audit_open_holds
+SELECT c.id, format('%s explicit holds are open, there are %s', c.open_holds, h.n)
+FROM customers c
+CROSS JOIN LATERAL (SELECT count(*) AS n FROM holds WHERE customer_id = c.id AND expires_at IS NOT NULL) h
+WHERE c.id > $1::uuid AND c.id <= $2::uuid AND c.open_holds <> h.n
+
 -- name: audit_signs
 SELECT c.id, format('held %s, debt %s, status %s', c.held, c.debt, c.status)
 FROM customers c

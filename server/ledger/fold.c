@@ -79,7 +79,7 @@ struct uuid fold_origin_find(const struct fold *f, const struct fold_customer *c
 }
 
 void fold_customer_check(const struct fold_customer *c) {
-  ASSERT(c->held >= 0 && c->debt >= 0);
+  ASSERT(c->held >= 0 && c->debt >= 0 && c->open_holds >= 0);
   for (size_t i = 0; i < c->grant_count; i++) {
     const struct fold_grant *g = &c->grants[i];
     ASSERT(g->left >= 0 && g->consumed >= 0 && g->expired >= 0 && g->refunded >= 0 && g->frozen >= 0);
@@ -125,6 +125,7 @@ static int admit_ask(struct fold *f, struct fold_customer *c, struct ledger_op *
   int seen = once_ask(f, op);
   if (seen != LEDGER_DONE) return seen;
   if (c->config_version != op->config_version || c->suspended) return LEDGER_STALE;
+  if (op->expires_at && op->most_open && c->open_holds >= op->most_open) return LEDGER_CROWDED;
   for (size_t i = 0; i < op->limit_count; i++) {
     struct bucket_refusal refusal = {0};
     buckets[i] = bucket_find(c, op->limits[i]);
@@ -153,6 +154,7 @@ static void fold_admit(struct fold *f, struct fold_customer *c, struct ledger_op
     if (b->period != BUCKET_MINUTE) h->draws[h->draw_count++] = (struct fold_draw){b->limit, b->window_start, quantity};
   }
   ASSERT(amount_add(c->held, op->hold, &c->held));
+  c->open_holds += op->expires_at != 0;
   if (fold_past_floor(c) && op->hold > 0) f->past_floor++;
   c->dirty = true;
 }

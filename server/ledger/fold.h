@@ -32,6 +32,7 @@ struct fold_customer {
   amount balance, held, debt, credit_limit;
   amount low_balance, top_up_at; // -1: none
   amount balance_before;         // as it was read
+  int64_t open_holds, open_holds_before; // explicit ones; before: as it was read
   bool suspended, refuses_events, dirty, top_up_due;
   struct fold_grant *grants; // in burn order, in the arena
   size_t grant_count, grant_cap;

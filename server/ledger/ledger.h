@@ -56,6 +56,7 @@ enum ledger_answer {
   LEDGER_UNKNOWN = 6,    // no such customer, call or grant
   LEDGER_GONE = 7,       // EXTEND: the hold is no more (ended, or its time has run out); VOID, RERATE, late SETTLE: calls of that time are no longer kept
   LEDGER_REFUSED = 8,    // the database refused this operation by itself (an alarm was counted), or a state does not allow it
+  LEDGER_CROWDED = 9,    // ADMIT of an explicit hold: its customer has as many open as it may have
   // or FAULT_DB (not done), FAULT_FULL (not done), FAULT_CLOSED (not done)
 };
 
@@ -73,6 +74,7 @@ struct ledger_op {
   amount charge;    // SETTLE, RECORD, PART, RERATE; ADMIT and EXTEND: what is charged should this instance die
   int64_t expires_at; // ADMIT, EXTEND: of an explicit hold, microseconds; 0: ADMIT: the hold lives as long as this instance,
                       // EXTEND: as it is. It is never brought nearer
+  int64_t most_open;  // ADMIT of an explicit hold: so many its customer may have open; 0: any number
   bool explicit;      // EXTEND, SETTLE, PART: of an explicit hold; another's is UNKNOWN
   amount cost;      // the provider cost of `charge`
   struct str usage; // JSON object {"meter": quantity}, the usage behind `charge`

@@ -21,7 +21,7 @@ WHERE id = $1::integer AND epoch = $2::bigint AND seq = $3::bigint - 1
 RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT anything FROM outbox_wanted), (SELECT usage FROM outbox_wanted)
 
 -- name: ledger_customers
-SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2
+SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2, open_holds
 FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 
 -- name: ledger_lockable
@@ -96,6 +96,12 @@ ORDER BY c.customer_id, c.id, c.revision
 -- name: ledger_write_customers
 UPDATE customers c SET balance = w.balance, held = w.held, debt = w.debt, top_up_due = w.top_up_due
 FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[]) AS w (id, balance, held, debt, top_up_due)
+WHERE c.id = w.id
+
+-- Where explicit holds have come or gone: their number stands in the row that is written anyway.
+-- name: ledger_write_customers_holds
+UPDATE customers c SET balance = w.balance, held = w.held, debt = w.debt, top_up_due = w.top_up_due, open_holds = w.open_holds
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::integer[]) AS w (id, balance, held, debt, top_up_due, open_holds)
 WHERE c.id = w.id
 
 -- name: ledger_write_buckets
@@ -181,6 +187,6 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text
 
 -- As ledger_customers, without the lock, and the database's clock behind it.
 -- name: ledger_check_customer
-SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2,
+SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2, open_holds,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 FROM customers WHERE id = $1::uuid

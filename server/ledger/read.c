@@ -184,6 +184,7 @@ void batch_take_customers(struct batch *b, const struct db_result *r) {
     c->top_up_at = db_is_null(r, i, 8) ? -1 : db_i64(r, i, 8);
     c->top_up_due = db_bool(r, i, 9);
     c->refuses_events = db_bool(r, i, 10);
+    c->open_holds = c->open_holds_before = db_i64(r, i, 11);
     c->balance_before = c->balance;
   }
 }

@@ -21,6 +21,7 @@ static unsigned late_flag(const struct ledger_op *op) {
 static void hold_end(struct fold_customer *c, struct fold_hold *h, amount charge) {
   ASSERT(c->held >= h->amount);
   c->held -= h->amount;
+  c->open_holds -= h->expires_at != 0;
   c->dirty = true;
   h->ended = true;
   for (size_t i = 0; i < h->draw_count; i++)

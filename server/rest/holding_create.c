@@ -5,6 +5,7 @@
 #include "rest/holding.h"
 #include "rest/lately.h"
 #include "usage/names.h"
+#include <inttypes.h>
 
 #define TTL_DEFAULT_S 300
 
@@ -98,6 +99,7 @@ static bool op_fill(struct holding *h) {
                              .price = h->price,
                              .hold = hold,
                              .expires_at = ledger_now(r->context->ledger) + b->ttl * 1000000,
+                             .most_open = r->context->open_holds_max,
                              .config_version = r->whose->config_version,
                              .debt_allowed = r->whose->short_policy == SHORT_ALLOW_DEBT ? r->whose->short_debt : 0,
                              .about = held_about_write(r->arena, &about)};
@@ -134,6 +136,8 @@ void create_answer(struct holding *h, struct db *db) {
     holding_refuse_short(h);
   else if (h->op.result == LEDGER_LIMITED)
     holding_refuse_limited(h);
+  else if (h->op.result == LEDGER_CROWDED)
+    rest_refuse(r, PROBLEM_CONFLICT, NULL, "This customer has %" PRId64 " open holds, as many as it may have: settle or release some.", h->op.most_open);
   else if (h->op.result == LEDGER_UNKNOWN)
     rest_unknown(r, "customer", "customer");
   else if (h->op.result == LEDGER_REUSED)

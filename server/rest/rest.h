@@ -30,6 +30,8 @@ struct rest_context {
   struct receipt_ring *receipts;
   bool metrics_open; // /metrics needs no key
 
+  int64_t open_holds_max; // explicit ones of a customer
+
   // ---- usage events
   size_t events_batch_max; // of a JSON batch; so many of a longer one are taken at a time
   int64_t events_late_us;  // how old one may be

@@ -160,14 +160,14 @@ int ledger_run(struct ledger *l, struct ledger_op *op) {
   static const int answers[] = {LEDGER_DONE,    LEDGER_DUPLICATE, LEDGER_REUSED, LEDGER_UNKNOWN,
                                 LEDGER_REFUSED, FAULT_DB,         FAULT_FULL,    FAULT_CLOSED};
   // Of what takes credits.
-  static const int refusals[] = {LEDGER_SHORT, LEDGER_LIMITED, LEDGER_STALE, LEDGER_GONE};
+  static const int refusals[] = {LEDGER_SHORT, LEDGER_LIMITED, LEDGER_STALE, LEDGER_GONE, LEDGER_CROWDED};
   bool takes = op->kind == LEDGER_ADMIT || op->kind == LEDGER_EXTEND;
   (void)l;
   op->existing = one_id;
   op->limit_measure = 1 + (books.mood & 1);
   op->limit_period = 1 + books.mood / 4 % 4;
   op->seen.about = books.mood & 64 ? STR("{\"explicit\":true}") : STR("{}");
-  op->result = takes && books.mood & 8 ? refusals[books.mood % 4] : books.mood ? answers[books.mood % 8] : LEDGER_DONE;
+  op->result = takes && books.mood & 8 ? refusals[books.mood % 5] : books.mood ? answers[books.mood % 8] : LEDGER_DONE;
   books.given = *op;
   return op->result;
 }

@@ -44,6 +44,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   context.stripe_secrets = (struct signature_secrets){.at = {STR(HOOK_SECRET)}, .count = 1};
   context.stripe_tolerance_s = 300;
   context.events_batch_max = 10;
+  context.open_holds_max = 10;
   context.events_late_us = INT64_C(35) * 86400 * 1000000;
   struct book *book = NULL;
   books_clear(0, false);

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.harness.cluster import Cluster
 from tests.harness.holding import BOUND, COST, HOLDS, MOST, USAGE, act, done, expired, hold, refused, shown
 from tests.harness.process import wait_for
 from tests.harness.server import World
@@ -404,6 +405,34 @@ def test_one_key_on_requests_at_the_same_time_is_one_hold_and_one_part(pair):
         ends = at_once(6, lambda i: act(clients[i % 2], made[0], "settle", {"amount": "0.2"}, end))
         assert {done(e)["charged"] for e in ends} == {"0.3"}
     stands(pair, customer, "8.5")
+
+
+@pytest.fixture
+def few():
+    """Two instances that let a customer have five holds open."""
+    cluster = Cluster(settings=["fsync=off"])
+    world = World(cluster, instances=2, TOLLGATE_OPEN_HOLDS_MAX="5", TOLLGATE_LEASE_MS="3000")
+    yield world
+    world.audit()
+    world.stop()
+    cluster.remove()
+
+
+def test_a_customer_has_as_many_holds_open_as_it_may_however_many_ask_at_once(few):
+    customer, secret = few.customer("10")
+    clients = [s.client(secret) for s in few.servers]
+    ask = lambda i: clients[i % 2].post(HOLDS, {"amount": "0.1", "ttl_seconds": 600})  # noqa: E731
+    answers = at_once(16, ask)
+    assert sorted(a.status for a in answers) == [201] * 5 + [409] * 11
+    assert "5 open holds" in refused(ask(0), 409, "conflict")["message"]
+    made = next(a.json for a in answers if a.status == 201)
+    done(act(clients[1], made, "settle", {"amount": "0.05", "final": False}))
+    refused(ask(0), 409, "conflict")  # a part ends none
+    done(act(clients[1], made, "release"))
+    assert sorted(a.status for a in at_once(6, ask)) == [201] + [409] * 5
+    few.cluster.sql("UPDATE holds SET expires_at = clock_timestamp() WHERE customer_id = %s", str(parse_id(customer)))
+    wait_for(lambda: not done(clients[0].get(HOLDS))["data"], 30, "the open ones being swept")
+    assert [ask(i).status for i in range(6)] == [201] * 5 + [409]
 
 
 def test_settling_and_releasing_at_the_same_time_is_one_of_them(pair):

@@ -144,6 +144,7 @@ static struct ledger_op *taking(struct client *c, const struct world_key *k, con
   op->key = p->key_id;
   op->hold = client_amount(client_customer(k), 60);
   op->expires_at = until_any(c);
+  if (chance_one_in(2)) op->most_open = 1 + chance_below(8);
   if (chance_one_in(2)) op->price = client_price();
   op->about = client_json(4);
   op->config_version = p->config_version;

@@ -104,6 +104,7 @@ static void compare_customer(const struct row_customer *c, struct model_customer
   SAME(c, "balance", c->balance, model_balance(m));
   SAME(c, "held", c->held, model_held(m));
   SAME(c, "debt", c->debt, m->debt);
+  SAME(c, "number of open explicit holds", c->open_holds, model_open_holds(m));
   SAME(c, "credit limit", c->credit_limit, m->credit_limit);
   SAME(c, "config_version", c->config_version, m->version);
   SAME(c, "suspended", c->status == 2, m->suspended);

@@ -31,7 +31,7 @@ struct note {
 
 bool check_trace;
 static uint64_t world_seed, submitted, answered, steps;
-static uint64_t answers[LEDGER_REVERSE + 1][LEDGER_REFUSED + 1]; // of each kind of operation
+static uint64_t answers[LEDGER_REVERSE + 1][LEDGER_CROWDED + 1]; // of each kind of operation
 
 void check_begin(uint64_t seed) {
   world_seed = seed;
@@ -79,14 +79,14 @@ static const char *kind_name(enum ledger_kind kind) {
 }
 
 static const char *result_name(int result) {
-  static const char *const names[] = {"DONE", "STALE", "SHORT", "LIMITED", "DUPLICATE", "REUSED", "UNKNOWN", "GONE", "REFUSED"};
-  return result >= 0 && result <= 8 ? names[result] : fault_name(result);
+  static const char *const names[] = {"DONE", "STALE", "SHORT", "LIMITED", "DUPLICATE", "REUSED", "UNKNOWN", "GONE", "REFUSED", "CROWDED"};
+  return result >= 0 && result <= LEDGER_CROWDED ? names[result] : fault_name(result);
 }
 
 void check_tell(void) {
   for (int kind = 0; kind <= LEDGER_REVERSE; kind++) {
     printf("%10s", kind_name((enum ledger_kind)kind));
-    for (int r = 0; r <= LEDGER_REFUSED; r++)
+    for (int r = 0; r <= LEDGER_CROWDED; r++)
       if (answers[kind][r]) printf(" %llu %s", (unsigned long long)answers[kind][r], result_name(r));
     putchar('\n');
   }

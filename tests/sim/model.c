@@ -117,6 +117,12 @@ wide model_held(const struct model_customer *c) {
   return sum;
 }
 
+int model_open_holds(const struct model_customer *c) {
+  int count = 0;
+  for (int i = 0; i < c->hold_count; i++) count += c->holds[i].expires_at != 0;
+  return count;
+}
+
 wide model_bucket_held(const struct model_customer *c, const struct model_limit *l) {
   wide sum = 0;
   for (int i = 0; i < c->hold_count; i++)

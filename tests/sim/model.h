@@ -158,6 +158,7 @@ void model_forget_keys(int64_t before, int64_t truly_now);
 // ---- what is looked up, and counted anew each time
 wide model_balance(const struct model_customer *c);
 wide model_held(const struct model_customer *c);
+int model_open_holds(const struct model_customer *c); // explicit ones
 bool model_counts(const struct model_customer *c, wide charge); // whether an amount can still count what is left after it
 int model_kept_count(const struct model_customer *c);
 wide model_bucket_held(const struct model_customer *c, const struct model_limit *l);

@@ -44,6 +44,7 @@
   X(PART_AS_HOLD, "part-known-as-its-hold")      \
   X(PART_UNCOUNTED, "part-in-no-budget-but-its-holds") \
   X(END_FORGOTTEN, "key-of-a-settlement-not-kept") \
+  X(ONE_MORE, "one-hold-more-than-may-be-open")  \
   X(NOT_LATE, "late-settlement-not-marked")      \
   X(LATE_TWICE, "late-settlement-taken-twice")   \
   X(TO_ANOTHER, "re-rate-gives-back-to-another-grant") \

@@ -139,6 +139,7 @@ void usage_before(struct fold *f, struct ledger_op **ops, size_t count) {
   for (size_t i = 0; i < count; i++) {
     found[i] = *ops[i];
     floors[i] = ops[i]->debt_allowed;
+    if (planted == ONE_MORE && ops[i]->most_open) ops[i]->most_open++;
     if (planted == EXTENDS_PAST && ops[i]->kind == LEDGER_EXTEND && ops[i]->explicit) ops[i]->debt_allowed = AMOUNT_MAX / 2;
   }
 }
@@ -147,6 +148,7 @@ void usage_after(struct fold *f, struct ledger_op **ops, size_t count) {
   for (size_t i = 0; i < count; i++) {
     struct ledger_op *op = ops[i];
     op->debt_allowed = floors[i];
+    op->most_open = found[i].most_open;
     if (planted == FOUND_BEFORE && op->seen.amount == 0) op->seen = found[i].seen;
     struct fold_hold *h = op->kind == LEDGER_EXTEND && op->result == LEDGER_DONE ? fold_hold_find(f, op->customer, op->id) : NULL;
     if (h && planted == NEARER && h->expires_at && op->expires_at) h->expires_at = op->expires_at;

@@ -91,6 +91,9 @@ static void admit(struct model_customer *c, const struct ledger_op *op, const st
   if (!once_is_new(c, op, at, a, told)) return;
   a->result = LEDGER_STALE;
   if (op->config_version != c->version || c->suspended) return;
+  a->result = LEDGER_CROWDED;
+  if (op->expires_at && op->most_open && model_open_holds(c) >= op->most_open) return;
+  a->result = LEDGER_STALE;
   for (size_t i = 0; i < op->limit_count; i++) {
     struct model_limit *l = model_limit(c, op->limits[i]);
     if (!l) return;

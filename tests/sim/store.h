@@ -82,6 +82,7 @@ struct row_customer {
   int64_t config_version, balance, held, debt, credit_limit;
   int64_t low_balance, top_up_at; // -1: null
   bool top_up_due;
+  int64_t open_holds; // explicit ones
   int status, event_policy;
   int64_t zone_offset; // microseconds east of Greenwich
   int short_policy;
@@ -132,7 +133,7 @@ struct change {
   struct row_customer *customer;
   union {
     struct row_writer writer;
-    struct { int64_t balance, held, debt, top_up_at; bool top_up_due; } money;
+    struct { int64_t balance, held, debt, top_up_at, open_holds; bool top_up_due; } money; // open_holds -1: as it is
     struct { int status, members, event_policy; int64_t credit_limit, low_balance; } status;
     struct row_key key;
     struct row_limit limit;

@@ -117,6 +117,30 @@ static void an_idempotency_key_admits_once(void **state) {
   assert_int_equal(d.result, LEDGER_REUSED);
 }
 
+// ---- how many
+
+static void a_customer_has_as_many_explicit_holds_open_as_it_may(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  struct ledger_op ops[3] = {admit(11, 1), admit(12, 1), admit(13, 1)}, call = admit(14, 1), end = settle(11, 1), part = {0};
+  for (size_t i = 0; i < ARRAY_LEN(ops); i++) ops[i].expires_at = NOW + 1000, ops[i].most_open = 2;
+  call.most_open = 2;
+  for (size_t i = 0; i < ARRAY_LEN(ops); i++) run(w, &ops[i]);
+  run(w, &call);
+  assert_int_equal(ops[1].result, LEDGER_DONE);
+  assert_int_equal(ops[2].result, LEDGER_CROWDED);
+  assert_int_equal(call.result, LEDGER_DONE); // calls are not counted
+  assert_int_equal(c->open_holds, 2);
+  next_batch(w);
+  part = (struct ledger_op){.kind = LEDGER_PART, .explicit = true, .customer = number(1), .id = number(11), .part = number(15), .state = CALL_SETTLED};
+  run(w, &part);
+  assert_int_equal(c->open_holds, 2);
+  run(w, &end);
+  run(w, &ops[2]);
+  assert_int_equal(ops[2].result, LEDGER_DONE);
+  assert_int_equal(c->open_holds, 2);
+}
+
 // ---- settlement
 
 static void grants_burn_in_order_and_calls_lie_side_by_side(void **state) {
@@ -246,6 +270,7 @@ int main(void) {
       RULE(limits_and_credits_are_taken_all_or_nothing),
       RULE(a_settlement_returns_to_the_budget_what_was_not_used),
       RULE(an_idempotency_key_admits_once),
+      RULE(a_customer_has_as_many_explicit_holds_open_as_it_may),
       RULE(grants_burn_in_order_and_calls_lie_side_by_side),
       RULE(what_no_grant_covers_becomes_debt_and_the_next_grant_repays_it_first),
       RULE(a_release_gives_the_hold_back_and_moves_nothing),

@@ -235,6 +235,7 @@ static void the_key_of_a_settlement_is_kept_with_it_and_says_what_is_the_same(vo
   struct world *w = *state;
   read_hold(w, 11, STR(""), 0);
   w->f.holds.at[0].expires_at = NOW + 1000;
+  w->f.customers.at[0].open_holds = 1;
   struct ledger_op first = ending(11, 4, 1), same = ending(11, 4, 1), other = ending(11, 5, 2), elsewhere = ending(12, 4, 3);
   run(w, &first);
   assert_int_equal(first.result, LEDGER_DONE);
