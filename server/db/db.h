@@ -53,7 +53,8 @@ void db_param_time(struct db_params *p, int64_t wall_us);       // timestamptz
 void db_param_time_or_null(struct db_params *p, int64_t wall_us); // <= 0: null
 
 // ---- array parameters: begin, then one addition per element, then end.
-enum db_type { DB_I64, DB_I32, DB_I16, DB_BOOL, DB_UUID, DB_TEXT, DB_JSON, DB_BYTES, DB_TIME };
+enum db_type { DB_I64, DB_I32, DB_I16, DB_BOOL, DB_UUID, DB_TEXT, DB_JSON, DB_BYTES, DB_TIME, DB_TID };
+#define DB_TID_BYTES 6 // where a row lies in its table: a ctid, good as long as a lock keeps the row as it is
 void db_array_begin(struct db_params *p, enum db_type type);
 void db_array_i64(struct db_params *p, int64_t v);
 void db_array_i32(struct db_params *p, int32_t v);
@@ -64,6 +65,7 @@ void db_array_text(struct db_params *p, struct str v);
 void db_array_json(struct db_params *p, struct str v); // json, as it is
 void db_array_bytes(struct db_params *p, struct str v);
 void db_array_time(struct db_params *p, int64_t wall_us);
+void db_array_tid(struct db_params *p, const unsigned char tid[DB_TID_BYTES]);
 void db_array_null(struct db_params *p);
 void db_array_end(struct db_params *p);
 
@@ -98,6 +100,7 @@ bool db_bool(const struct db_result *r, size_t row, int column);
 struct uuid db_uuid(const struct db_result *r, size_t row, int column);
 struct str db_text(const struct db_result *r, size_t row, int column); // text, bytea, json, jsonb: lent by the result
 int64_t db_time(const struct db_result *r, size_t row, int column);    // timestamptz, microseconds since 1970; infinity: INT64_MAX
+void db_tid(const struct db_result *r, size_t row, int column, unsigned char ret[DB_TID_BYTES]);
 size_t db_array(const struct db_result *r, size_t row, int column, struct str *ret_elements, size_t max); // one dimension
 int64_t db_element_i64(struct str element);
 struct uuid db_element_uuid(struct str element);

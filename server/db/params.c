@@ -12,6 +12,7 @@ static const uint32_t type_oid[] = {
     [DB_I64] = OID_INT8,   [DB_I32] = OID_INT4,    [DB_I16] = OID_INT2,
     [DB_BOOL] = OID_BOOL,  [DB_UUID] = OID_UUID,   [DB_TEXT] = OID_TEXT,
     [DB_JSON] = OID_JSON,  [DB_BYTES] = OID_BYTEA, [DB_TIME] = OID_TIMESTAMPTZ,
+    [DB_TID] = OID_TID,
 };
 
 // ---- bytes
@@ -223,6 +224,10 @@ void db_array_bytes(struct db_params *p, struct str v) {
 
 void db_array_time(struct db_params *p, int64_t wall_us) {
   element_be(p, DB_TIME, time_bits(wall_us), 8);
+}
+
+void db_array_tid(struct db_params *p, const unsigned char tid[DB_TID_BYTES]) {
+  element_bytes(p, DB_TID, (struct str){(const char *)tid, DB_TID_BYTES});
 }
 
 void db_array_null(struct db_params *p) {

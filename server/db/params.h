@@ -13,6 +13,7 @@ enum {
   OID_INT4 = 23,
   OID_TEXT = 25,
   OID_OID = 26,
+  OID_TID = 27,
   OID_JSON = 114,
   OID_UNKNOWN = 705,
   OID_BPCHAR = 1042,

@@ -113,6 +113,12 @@ int64_t db_time(const struct db_result *r, size_t row, int column) {
   return us == INT64_MAX || us == INT64_MIN ? us : us + DB_EPOCH_US;
 }
 
+void db_tid(const struct db_result *r, size_t row, int column, unsigned char ret[DB_TID_BYTES]) {
+  struct str v = value(r, row, column);
+  ASSERT(type_of(r, column) == OID_TID && v.len == DB_TID_BYTES);
+  memcpy(ret, v.ptr, DB_TID_BYTES);
+}
+
 // ---- arrays
 
 static struct str take(struct str *rest, size_t len) {

@@ -18,6 +18,7 @@ struct fold_draw {
 
 struct fold_grant {
   struct uuid id;
+  unsigned char tid[6]; // of the row that was read: the customer's lock keeps it there
   int source, priority;
   int64_t expires_at; // microseconds; 0: never
   amount granted, left, consumed, expired, refunded, frozen;
@@ -28,11 +29,12 @@ struct fold_grant {
 
 struct fold_customer {
   struct uuid id;
+  unsigned char tid[6]; // of the locked row
   int64_t config_version;
   amount balance, held, debt, credit_limit;
   amount low_balance, top_up_at; // -1: none
   amount balance_before;         // as it was read
-  int64_t open_holds, open_holds_before; // explicit ones; before: as it was read
+  int64_t open_holds;            // explicit ones
   bool suspended, refuses_events, dirty, top_up_due;
   struct fold_grant *grants; // in burn order, in the arena
   size_t grant_count, grant_cap;

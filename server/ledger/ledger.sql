@@ -1,5 +1,6 @@
 -- The ledger's two trips. Trip one locks the customers and reads what stands behind that lock; trip two writes arrays. All
 -- reading comes after the lock: in READ COMMITTED only then is it fresh. Times are microseconds since 1970.
+-- What is written is unnested in a list of results, side by side: as a list of functions in FROM each array would be copied first.
 
 -- name: ledger_register
 INSERT INTO writers (id, epoch, seq, lease_until, instance)
@@ -21,7 +22,7 @@ WHERE id = $1::integer AND epoch = $2::bigint AND seq = $3::bigint - 1
 RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT anything FROM outbox_wanted), (SELECT usage FROM outbox_wanted)
 
 -- name: ledger_customers
-SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2, open_holds
+SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2, open_holds, ctid
 FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 
 -- name: ledger_lockable
@@ -34,12 +35,12 @@ JOIN holds h ON h.customer_id = k.customer_id AND h.call_id = k.call_id
 ORDER BY h.customer_id, h.call_id
 
 -- name: ledger_grants
-SELECT customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, refunded, frozen
+SELECT customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, refunded, frozen, ctid
 FROM grants WHERE customer_id = ANY ($1::uuid[]) AND open
 ORDER BY customer_id, priority, expires_at NULLS LAST, id
 
 -- name: ledger_grants_all
-SELECT customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, refunded, frozen
+SELECT customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, refunded, frozen, ctid
 FROM grants WHERE customer_id = ANY ($1::uuid[])
 ORDER BY customer_id, priority, expires_at NULLS LAST, id
 
@@ -93,45 +94,49 @@ LEFT JOIN transfers t ON t.customer_id = c.customer_id AND t.writer_id = c.write
 WHERE c.id >= (SELECT closed FROM calls_kept)
 ORDER BY c.customer_id, c.id, c.revision
 
+-- What trip one has locked, and what nobody changes without that lock, is written where it was read. Should a row not be there as it was
+-- read, the division by zero ends the transaction: it is read again.
 -- name: ledger_write_customers
-UPDATE customers c SET balance = w.balance, held = w.held, debt = w.debt, top_up_due = w.top_up_due
-FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[]) AS w (id, balance, held, debt, top_up_due)
-WHERE c.id = w.id
-
--- Where explicit holds have come or gone: their number stands in the row that is written anyway.
--- name: ledger_write_customers_holds
-UPDATE customers c SET balance = w.balance, held = w.held, debt = w.debt, top_up_due = w.top_up_due, open_holds = w.open_holds
-FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::integer[]) AS w (id, balance, held, debt, top_up_due, open_holds)
-WHERE c.id = w.id
+WITH written AS (
+  UPDATE customers c SET balance = w.balance, held = w.held, debt = w.debt, top_up_due = w.top_up_due, open_holds = w.open_holds
+  FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::bigint[]) AS balance, unnest($3::bigint[]) AS held, unnest($4::bigint[]) AS debt,
+               unnest($5::boolean[]) AS top_up_due, unnest($6::integer[]) AS open_holds, unnest($7::tid[]) AS at) w
+  WHERE c.ctid = w.at AND (c.id = w.id) IS TRUE
+  RETURNING 1)
+SELECT 1 / (count(*) = cardinality($1::uuid[]))::integer FROM written
 
 -- name: ledger_write_buckets
 UPDATE buckets b SET level = w.level, drawn_at = w.drawn_at, window_start = w.window_start, window_end = w.window_end, used = w.used, held = w.held
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-  AS w (customer_id, limit_id, level, drawn_at, window_start, window_end, used, held)
+FROM (SELECT unnest($1::uuid[]) AS customer_id, unnest($2::uuid[]) AS limit_id, unnest($3::bigint[]) AS level, unnest($4::bigint[]) AS drawn_at,
+             unnest($5::bigint[]) AS window_start, unnest($6::bigint[]) AS window_end, unnest($7::bigint[]) AS used, unnest($8::bigint[]) AS held) w
 WHERE b.customer_id = w.customer_id AND b.limit_id = w.limit_id
 
 -- name: ledger_insert_holds
 INSERT INTO holds (customer_id, call_id, key_id, price_id, writer_id, writer_epoch, amount, metered, cost, usage, draws, about, idempotency_key, expires_at)
 SELECT w.customer_id, w.call_id, w.key_id, w.price_id, CASE WHEN w.expires_at IS NULL THEN $1::integer ELSE 0 END, $2::bigint, w.amount, w.metered,
        w.cost, w.usage, w.draws, w.about, w.idempotency_key, w.expires_at
-FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::json[], $11::bytea[], $12::json[], $13::text[],
-            $14::timestamptz[])
-  AS w (customer_id, call_id, key_id, price_id, amount, metered, cost, usage, draws, about, idempotency_key, expires_at)
+FROM (SELECT unnest($3::uuid[]) AS customer_id, unnest($4::uuid[]) AS call_id, unnest($5::uuid[]) AS key_id, unnest($6::uuid[]) AS price_id,
+             unnest($7::bigint[]) AS amount, unnest($8::bigint[]) AS metered, unnest($9::bigint[]) AS cost, unnest($10::json[]) AS usage,
+             unnest($11::bytea[]) AS draws, unnest($12::json[]) AS about, unnest($13::text[]) AS idempotency_key, unnest($14::timestamptz[]) AS expires_at) w
 
 -- name: ledger_update_holds
 UPDATE holds h SET amount = w.amount, metered = w.metered, cost = w.cost, usage = w.usage, draws = w.draws,
   writer_id = CASE WHEN h.expires_at IS NULL THEN $1::integer ELSE 0 END, writer_epoch = $2::bigint, expires_at = w.expires_at, parted = w.parted,
   about = CASE WHEN w.amount <= h.amount THEN h.about ELSE (h.about::jsonb || jsonb_build_object('extended', coalesce(h.about::jsonb -> 'extended', '[]') || to_jsonb(trim_scale(w.amount / 1000000000.0)::text)))::json END
-FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::json[], $9::bytea[], $10::timestamptz[], $11::boolean[])
-  AS w (customer_id, call_id, amount, metered, cost, usage, draws, expires_at, parted)
+FROM (SELECT unnest($3::uuid[]) AS customer_id, unnest($4::uuid[]) AS call_id, unnest($5::bigint[]) AS amount, unnest($6::bigint[]) AS metered,
+             unnest($7::bigint[]) AS cost, unnest($8::json[]) AS usage, unnest($9::bytea[]) AS draws, unnest($10::timestamptz[]) AS expires_at,
+             unnest($11::boolean[]) AS parted) w
 WHERE h.customer_id = w.customer_id AND h.call_id = w.call_id
 
 -- name: ledger_write_grants
-UPDATE grants g SET open = w.left_over > 0, left_over = w.left_over, consumed = w.consumed, expired = w.expired,
-  refunded = w.refunded, frozen = w.frozen
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-  AS w (customer_id, id, left_over, consumed, expired, refunded, frozen)
-WHERE g.customer_id = w.customer_id AND g.id = w.id
+WITH written AS (
+  UPDATE grants g SET open = w.left_over > 0, left_over = w.left_over, consumed = w.consumed, expired = w.expired,
+    refunded = w.refunded, frozen = w.frozen
+  FROM (SELECT unnest($1::uuid[]) AS customer_id, unnest($2::uuid[]) AS id, unnest($3::bigint[]) AS left_over, unnest($4::bigint[]) AS consumed,
+               unnest($5::bigint[]) AS expired, unnest($6::bigint[]) AS refunded, unnest($7::bigint[]) AS frozen, unnest($8::tid[]) AS at) w
+  WHERE g.ctid = w.at AND (g.id = w.id) IS TRUE
+  RETURNING 1)
+SELECT 1 / (count(*) = cardinality($1::uuid[]))::integer FROM written
 
 -- name: ledger_insert_grants
 INSERT INTO grants (customer_id, id, source, priority, expires_at, open, granted, left_over, consumed, expired, refunded, frozen, reason, origin, paid, currency)
@@ -143,9 +148,8 @@ FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::smallint[], $5::timestam
 
 -- name: ledger_insert_calls
 INSERT INTO calls (customer_id, id, key_id, price_id, charge, cost, place, seq, writer_id, revision, state, flags, usage)
-SELECT w.customer_id, w.id, w.key_id, w.price_id, w.charge, w.cost, w.place, $2::bigint, $1::integer, w.revision, w.state, w.flags, w.usage
-FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[], $10::smallint[], $11::smallint[], $12::smallint[], $13::json[])
-  AS w (customer_id, id, key_id, price_id, charge, cost, place, revision, state, flags, usage)
+SELECT unnest($3::uuid[]), unnest($4::uuid[]), unnest($5::uuid[]), unnest($6::uuid[]), unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::bigint[]),
+       $2::bigint, $1::integer, unnest($10::smallint[]), unnest($11::smallint[]), unnest($12::smallint[]), unnest($13::json[])
 
 -- name: ledger_delete_holds
 DELETE FROM holds h USING unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
@@ -153,15 +157,15 @@ WHERE h.customer_id = k.customer_id AND h.call_id = k.call_id
 
 -- name: ledger_insert_evidence
 INSERT INTO call_evidence (customer_id, call_id, revision, evidence, admission)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::json[], $5::json[])
+SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::smallint[]), unnest($4::json[]), unnest($5::json[])
 
 -- The legs of all transfers stand in two arrays, of which each transfer has a piece.
 -- name: ledger_insert_transfers
 INSERT INTO transfers (customer_id, writer_id, seq, ordinal, kind, amount, leg_grants, leg_amounts, reason, balance)
 SELECT w.customer_id, $1::integer, $2::bigint, w.ordinal, w.kind, w.amount, ($3::uuid[])[w.first_leg:w.last_leg],
        ($4::bigint[])[w.first_leg:w.last_leg], w.reason, w.balance
-FROM unnest($5::uuid[], $6::smallint[], $7::smallint[], $8::bigint[], $9::integer[], $10::integer[], $11::text[], $12::bigint[])
-  AS w (customer_id, ordinal, kind, amount, first_leg, last_leg, reason, balance)
+FROM (SELECT unnest($5::uuid[]) AS customer_id, unnest($6::smallint[]) AS ordinal, unnest($7::smallint[]) AS kind, unnest($8::bigint[]) AS amount,
+             unnest($9::integer[]) AS first_leg, unnest($10::integer[]) AS last_leg, unnest($11::text[]) AS reason, unnest($12::bigint[]) AS balance) w
 
 -- name: ledger_delete_idempotency
 DELETE FROM idempotency i USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (customer_id, key, object_id)
@@ -182,11 +186,11 @@ INSERT INTO hold_parts (customer_id, hold_id, part_id) SELECT * FROM unnest($1::
 
 -- name: ledger_insert_identities
 INSERT INTO event_identities (customer_id, identity, week, call_id, content, source, event_id)
-SELECT w.customer_id, w.identity, floor(extract(epoch FROM now()) / 604800)::integer, w.call_id, w.content, w.source, w.event_id
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]) AS w (customer_id, identity, call_id, content, source, event_id)
+SELECT unnest($1::uuid[]), unnest($2::uuid[]), (SELECT floor(extract(epoch FROM now()) / 604800)::integer), unnest($3::uuid[]), unnest($4::uuid[]),
+       unnest($5::text[]), unnest($6::text[])
 
 -- As ledger_customers, without the lock, and the database's clock behind it.
 -- name: ledger_check_customer
-SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2, open_holds,
+SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2, open_holds, ctid,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 FROM customers WHERE id = $1::uuid

@@ -184,7 +184,8 @@ void batch_take_customers(struct batch *b, const struct db_result *r) {
     c->top_up_at = db_is_null(r, i, 8) ? -1 : db_i64(r, i, 8);
     c->top_up_due = db_bool(r, i, 9);
     c->refuses_events = db_bool(r, i, 10);
-    c->open_holds = c->open_holds_before = db_i64(r, i, 11);
+    c->open_holds = db_i64(r, i, 11);
+    db_tid(r, i, 12, c->tid);
     c->balance_before = c->balance;
   }
 }
@@ -235,13 +236,15 @@ static void read_grants(struct batch *b, const struct db_result *r) {
     ASSERT(c);
     c->grants = arena_alloc(&b->arena, n * sizeof *c->grants);
     c->grant_count = n;
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; k < n; k++) {
       c->grants[k] = (struct fold_grant){.id = db_uuid(r, i + k, 1), .source = (int)db_i64(r, i + k, 2),
                                          .priority = (int)db_i64(r, i + k, 3),
                                          .expires_at = db_is_null(r, i + k, 4) ? 0 : db_time(r, i + k, 4),
                                          .granted = db_i64(r, i + k, 5), .left = db_i64(r, i + k, 6),
                                          .consumed = db_i64(r, i + k, 7), .expired = db_i64(r, i + k, 8),
                                          .refunded = db_i64(r, i + k, 9), .frozen = db_i64(r, i + k, 10)};
+      db_tid(r, i + k, 11, c->grants[k].tid);
+    }
   }
 }
 

@@ -51,9 +51,8 @@ static void param_draws(struct batch *b, bool fresh) {
 
 static void write_customers(struct batch *b, struct db *db) {
   struct db_params *p = &b->params;
-  size_t n = 0, counted = 0;
+  size_t n = 0;
   COUNT_OF(b->fold.customers, e->dirty, n);
-  COUNT_OF(b->fold.customers, e->dirty && e->open_holds != e->open_holds_before, counted);
   if (n == 0) return;
   db_params_clear(p);
   ARRAY_OF(p, DB_UUID, uuid, b->fold.customers, e->dirty, e->id);
@@ -61,8 +60,9 @@ static void write_customers(struct batch *b, struct db *db) {
   ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->held);
   ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->debt);
   ARRAY_OF(p, DB_BOOL, bool, b->fold.customers, e->dirty, e->top_up_due);
-  if (counted) ARRAY_OF(p, DB_I32, i32, b->fold.customers, e->dirty, (int32_t)e->open_holds);
-  db_pipe_exec(db, counted ? STATEMENT_LEDGER_WRITE_CUSTOMERS_HOLDS : STATEMENT_LEDGER_WRITE_CUSTOMERS, p);
+  ARRAY_OF(p, DB_I32, i32, b->fold.customers, e->dirty, (int32_t)e->open_holds);
+  ARRAY_OF(p, DB_TID, tid, b->fold.customers, e->dirty, e->tid);
+  db_pipe_exec(db, STATEMENT_LEDGER_WRITE_CUSTOMERS, p);
 }
 
 struct owned_bucket {
@@ -184,6 +184,7 @@ static void write_grants(struct batch *b, struct db *db) {
     ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->expired);
     ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->refunded);
     ARRAY_OF(p, DB_I64, i64, changed, true, e->grant->frozen);
+    ARRAY_OF(p, DB_TID, tid, changed, true, e->grant->tid);
     db_pipe_exec(db, STATEMENT_LEDGER_WRITE_GRANTS, p);
   }
   if (fresh.count) {

@@ -15,9 +15,10 @@ static bool refused(struct backend *b, struct str text) {
   return true;
 }
 
-static bool write_money(struct backend *b, const struct db_params *p, bool counted) {
+static bool write_customers(struct backend *b, const struct db_params *p, struct db_result **ret) {
+  (void)ret;
   struct walk id = walk_begin(p, 1), balance = walk_begin(p, 2), held = walk_begin(p, 3), debt = walk_begin(p, 4),
-              due = walk_begin(p, 5), open = counted ? walk_begin(p, 6) : (struct walk){0};
+              due = walk_begin(p, 5), open = walk_begin(p, 6);
   while (walk_more(&id)) {
     struct row_customer *c = store_customer(walk_uuid(&id));
     ASSERT(c);
@@ -27,20 +28,11 @@ static bool write_money(struct backend *b, const struct db_params *p, bool count
     w->money.held = walk_i64(&held);
     w->money.debt = walk_i64(&debt);
     w->money.top_up_due = walk_i64(&due) != 0;
-    w->money.open_holds = counted ? walk_i64(&open) : -1;
-    constraint(!counted || w->money.open_holds >= 0, "how many explicit holds are open");
+    w->money.open_holds = walk_i64(&open);
+    constraint(w->money.open_holds >= 0, "how many explicit holds are open");
     constraint(w->money.held >= 0 && w->money.debt >= 0, "a customer's held and debt");
   }
   return true;
-}
-
-static bool write_customers(struct backend *b, const struct db_params *p, struct db_result **ret) {
-  (void)ret;
-  return write_money(b, p, false);
-}
-static bool write_customers_holds(struct backend *b, const struct db_params *p, struct db_result **ret) {
-  (void)ret;
-  return write_money(b, p, true);
 }
 
 static bool write_buckets(struct backend *b, const struct db_params *p, struct db_result **ret) {
@@ -331,7 +323,6 @@ static bool insert_events(struct backend *b, const struct db_params *p, struct d
 
 const struct sql_statement sql_writes[] = {
     {STATEMENT_LEDGER_WRITE_CUSTOMERS, write_customers},
-    {STATEMENT_LEDGER_WRITE_CUSTOMERS_HOLDS, write_customers_holds},
     {STATEMENT_LEDGER_WRITE_BUCKETS, write_buckets},
     {STATEMENT_LEDGER_INSERT_HOLDS, insert_holds},
     {STATEMENT_LEDGER_UPDATE_HOLDS, update_holds},
