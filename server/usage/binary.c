@@ -2,7 +2,6 @@
 // hexadecimal digits for bytes that a header cannot have; the data is the body.
 #include "base/limits.h"
 #include "base/mem.h"
-#include "json/read.h"
 #include "usage/internal.h"
 
 static int hex(char c) {
@@ -62,13 +61,15 @@ static int attributes_read(const struct usage_reading *r, const struct usage_att
 
 int usage_read_binary(struct arena *arena, const struct usage_words *words, const struct usage_attributes *attributes, struct str data,
                       struct usage_event *ret, struct usage_error *ret_error) {
-  CLEANUP(json_finishp) struct json *root = NULL;
-  struct usage_reading r = {arena, words, USAGE_CLOUDEVENT, ret, ret_error};
+  CLEANUP(arena_finish) struct arena scratch;
+  CLEANUP(usage_json_finish) struct usage_json json = {0};
+  struct usage_reading r = {arena, &scratch, words, USAGE_CLOUDEVENT, ret, ret_error};
   struct json_error why;
+  arena_init(&scratch, LIMIT_REQUEST_ARENA);
   *ret = (struct usage_event){0};
   if (data.len > LIMIT_EVENT) return usage_refuse(&r, "", "An event may have at most %d bytes.", LIMIT_EVENT);
   if (attributes_read(&r, attributes)) return 1;
-  if (data.len > 0 && json_parse(data, &root, &why) != 0)
+  if (data.len > 0 && usage_json_read(&scratch, data, &json, &why) != 0)
     return usage_refuse(&r, "data", "The body, which is the event's data, is not JSON that can be taken: %s", why.message);
-  return usage_data(&r, "data", root);
+  return usage_data(&r, "data", json.root);
 }

@@ -1,10 +1,11 @@
 // What the files that read an event share: the event as far as it has come.
 #pragma once
-#include "json/read.h"
 #include "usage/event.h"
+#include "usage/value.h"
 
 struct usage_reading {
   struct arena *arena;
+  struct arena *scratch; // for what is not needed any more when the event has been read
   const struct usage_words *words;
   enum usage_form form;
   struct usage_event *event;
@@ -18,4 +19,4 @@ int usage_text(const struct usage_reading *r, const char *param, struct str text
 // RFC 3339, or seconds since 1970 in digits, with a fraction or without.
 int usage_time(const struct usage_reading *r, const char *param, struct str text);
 // The members of an event's data: what is priced, the quantities, who, and the rest. data NULL: there is none.
-int usage_data(const struct usage_reading *r, const char *param, struct json *data);
+int usage_data(const struct usage_reading *r, const char *param, const struct usage_value *data);

@@ -11,39 +11,41 @@
 #include <stdio.h>
 
 enum slot { SLOT_SPECVERSION, SLOT_ID, SLOT_SOURCE, SLOT_TYPE, SLOT_SUBJECT, SLOT_TIME, SLOT_CONTENT_TYPE, SLOT_DATA, SLOT_DATA_BASE64, SLOT_COUNT };
+#define MEMBER(name, slot, plain) {name, sizeof(name) - 1, slot, plain}
 static const struct {
   const char *name;
+  size_t len;
   enum slot slot;
   bool plain; // understood in plain events only
 } members[] = {
-    {"specversion", SLOT_SPECVERSION, false},
-    {"id", SLOT_ID, false},
-    {"source", SLOT_SOURCE, false},
-    {"type", SLOT_TYPE, false},
-    {"subject", SLOT_SUBJECT, false},
-    {"time", SLOT_TIME, false},
-    {"datacontenttype", SLOT_CONTENT_TYPE, false},
-    {"data", SLOT_DATA, false},
-    {"data_base64", SLOT_DATA_BASE64, false},
-    {"transaction_id", SLOT_ID, true},
-    {"idempotency_key", SLOT_ID, true},
-    {"identifier", SLOT_ID, true},
-    {"code", SLOT_TYPE, true},
-    {"event_name", SLOT_TYPE, true},
-    {"event_type", SLOT_TYPE, true},
-    {"customer", SLOT_SUBJECT, true},
-    {"customer_id", SLOT_SUBJECT, true},
-    {"external_customer_id", SLOT_SUBJECT, true},
-    {"timestamp", SLOT_TIME, true},
-    {"properties", SLOT_DATA, true},
-    {"payload", SLOT_DATA, true},
+    MEMBER("specversion", SLOT_SPECVERSION, false),
+    MEMBER("id", SLOT_ID, false),
+    MEMBER("source", SLOT_SOURCE, false),
+    MEMBER("type", SLOT_TYPE, false),
+    MEMBER("subject", SLOT_SUBJECT, false),
+    MEMBER("time", SLOT_TIME, false),
+    MEMBER("datacontenttype", SLOT_CONTENT_TYPE, false),
+    MEMBER("data", SLOT_DATA, false),
+    MEMBER("data_base64", SLOT_DATA_BASE64, false),
+    MEMBER("transaction_id", SLOT_ID, true),
+    MEMBER("idempotency_key", SLOT_ID, true),
+    MEMBER("identifier", SLOT_ID, true),
+    MEMBER("code", SLOT_TYPE, true),
+    MEMBER("event_name", SLOT_TYPE, true),
+    MEMBER("event_type", SLOT_TYPE, true),
+    MEMBER("customer", SLOT_SUBJECT, true),
+    MEMBER("customer_id", SLOT_SUBJECT, true),
+    MEMBER("external_customer_id", SLOT_SUBJECT, true),
+    MEMBER("timestamp", SLOT_TIME, true),
+    MEMBER("properties", SLOT_DATA, true),
+    MEMBER("payload", SLOT_DATA, true),
 };
 
 struct gathered {
   const struct usage_reading *r;
   struct {
     const char *name;
-    struct json *value;
+    const struct usage_value *value;
   } at[SLOT_COUNT];
 };
 
@@ -107,11 +109,11 @@ int usage_time(const struct usage_reading *r, const char *param, struct str text
 // ---- the members
 
 // What is null was not given.
-static int member_take(void *arg, const char *name, struct json *value) {
-  struct gathered *g = arg;
-  if (json_is_null(value)) return 0;
+static int member_take(struct gathered *g, const struct usage_value *value) {
+  if (value->kind == USAGE_NULL) return 0;
   for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-    if (strcmp(members[i].name, name) != 0) continue;
+    const char *name = members[i].name;
+    if (!str_eq((struct str){name, members[i].len}, value->name)) continue;
     if (members[i].plain && g->r->form != USAGE_PLAIN) return 0;
     enum slot slot = members[i].slot;
     if (g->at[slot].value) return usage_refuse(g->r, name, "%s and %s are names of one member: send one of them.", g->at[slot].name, name);
@@ -122,10 +124,16 @@ static int member_take(void *arg, const char *name, struct json *value) {
   return 0;
 }
 
+static int members_take(struct gathered *g, const struct usage_value *root) {
+  for (const struct usage_value *m = root->first; m; m = m->next)
+    if (member_take(g, m)) return 1;
+  return 0;
+}
+
 static int text_member(const struct gathered *g, enum slot slot, const char *known_as, bool required, struct str *ret) {
-  struct str text;
-  if (!g->at[slot].value) return required ? usage_refuse(g->r, known_as, "%s is missing.", known_as) : 0;
-  if (json_text(g->at[slot].value, &text)) return usage_text(g->r, g->at[slot].name, text, ret);
+  const struct usage_value *value = g->at[slot].value;
+  if (!value) return required ? usage_refuse(g->r, known_as, "%s is missing.", known_as) : 0;
+  if (value->kind == USAGE_TEXT) return usage_text(g->r, g->at[slot].name, value->text, ret);
   return usage_refuse(g->r, g->at[slot].name, "%s must be a string.", g->at[slot].name);
 }
 
@@ -138,14 +146,12 @@ static int version_check(const struct gathered *g) {
 
 static int time_member(const struct gathered *g) {
   const char *name = g->at[SLOT_TIME].name;
-  struct json *value = g->at[SLOT_TIME].value;
-  struct str text;
-  int64_t seconds;
-  char digits[JSON_FRACTION_MAX];
+  const struct usage_value *value = g->at[SLOT_TIME].value;
   if (!value) return 0;
-  if (json_text(value, &text)) return usage_time(g->r, name, text);
-  if (json_int(value, &seconds)) return time_seconds(g->r, name, seconds, 0);
-  if (json_fraction(value, digits)) return usage_time(g->r, name, str_from(digits));
+  if (value->kind == USAGE_TEXT) return usage_time(g->r, name, value->text);
+  if (value->kind == USAGE_INT) return time_seconds(g->r, name, value->number, 0);
+  char digits[JSON_FRACTION_MAX];
+  if (value->tree && json_fraction(value->tree, digits)) return usage_time(g->r, name, str_from(digits));
   return time_refuse(g->r, name);
 }
 
@@ -165,47 +171,49 @@ static int content_type_check(const struct gathered *g) {
   return usage_refuse(g->r, "datacontenttype", "datacontenttype must be application/json: quantities are read from JSON.");
 }
 
-// JSON inside of Base64. *ret is the caller's.
-static int data_decode(const struct gathered *g, struct json **ret) {
-  struct str text;
+// JSON inside of Base64. What is in *ret is the caller's.
+static int data_decode(const struct gathered *g, struct usage_json *ret) {
+  const struct usage_value *value = g->at[SLOT_DATA_BASE64].value;
   struct json_error why;
   size_t len = 0;
-  if (!json_text(g->at[SLOT_DATA_BASE64].value, &text)) return usage_refuse(g->r, "data_base64", "data_base64 must be a string.");
-  char *bytes = arena_alloc(g->r->arena, text.len + 1);
-  if (!crypto_base64_read(text, bytes, text.len + 1, &len)) return usage_refuse(g->r, "data_base64", "data_base64 is not Base64.");
-  if (json_parse((struct str){bytes, len}, ret, &why) == 0) return 0;
+  if (value->kind != USAGE_TEXT) return usage_refuse(g->r, "data_base64", "data_base64 must be a string.");
+  char *bytes = arena_alloc(g->r->scratch, value->text.len + 1);
+  if (!crypto_base64_read(value->text, bytes, value->text.len + 1, &len)) return usage_refuse(g->r, "data_base64", "data_base64 is not Base64.");
+  if (usage_json_read(g->r->scratch, (struct str){bytes, len}, ret, &why) == 0) return 0;
   return usage_refuse(g->r, "data_base64", "data_base64 must hold JSON: %s", why.message);
 }
 
 static int data_member(const struct gathered *g) {
-  CLEANUP(json_finishp) struct json *decoded = NULL;
+  CLEANUP(usage_json_finish) struct usage_json decoded = {0};
   if (!g->at[SLOT_DATA_BASE64].value) return usage_data(g->r, g->at[SLOT_DATA].name ? g->at[SLOT_DATA].name : "data", g->at[SLOT_DATA].value);
   if (g->at[SLOT_DATA].value) return usage_refuse(g->r, "data_base64", "%s and data_base64 are one member: send one of them.", g->at[SLOT_DATA].name);
-  return data_decode(g, &decoded) || usage_data(g->r, "data_base64", decoded);
+  return data_decode(g, &decoded) || usage_data(g->r, "data_base64", decoded.root);
 }
 
-static int event_read(const struct usage_reading *r, struct json *root) {
+static int event_read(const struct usage_reading *r, const struct usage_value *root) {
   struct gathered g = {.r = r};
   struct usage_event *e = r->event;
   bool whole = r->form == USAGE_CLOUDEVENT;
-  if (json_each(root, member_take, &g) || version_check(&g)) return 1;
+  if (members_take(&g, root) || version_check(&g)) return 1;
   if (text_member(&g, SLOT_ID, "id", true, &e->id) || text_member(&g, SLOT_SOURCE, "source", whole, &e->source)) return 1;
   if (!whole && !g.at[SLOT_TYPE].value)
     return usage_refuse(r, "type", "type is missing: it names what was done, such as \"chat\" or a meter; code, event_name and event_type are understood too.");
   if (text_member(&g, SLOT_TYPE, "type", true, &e->type) || text_member(&g, SLOT_SUBJECT, "subject", false, &e->customer)) return 1;
-  if (e->customer.len) e->customer_from = arena_strdup(r->arena, str_from(g.at[SLOT_SUBJECT].name));
+  if (e->customer.len) e->customer_from = g.at[SLOT_SUBJECT].name;
   if (!e->source.len) e->source = STR(USAGE_SOURCE_DEFAULT);
   return time_member(&g) || content_type_check(&g) || data_member(&g);
 }
 
 int usage_read(struct arena *arena, const struct usage_words *words, enum usage_form form, struct str text, struct usage_event *ret,
                struct usage_error *ret_error) {
-  CLEANUP(json_finishp) struct json *root = NULL;
-  struct usage_reading r = {arena, words, form, ret, ret_error};
+  CLEANUP(arena_finish) struct arena scratch;
+  CLEANUP(usage_json_finish) struct usage_json json = {0};
+  struct usage_reading r = {arena, &scratch, words, form, ret, ret_error};
   struct json_error why;
+  arena_init(&scratch, LIMIT_REQUEST_ARENA);
   *ret = (struct usage_event){0};
   if (text.len > LIMIT_EVENT) return usage_refuse(&r, "", "An event may have at most %d bytes.", LIMIT_EVENT);
-  if (json_parse(text, &root, &why) != 0) return usage_refuse(&r, why.param, "This is not JSON that can be taken: %s", why.message);
-  if (text.ptr[0] != '{') return usage_refuse(&r, "", "An event is a JSON object.");
-  return event_read(&r, root);
+  if (usage_json_read(&scratch, text, &json, &why) != 0) return usage_refuse(&r, why.param, "This is not JSON that can be taken: %s", why.message);
+  if (json.root->kind != USAGE_OBJECT) return usage_refuse(&r, "", "An event is a JSON object.");
+  return event_read(&r, json.root);
 }

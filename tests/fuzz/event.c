@@ -3,7 +3,8 @@
 // reading with jansson: an event that is taken has an id, a source and a type that the JSON has too, each quantity is the
 // whole number that stands there under a meter's name, each meter once; it costs what the sum of its quantities costs at a
 // price of one; the same event read again is the same, and its identity hangs on source and id alone. Of a batch the
-// elements are those that jansson finds, in their order; lines are cut at line ends and nowhere else.
+// elements are those that jansson finds, in their order; lines are cut at line ends and nowhere else. Values that are read in one pass
+// are those of the strict reader.
 #include "base/mem.h"
 #include "books.h"
 #include "crypto/crypto.h"
@@ -13,6 +14,7 @@
 #include "usage/event.h"
 #include "usage/meters.h"
 #include "usage/rate.h"
+#include "values.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -121,6 +123,7 @@ static void refusal_check(const struct usage_error *error) {
 }
 
 static void json_check(struct arena *arena, struct str text, enum usage_form form) {
+  values_check(arena, text);
   struct usage_event e, again;
   struct usage_error error = {0};
   if (usage_read(arena, &words, form, text, &e, &error) != 0) {

@@ -81,7 +81,7 @@ static void money(const struct change *c) {
   c->customer->held = c->money.held;
   c->customer->debt = c->money.debt;
   c->customer->top_up_due = c->money.top_up_due;
-  if (c->money.open_holds >= 0) c->customer->open_holds = c->money.open_holds;
+  c->customer->open_holds = c->money.open_holds;
 }
 
 static void version(const struct change *c) {

@@ -133,7 +133,7 @@ struct change {
   struct row_customer *customer;
   union {
     struct row_writer writer;
-    struct { int64_t balance, held, debt, top_up_at, open_holds; bool top_up_due; } money; // open_holds -1: as it is
+    struct { int64_t balance, held, debt, top_up_at, open_holds; bool top_up_due; } money;
     struct { int status, members, event_policy; int64_t credit_limit, low_balance; } status;
     struct row_key key;
     struct row_limit limit;
