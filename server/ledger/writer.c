@@ -16,6 +16,7 @@
 #define BACKOFF_MOST_MS 500
 #define TRIES 3
 #define LOCK_NOT_HAD "55P03"
+#define ROW_MOVED "22012" // the division by zero of ledger_write_customers and ledger_write_grants
 #define STUCK_US INT64_C(3000000)
 
 void writer_init(struct writer *w, const struct ledger_config *config, struct session_common *common) {
@@ -184,6 +185,10 @@ static void renew(struct writer *w, struct ledger_op **ops) {
   if (r == FAULT_DB_UNKNOWN) (void)settle_doubt(w, ops, 0);
 }
 
+static bool may_pass(const struct db *db) {
+  return db_is_transient(db) || strcmp(db_sqlstate(db), ROW_MOVED) == 0;
+}
+
 // Runs one batch until each of its operations has its answer. Who holds a lock for longer than SESSION_LOCK_MS is no frozen peer:
 // waiting again helps nobody, what does not need that lock goes on.
 static void run(struct writer *w, struct ledger_op **ops, size_t count) {
@@ -205,7 +210,7 @@ static void run(struct writer *w, struct ledger_op **ops, size_t count) {
       metric_add(METRIC_LEDGER_FENCED, 1);
       log_warn("ledger.fenced", "writer %d was taken for dead by another instance; registering anew", (int)w->session.writer.id);
       w->session.registered = false;
-    } else if (r == BATCH_BAD && !db_is_transient(w->session.db)) {
+    } else if (r == BATCH_BAD && !may_pass(w->session.db)) {
       if (count > 0) halve(w, ops, count);
       return;
     } else {
