@@ -43,9 +43,10 @@ void route_table_finish(struct route_table *t) {
   *t = (struct route_table){0};
 }
 
+// From the end: paths begin alike.
 static bool pattern_matches(const struct route_pattern *p, const struct str *segments, size_t count) {
   if (p->segment_count != count) return false;
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = count; i-- > 0;)
     if (p->segments[i].ptr ? !str_eq(p->segments[i], segments[i]) : segments[i].len == 0) return false;
   return true;
 }

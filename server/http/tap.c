@@ -40,8 +40,10 @@ static bool is_text(char c) {
   return (unsigned char)c >= 0x20 ? c != 0x7f : c == '\t';
 }
 
+// A bit for each of the 128: all that print, but blanks and ()<>@,;:\"/[]?={}.
 static bool is_token(char c) {
-  return (unsigned char)c > 0x20 && (unsigned char)c < 0x7f && !strchr("()<>@,;:\\\"/[]?={}", c);
+  static const uint32_t tokens[4] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
+  return (unsigned char)c < 0x80 && (tokens[(unsigned char)c >> 5] >> (c & 31) & 1);
 }
 
 // ---- the two headers that delimit a body
