@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from tests.harness.cluster import Cluster
+from tests.harness.holding import act, done, expired, hold
 from tests.harness.process import wait_for
 from tests.harness.server import World
 from tests.harness.sink import Sink
@@ -316,6 +317,23 @@ def test_a_price_that_knew_not_all_meters_is_followed_by_one_that_does(world):
     whole = world.price(name, rates(), valid_from=at(3))["id"]
     told = rated(world, c)
     assert told["price"]["id"] == whole and Decimal(told["charge"]) == Decimal("0.00102")
+
+
+def test_what_is_settled_after_its_hold_has_expired_is_rated_when_its_price_comes(world):
+    name, known, (customer, key) = "m-" + uuid.uuid4().hex[:8], model(world), world.customer("10")
+    client, usage = world.servers[0].client(key), {"input_tokens": 1000, "output_tokens": 10}
+    holds = [hold(client, ttl_seconds=1, **of) for of in ({"amount": "1"}, {"model": known, "usage": usage})]
+    for held in holds:
+        expired(client, held)
+        told = done(act(client, held, "settle", {"model": name, "usage": usage}))
+        assert (told["state"], told["charged"], told["late"]) == ("unrated", "0", True)
+    found = simulated(world, customer=customer, model=name)
+    assert found["calls"] == 0 and world.balance(customer)["balance"] == "10"
+    price = world.price(name, rates())["id"]
+    for held in holds:
+        told = rated(world, held["id"])
+        assert told["adds_up"] and told["price"]["id"] == price and Decimal(told["charge"]) == Decimal("0.00102")
+    assert Decimal(world.balance(customer)["balance"]) == 10 - 2 * Decimal("0.00102")
 
 
 def test_calls_without_a_price_may_be_part_of_a_job(world):
