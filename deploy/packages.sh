@@ -10,7 +10,7 @@ BUILD_PACKAGES=(ca-certificates gcc libc6-dev cmake ninja-build pkg-config
 compgen -G '/usr/lib/postgresql/1[5-9]/bin/initdb' >/dev/null || BUILD_PACKAGES+=(postgresql-15)
 # What the tests need beyond that.
 TEST_PACKAGES=(clang libclang-rt-14-dev llvm-14 libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-psycopg2
-  python3-yaml python3-jsonschema nginx-light pgbouncer wrk procps git shellcheck)
+  python3-yaml python3-jsonschema nginx-light pgbouncer wrk procps git shellcheck groff-base)
 command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)
 # What tests/bench/run needs beyond the first. pgbench comes with PostgreSQL.
 BENCH_PACKAGES=(python3 python3-psycopg2 python3-yaml python3-jsonschema nginx-light wrk procps git)

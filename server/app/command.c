@@ -16,6 +16,11 @@ static const struct option common_options[] = {
     {"help", OPTION_FLAG, NULL, NULL, false, "explain this command"},
 };
 
+const struct option *command_common(size_t *ret_count) {
+  *ret_count = ARRAY_LEN(common_options);
+  return common_options;
+}
+
 // ---- finding
 
 static size_t name_words(const char *name) {

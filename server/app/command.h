@@ -48,6 +48,11 @@ int command_main(int argc, char **argv); // returns an exit code
 void command_help(const struct command *c, FILE *stream);
 void command_help_all(FILE *stream);
 
+// The options that every command takes.
+const struct option *command_common(size_t *ret_count);
+
+int completion_main(int argc, char **argv); // completion.c
+int man_run(struct invocation *in);         // man.c
 int endpoint_run(struct invocation *in);  // endpoint.c
 int report_run(struct invocation *in);    // report.c
 int books_run(struct invocation *in);    // books.c

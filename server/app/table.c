@@ -467,6 +467,10 @@ const struct command command_table[] = {
                 {"csv", OPTION_FLAG, NULL, NULL, false, "print CSV; money in minor units"}),
         books_run),
     {"stand-in", "", "Run the stand-in provider alone", NULL, NO_OPTIONS, NULL, NULL, standin_main},
+    {"completion", "SHELL", "Print what completes commands and options in bash, zsh or fish",
+     "  source <(tollgate completion bash)\n  tollgate completion zsh > ~/.zfunc/_tollgate\n  tollgate completion fish > ~/.config/fish/completions/tollgate.fish\n",
+     NO_OPTIONS, NULL, NULL, completion_main},
+    OWN("man", "", "Print the manual page", "  tollgate man | man -l -\n", NO_OPTIONS, man_run),
     OWN("help", "[COMMAND]", "Explain the commands", "  tollgate help keys create\n", NO_OPTIONS, help_run),
 };
 const size_t command_count = ARRAY_LEN(command_table);

@@ -191,7 +191,7 @@ bool events_body_ask(struct rest_context *context, struct http_request *http) {
   bool ageing = false;
   *a = (struct asking){context, http, rest_bearer(http_header(http, "Authorization"))};
   atomic_fetch_add(&context->reporting, 1);
-  int found = principal_find_reporter(context->principals, a->key, &who, &ageing);
+  int found = (int)principal_find_reporter(context->principals, a->key, &who, &ageing);
   if (found == PRINCIPAL_UNKNOWN || (found == PRINCIPAL_FOUND && !ageing)) {
     asking_end(a, found, who);
     return true;
