@@ -1,5 +1,6 @@
 // Feeds: a connection's bytes, cut in pieces, through libmicrohttpd, the guard and the router (pump.h) to handlers that
-// answer at once, later, or with a stream: the first byte says which, the second how the rest is cut.
+// answer at once, later, or with a stream: the first byte says which, and whether bodies need leave, which comes at once or later;
+// the second how the rest is cut.
 // Oracle: the strict reader of rfc9112.h. Each answer belongs to the next request that the reader sees. A request that
 // the reader refuses, or does not see, reaches no handler: it is answered with 4xx or 5xx and the connection ends. A
 // handler sees the very method, path, query, headers and body that the reader does. And what the reader takes is not
@@ -30,6 +31,8 @@ enum how { AT_ONCE, LATER, STREAM, STREAM_LATER };
 static enum how how;
 static struct http_request *kept;
 static char kept_number[24];
+static enum leave { NOT_NEEDED, GIVEN_AT_ONCE, GIVEN_LATER } leave;
+static struct http_request *asked;
 
 static struct str keep(struct str s) {
   return (struct str){fuzz_copy(s), s.len};
@@ -72,10 +75,18 @@ static void handler(struct http_request *r, void *context) {
     kept = r;
 }
 
+static bool ask(struct http_request *r, const struct http_route *route) {
+  (void)route;
+  if (leave == GIVEN_AT_ONCE) http_body_take(r);
+  if (leave == GIVEN_LATER) asked = r;
+  return leave != NOT_NEEDED;
+}
+
 static void idle(void *arg) {
   (void)arg;
-  struct http_request *r = kept;
-  kept = NULL;
+  struct http_request *r = kept, *a = asked;
+  kept = asked = NULL;
+  if (a) http_body_take(a);
   if (r) answer(r, kept_number);
 }
 
@@ -104,7 +115,7 @@ static const struct http_route routes[] = {
     {"GET", "/n/{name}", handler, NULL, 0},
     {"DELETE", "/n/{name}", handler, NULL, 0},
 };
-static struct pump pump = {.idle = idle};
+static struct pump pump = {.body_ask = ask, .idle = idle};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
   (void)argc, (void)argv;
@@ -264,7 +275,9 @@ static void judge(struct str bytes) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct fuzz_input in = fuzz_input(data, size);
-  how = (enum how)(fuzz_byte(&in) % 4);
+  uint8_t manner = fuzz_byte(&in);
+  how = (enum how)(manner % 4);
+  leave = (enum leave)(manner / 4 % 3);
   uint8_t cut = fuzz_byte(&in);
   struct str bytes = fuzz_rest(&in);
   pump_exchange(&pump, bytes, cut == 1 && bytes.len > 512 ? 2 : cut);

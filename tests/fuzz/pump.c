@@ -15,7 +15,7 @@
 #define MOVES_MAX 100000 // more for one connection is a server that never comes to rest
 
 void pump_init(struct pump *p, const struct http_route *routes, size_t count) {
-  struct http_config config = {.routes = routes, .route_count = count};
+  struct http_config config = {.routes = routes, .route_count = count, .body_ask = p->body_ask};
   struct http_server *s = server_new(&config);
   s->threads = 0;
   s->watch_epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -8,6 +8,7 @@ struct pump {
   struct http_server *server;
   struct buf out;          // all that the server has written to the last connection
   bool ended;              // the server has closed it by itself; else it has waited for more, and then for its deadline
+  bool (*body_ask)(struct http_request *request, const struct http_route *route); // as http_config's; set before pump_init
   void (*idle)(void *arg); // called whenever the server has nothing to do: answers what handlers have kept; or NULL
   void *arg;
 };
