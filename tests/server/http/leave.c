@@ -8,7 +8,7 @@
 
 static _Atomic(struct http_request *) asked; // waits for the test's word
 static _Atomic int asking, given;
-static enum { LATER, AT_ONCE, REFUSE } manner;
+static enum manner { LATER, AT_ONCE, REFUSE } manner;
 
 static bool ask(struct http_request *r, const struct http_route *route) {
   (void)route;
@@ -37,7 +37,7 @@ static void reserve(struct http_request *r, void *context) {
 
 static const struct http_route routes[] = {{"POST", "/length", echo_length, NULL, 4 << 20}, {"POST", "/reserve", reserve, NULL, 4 << 20}};
 
-static struct http_server *start(int how, size_t memory_max) {
+static struct http_server *start(enum manner how, size_t memory_max) {
   manner = how;
   atomic_store(&asking, 0);
   atomic_store(&given, 0);
@@ -132,7 +132,7 @@ static void leave_may_be_given_at_once_also_for_chunks(void **state) {
 static void a_refusal_is_answered_and_ends_the_connection(void **state) {
   (void)state;
   for (int how = LATER; how <= REFUSE; how += REFUSE - LATER) {
-    struct http_server *s = start(how, 0);
+    struct http_server *s = start((enum manner)how, 0);
     int fd = ask_long(s, "/length", LONG);
     if (how == LATER) http_body_refuse(atomic_load(&asked), PROBLEM_INVALID_KEY, "Nobody knows you.");
     (void)send_body(fd, LONG);
@@ -150,7 +150,7 @@ static void a_refusal_is_answered_and_ends_the_connection(void **state) {
 static void who_asks_before_sending_is_refused_without_having_sent(void **state) {
   (void)state;
   for (int how = LATER; how <= REFUSE; how += REFUSE - LATER) {
-    struct http_server *s = start(how, 0);
+    struct http_server *s = start((enum manner)how, 0);
     int fd = client_connect(s);
     send_head(fd, "/length", LONG, "Expect: 100-continue\r\n");
     assert_true(await_int(&asking, 1, CLIENT_WAIT_MS));
