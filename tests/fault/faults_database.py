@@ -143,7 +143,8 @@ def schema(rig, rng, alone):
 
 
 def change(database, text):
-    """As one does it on a table in use: with a short lock timeout, again and again."""
+    """As one does it on a table in use: with a short lock timeout, again and again. What was done as the connection broke is done."""
+    broke = False
     for _ in range(60):
         connection = database.connect()
         try:
@@ -151,8 +152,13 @@ def change(database, text):
                 cursor.execute("SET lock_timeout = '500ms'")
                 cursor.execute(text)
             return True
-        except (psycopg2.errors.LockNotAvailable, psycopg2.OperationalError):
+        except (psycopg2.errors.LockNotAvailable, psycopg2.OperationalError) as e:
+            broke = broke or not isinstance(e, psycopg2.errors.LockNotAvailable)
             time.sleep(0.05)
+        except psycopg2.ProgrammingError:  # it is there already, or gone already
+            if broke:
+                return True
+            raise
         finally:
             connection.close()
     return False
