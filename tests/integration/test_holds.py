@@ -354,6 +354,20 @@ def test_what_was_parked_is_the_same_when_its_price_has_come(world, own):
     assert done(act(client, made, "settle", {"model": model, "usage": usage}))["state"] in ("unrated", "settled")
 
 
+def test_what_was_parked_late_is_charged_too_when_its_price_has_come(world, own):
+    customer, client = own
+    model, usage = "m-" + uuid.uuid4().hex[:10], {"output_tokens": 1000}
+    by_amount, by_usage = hold(client, amount="2", ttl_seconds=1), hold(client, model="gpt-4o-mini", usage=USAGE, ttl_seconds=1)
+    for made in (by_amount, by_usage):
+        expired(client, made)
+        assert done(act(client, made, "settle", {"model": model, "usage": usage}))["state"] == "unrated"
+    world.price(model, [("output_tokens", "100", "1")])
+    for made in (by_amount, by_usage):
+        wait_for(lambda: shown(client, made)["charged"] == "0.1", 30, "its being rated")
+        assert done(act(client, made, "settle", {"model": model, "usage": usage}))["charged"] == "0.1"
+    stands(world, customer, "9.8")
+
+
 def test_a_part_with_a_key_is_charged_once_and_parts_without_are_as_many_as_come(world, own):
     customer, client = own
     made = hold(client, amount="5")
