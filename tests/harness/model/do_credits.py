@@ -7,7 +7,7 @@ from .amounts import nano, told
 from .books import Call
 from .clock import HOUR, SECOND, moment, text
 from .limits import Budget, Rate
-from .steps import MODELS, PRICE_S, WAITING, kind
+from .steps import MODELS, WAITING, kind
 
 DAY = 24 * HOUR
 LIMITS = 4  # of one customer
@@ -184,6 +184,9 @@ def price_changes(s):
     begins = s.clock.half_past(s.chance.choice((0, 3, 20, 50)))
     if begins > s.book.versions["img"][-1].begins:
         s.add_price("img", [("images", 1, told(s.amount(1)))], begins)
+        mark = f"mark{next(s.serial)}"  # a model that nobody uses: who has its price has the other one
+        s.add_price(mark, MODELS["img"])
+        s.known(mark)
 
 
 @kind(0.2)
@@ -212,5 +215,4 @@ def price_arrives(s):
 
 @kind(1.2)
 def pass_time(s, hours=None):
-    time.sleep(max(0.0, s.priced + PRICE_S - time.monotonic()))
     s.real.step_clock(s.clock.hour + (hours or s.chance.choice((1, 1, 2, 5, 13, 24, 24, 24 * 8))))

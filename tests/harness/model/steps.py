@@ -17,7 +17,6 @@ PEOPLE = [{}, {"event_policy": "refuse"}, {"credit_limit": 3 * 10 ** 9, "zone": 
 MODELS = {"mix": [("input_tokens", 10 ** 6, "150.25"), ("cached_input_tokens", 10 ** 6, "75.1"), ("output_tokens", 10 ** 6, "600.7")],
           "img": [("images", 1, "0.7")], "odd": [("gpu_ms", 1000, "0.100000333")]}
 WAITING = 4  # models whose price comes later, or never
-PRICE_S = 2.2  # a price is known everywhere after two seconds of real time: until then the clock is not moved
 KINDS = {}  # name: (weight, function)
 numbers = itertools.count(int(time.time() * 1000))
 
@@ -39,7 +38,7 @@ class Sequence:
     def __init__(self, real, seed, trace=None):
         self.real, self.clock, self.seed, self.trace = real, real.clock, seed, trace
         self.name = f"{next(numbers)}-{os.getpid()}"  # of this run: what it makes is nobody else's
-        self.at, self.step, self.priced = -1, "the beginning", 0.0
+        self.at, self.step = -1, "the beginning"
         self.chance = random.Random(seed)
         self.book, self.customers, self.keys = Book(), [], {}
         self.repeatable, self.repeatable_holds, self.repeatable_ends = [], [], []
@@ -96,10 +95,9 @@ class Sequence:
         made = self.admin("POST", "/api/v1/prices", {**body, **({"valid_from": text(begins)} if begins else {})})
         self.agree("a price", 201, made.status)
         self.book.add(short, Version(made.json["id"], rates, moment(made.json["valid_from"])))
-        self.priced = time.monotonic()
 
     def known(self, short):
-        """Waits until every instance has a model's price."""
+        """Waits until every instance has a model's price, and so all of the book that was there before it."""
         body = {"customer": self.real.scrap, "model": self.model(short), "usage": {MODELS.get(short, MODELS["img"])[0][0]: 1}}
         for line in self.real.operators:
             wait_for(lambda at=line: at.post("/api/v1/check", body).status == 200, 20, "the price being known")
