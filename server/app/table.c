@@ -342,7 +342,7 @@ const struct command command_table[] = {
         LIST("/api/v1/calls", call_columns)),
     API("calls show", "CALL", "Explain a call: usage, price, each line's arithmetic, who paid", "  tollgate calls show call_...\n",
         NO_OPTIONS, ONE("GET", "/api/v1/calls/{}")),
-    API("calls void", "CALL", "Undo a settled call: its charge goes back", "  tollgate calls void call_... --reason \"test call\" --yes\n",
+    API("calls void", "CALL", "Undo a settled call: its charge goes back; one that waits for a price is given away", "  tollgate calls void call_... --reason \"test call\" --yes\n",
         OPTIONS({"reason", OPTION_TEXT, "TEXT", "reason", true, "for the books"}, YES, DRY),
         ASKED("POST", "/api/v1/calls/{}/void", "Undo")),
 

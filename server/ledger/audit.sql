@@ -107,7 +107,7 @@ UNION ALL
 SELECT c.customer_id, format('call %s: revision %s after %s, state %s after %s', c.id, c.revision, c.last_revision, c.state, c.last_state)
 FROM (SELECT customer_id, id, revision, state, lag(revision) OVER w AS last_revision, lag(state) OVER w AS last_state
       FROM calls WHERE customer_id > $1::uuid AND customer_id <= $2::uuid WINDOW w AS (PARTITION BY customer_id, id ORDER BY revision)) c
-WHERE c.revision <> coalesce(c.last_revision + 1, 0) OR (c.last_state IS NOT NULL AND c.state NOT IN (2, 3, 6) AND (c.state, c.last_state) <> (5, 4))
+WHERE c.revision <> coalesce(c.last_revision + 1, 0) OR (c.last_state IS NOT NULL AND c.state NOT IN (2, 6) AND (c.state, c.last_state) NOT IN ((5, 4), (3, 5)))
 
 -- name: audit_evidence
 SELECT c.customer_id, format('call %s revision %s has no evidence', c.id, c.revision)

@@ -138,6 +138,11 @@ void settle_late(struct fold *f, struct fold_customer *c, struct ledger_op *op) 
                              .charge = op->charge, .cost = op->cost, .usage = op->usage, .evidence = op->evidence});
 }
 
+// What a void made of a call: a charge was undone; what waited for a price was given away, unlike what its end had released.
+static bool is_undone(enum call_state state, int revision) {
+  return state == CALL_VOIDED || (state == CALL_RELEASED && revision > 0);
+}
+
 void fold_void(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   struct fold_ended *rows = NULL;
   size_t count = ended_find(f, op->customer, op->id, &rows);
@@ -146,11 +151,12 @@ void fold_void(struct fold *f, struct fold_customer *c, struct ledger_op *op) {
   op->result = absent(f, op->id);
   if (count == 0) return;
   const struct fold_ended *last = &rows[count - 1];
-  enum call_state state = fresh ? fresh->state : last->state;
-  op->result = state == CALL_VOIDED ? LEDGER_DUPLICATE : LEDGER_REFUSED;
-  if (fresh || !call_state_may(state, CALL_VOIDED)) return;
+  bool undone = fresh ? is_undone(fresh->state, fresh->revision) : is_undone(last->state, last->revision);
+  enum call_state to = last->state == CALL_UNRATED ? CALL_RELEASED : CALL_VOIDED;
+  op->result = undone ? LEDGER_DUPLICATE : LEDGER_REFUSED;
+  if (fresh || !call_state_may(last->state, to)) return;
   correct(f, c, op, rows, count,
-          (struct fold_call){.customer = op->customer, .id = op->id, .key = last->key, .price = last->price, .state = CALL_VOIDED,
+          (struct fold_call){.customer = op->customer, .id = op->id, .key = last->key, .price = last->price, .state = to,
                              .evidence = op->evidence});
 }
 

@@ -40,7 +40,7 @@ enum ledger_kind {
   LEDGER_PART,   // a part of a hold is charged, as the call `part`; the hold goes on with the rest
   LEDGER_GRANT,  // credits are given
   LEDGER_EXPIRE, // a grant's time has run out: takes what open holds do not need
-  LEDGER_VOID,   // a settled call is undone
+  LEDGER_VOID,   // a settled call is undone; one that waits for a price is given away
   LEDGER_RERATE, // a settled or unrated call is to have cost `charge`: what is to stand, so that it may come twice
   LEDGER_REVERSE, // what a payment's refunds and disputes have taken of its grant becomes what it should be
 };

@@ -274,7 +274,7 @@ static void call_void_post(struct rest_request *r, struct db *db) {
   else if (result == LEDGER_GONE)
     rest_refuse(r, PROBLEM_CONFLICT, "id", "Calls of that time are kept no longer: they are not changed any more.");
   else
-    rest_refuse(r, PROBLEM_CONFLICT, "id", "Only a settled call can be voided; this one is %s.",
+    rest_refuse(r, PROBLEM_CONFLICT, "id", "Only a call that is settled or waits for a price can be voided; this one is %s.",
                 call_state_name(e.state));
 }
 

@@ -257,6 +257,13 @@ def parked(world, customer, price=None, model=None, usage='{"input_tokens":1000,
     return print_id("call", call)
 
 
+def reported(world, customer, model, **usage):
+    body = {"id": uuid.uuid4().hex, "type": model, "subject": customer, "data": {"usage": usage}}
+    answer = world.admin.post("/api/v1/events", body)
+    assert answer.status == 200, answer
+    return answer.json
+
+
 def rated(world, call):
     return wait_for(lambda: (c := world.admin.get(f"/api/v1/calls/{call}").json)["state"] == "settled" and c, 30, "the call being rated")
 
@@ -305,6 +312,72 @@ def test_a_price_that_has_just_begun_rates_what_waits_at_once_by_the_databases_c
     fall_behind(patient, customer, 2.5)
     patient.price(name, rates())
     assert Decimal(rated(patient, c)["charge"]) == Decimal("0.00102")
+
+
+def given_away(world, call, **more):
+    answer = world.admin.post(f"/api/v1/calls/{call}/void", {"reason": "our mistake"}, **more)
+    assert answer.status == 200, answer
+    return answer.json
+
+
+def test_what_waits_for_a_price_is_given_away_once(world):
+    name, (customer, _) = "m-" + uuid.uuid4().hex[:8], world.customer("10")
+    c, waits = (reported(world, customer, name, input_tokens=n, output_tokens=10)["call"] for n in (1000, 70))
+    listed = f"/api/v1/calls?customer={customer}&state="
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    told = given_away(world, c, headers=key)
+    assert (told["state"], told["charge"], told["usage"], told["grants"], told["adds_up"]) == ("released", "0", {}, [], True)
+    (correction,) = told["corrections"]
+    assert (correction["state"], correction["charge"], correction["usage"]) == ("released", "0", {"input_tokens": -1000, "output_tokens": -10})
+    assert correction["evidence"]["reason"] == "our mistake" and correction["evidence"]["by"].startswith("key_")
+    assert given_away(world, c, headers=key) == given_away(world, c) == told
+    assert [x["id"] for x in world.admin.get(listed + "unrated").json["data"]] == [waits]
+    assert [x["id"] for x in world.admin.get(listed + "released").json["data"]] == [c]
+    assert world.balance(customer)["balance"] == "10"
+    assert report(world, customer)[""]["usage"] == {"input_tokens": 70, "output_tokens": 10}, "of the one that waits alone"
+    assert world.admin.get(f"/api/v1/calls/{c}/receipt").status == 409
+
+
+def test_what_was_given_away_is_charged_by_no_price_that_comes(world):
+    name, (customer, _) = "m-" + uuid.uuid4().hex[:8], world.customer("10")
+    away, waits = parked(world, customer, model=name), parked(world, customer, model=name)
+    given_away(world, away)
+    world.price(name, rates(), valid_from=at(-1))
+    rated(world, waits)
+    assert simulated(world, customer=customer, model=name)["calls"] == simulated(world, customer=customer, unrated=True)["seen_calls"] == 0
+    assert world.call(away)["state"] == "released" and world.call(away)["charge"] == "0"
+    assert Decimal(world.balance(customer)["balance"]) == 10 - Decimal("0.00102")
+    told = world.admin.post(f"/api/v1/calls/{waits}/void", {"reason": "charged by now"}).json
+    assert told["state"] == "voided" and world.balance(customer)["balance"] == "10"
+
+
+def test_what_is_given_away_while_a_job_waits_is_left_by_it(world):
+    name, (customer, _) = "m-" + uuid.uuid4().hex[:8], world.customer("10")
+    world.price(name, [("input_tokens", "1", "1")], valid_from=at(-60))
+    half = world.admin.get(f"/api/v1/prices?model={name}").json["data"][0]["id"]
+    world.cluster.sql("UPDATE parked_calls SET lease_id = gen_random_uuid(), lease_until = 'infinity'")  # the chore would rate it first
+    try:
+        c = parked(world, customer, price=half)
+        world.price(name, rates(), valid_from=at(-30), correction=True)
+        job = wait_for(lambda: (found := simulated(world, customer=customer, unrated=True))["calls"] == 1 and found, 30, "a job that would rate it")
+        given_away(world, c)
+        done = posted(world, job["id"])
+    finally:
+        world.cluster.sql("UPDATE parked_calls SET lease_until = NULL")
+    assert (done["posted_calls"], done["skipped_calls"], done["posted_difference"]) == (0, 1, "0")
+    assert world.call(c)["state"] == "released" and world.balance(customer)["balance"] == "10"
+
+
+def test_what_cannot_be_voided_is_refused_with_what_it_is(world):
+    customer, key = world.customer("10")
+    world.price("stand-in:garbage", world.PRICES["gpt-4o-mini"])
+    wait_for(lambda: any(m["id"] == "stand-in:garbage" for m in world.servers[0].client(key).get("/v1/models").json["data"]), 10, "the price")
+    nothing = world.servers[0].client(key).chat(model="stand-in:garbage", check=False).headers["x-tollgate-call"]
+    held = world.admin.post("/api/v1/holds", {"customer": customer, "amount": "1"}).json["id"]
+    assert world.call(nothing)["state"] == "released"
+    for c, is_now in ((nothing, "released"), (held, "pending")):
+        answer = world.admin.post(f"/api/v1/calls/{c}/void", {"reason": "why not"})
+        assert (answer.status, answer.code) == (409, "conflict") and f"this one is {is_now}" in answer.json["detail"]
 
 
 def test_a_price_that_knew_not_all_meters_is_followed_by_one_that_does(world):

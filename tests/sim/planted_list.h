@@ -49,6 +49,7 @@
   X(LATE_TWICE, "late-settlement-taken-twice")   \
   X(TO_ANOTHER, "re-rate-gives-back-to-another-grant") \
   X(ADDS_UP, "re-rate-as-a-difference")          \
+  X(GIVEN_RATED, "call-that-was-given-away-rated") \
   X(BUDGET_STAYS, "re-rate-leaves-budgets-as-they-are") \
   X(EXTENDS_PAST, "extension-passes-the-floor")  \
   X(NEARER, "extension-brings-the-end-nearer")   \

@@ -163,6 +163,7 @@ INSTEAD(void, fold_rerate, struct fold *f, struct fold_customer *c, struct ledge
   struct fold_ended *rows = NULL;
   size_t count = ended_find(f, op->customer, op->id, &rows);
   amount asked = op->charge;
+  if (count > 1 && planted == GIVEN_RATED && rows[count - 1].state == CALL_RELEASED) rows[count - 1].state = CALL_UNRATED;
   for (size_t i = 0; i < count && planted == ADDS_UP; i++)
     if (!amount_add(op->charge, rows[i].charge, &op->charge)) op->charge = asked;
   rerating = true;

@@ -276,15 +276,18 @@ static void expire(struct model_customer *c, const struct ledger_op *op, const s
   if (gone > 0) credits_expire(c, g, gone);
 }
 
-// A call whose last row was written in this same batch cannot be undone in it: that is tried again.
+// A charge is undone, what waits for a price is given away; either way once. A call whose last row was written in this same batch
+// cannot be undone in it: that is tried again.
 static void undo(struct model_customer *c, const struct ledger_op *op, const struct model_moment *at, struct model_answer *a, int told) {
   struct model_call *call = model_call(c, op->id);
   a->charged = 0;
   a->result = LEDGER_UNKNOWN;
   if (!call) return;
-  a->result = call->state == CALL_VOIDED ? LEDGER_DUPLICATE : LEDGER_REFUSED;
+  bool waits = call->state == CALL_UNRATED, given_away = call->state == CALL_RELEASED && call->revision > 0;
+  a->result = call->state == CALL_VOIDED || given_away ? LEDGER_DUPLICATE : LEDGER_REFUSED;
   if (call->batch == rule_batch && (told == LEDGER_UNKNOWN || told == LEDGER_REFUSED)) a->result = told;
-  if (call->batch != rule_batch && call->state == CALL_SETTLED) rule_correct(c, call, (struct model_call){.state = CALL_VOIDED, .price = call->price}, at, a);
+  if (call->batch == rule_batch || (call->state != CALL_SETTLED && !waits)) return;
+  rule_correct(c, call, (struct model_call){.state = waits ? CALL_RELEASED : CALL_VOIDED, .price = call->price}, at, a);
 }
 
 struct model_answer model_apply(const struct ledger_op *op, const struct model_moment *at, int told) {

@@ -26,6 +26,7 @@ class Call:
         self.flags = set()
         self.hold = None
         self.drawn = None  # of a hold's end: (where its hold had drawn when it was extended, what was charged there)
+        self.is_given_away = False  # it waited for a price and was voided
 
     @property
     def charge(self):

@@ -93,11 +93,12 @@ def void(s):
         s.refused(s.admin("POST", f"/api/v1/calls/{print_id('call', new_uuid())}/void", {"reason": "nobody's"}), 404, "not_found")
         return
     answer = s.admin("POST", f"/api/v1/calls/{call.id}/void", {"reason": "a test"})
-    if call.state in ("settled", "voided"):
+    if call.state in ("settled", "voided", "unrated") or call.is_given_away:
         s.agree("status", 200, answer.status)
         customer.give_back(call, call.charge, s.now())
-        call.state = "voided"
-        s.agree("what it is now", ("voided", "0"), (answer.json["state"], answer.json["charge"]))
+        call.is_given_away |= call.state == "unrated"
+        call.state = "released" if call.is_given_away else "voided"
+        s.agree("what it is now", (call.state, "0", {}), (answer.json["state"], answer.json["charge"], answer.json["usage"]))
     else:
         s.refused(answer, 409, "conflict")
     s.compare(customer)

@@ -102,6 +102,80 @@ static void a_voided_call_gives_everything_back_once(void **state) {
   assert_int_equal(twice.result, LEDGER_DUPLICATE);
 }
 
+// What call 11 reads as, from what the last batch wrote besides.
+static void read_correction(struct world *w) {
+  const struct fold_call *row = &w->f.calls.at[0];
+  *vec_add(&w->f.ended) = (struct fold_ended){.customer = number(1), .call = row->id, .price = row->price, .revision = row->revision, .state = row->state,
+                                              .flags = row->flags, .charge = row->charge, .usage = row->usage};
+}
+
+static void unrated_once(struct world *w) {
+  struct ledger_op a = admit(11, 50), s = settle(11, 0);
+  s.state = CALL_UNRATED;
+  s.usage = STR("{\"input_tokens\":10}");
+  run(w, &a);
+  next_batch(w);
+  run(w, &s);
+  read_ended(w, 0);
+  next_batch(w);
+}
+
+static void what_waits_for_a_price_is_given_away_once(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  unrated_once(w);
+  struct ledger_op away = {.kind = LEDGER_VOID, .customer = number(1), .id = number(11)}, twice = away, later = away;
+  struct ledger_op *both[] = {&away, &twice};
+  fold_run(&w->f, both, 2);
+  assert_int_equal(away.result, LEDGER_DONE);
+  assert_int_equal(twice.result, LEDGER_DUPLICATE);
+  assert_int_equal(w->f.calls.count, 1);
+  const struct fold_call *row = &w->f.calls.at[0];
+  assert_int_equal(row->state, CALL_RELEASED);
+  assert_int_equal(row->revision, 1);
+  assert_int_equal(row->charge, 0);
+  assert_memory_equal(row->usage.ptr, "{\"input_tokens\":-10}", row->usage.len);
+  assert_int_equal(w->f.transfers.count, 0);
+  assert_int_equal(c->balance, 100);
+  read_correction(w);
+  next_batch(w);
+  run(w, &later);
+  assert_int_equal(later.result, LEDGER_DUPLICATE);
+}
+
+static void what_was_given_away_stays_so_whatever_comes(void **state) {
+  struct world *w = *state;
+  struct fold_customer *c = customer(w, (amount[]){100}, 1);
+  unrated_once(w);
+  struct ledger_op away = {.kind = LEDGER_VOID, .customer = number(1), .id = number(11)};
+  run(w, &away);
+  read_correction(w);
+  next_batch(w);
+  struct ledger_op late = settle(11, 33), priced = {.kind = LEDGER_RERATE, .customer = number(1), .id = number(11), .price = number(71), .charge = 40,
+                                                    .usage = STR("{\"input_tokens\":10}")};
+  run(w, &priced);
+  assert_int_equal(priced.result, LEDGER_REFUSED);
+  run(w, &late);
+  assert_int_equal(late.result, LEDGER_DUPLICATE);
+  assert_int_equal(c->balance, 100);
+}
+
+static void what_its_end_released_or_the_sweeper_expired_is_not_given_away(void **state) {
+  struct world *w = *state;
+  customer(w, (amount[]){100}, 1);
+  settled_once(w, 0);
+  read_ended(w, 0);
+  next_batch(w);
+  const enum call_state states[] = {CALL_RELEASED, CALL_EXPIRED};
+  for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+    w->f.ended.at[0].state = states[i];
+    struct ledger_op away = {.kind = LEDGER_VOID, .customer = number(1), .id = number(11)};
+    run(w, &away);
+    assert_int_equal(away.result, LEDGER_REFUSED);
+  }
+  assert_int_equal(w->f.calls.count, 0);
+}
+
 static void what_returns_to_an_expired_grant_becomes_a_new_one(void **state) {
   struct world *w = *state;
   struct fold_customer *c = customer(w, (amount[]){50}, 1);
@@ -320,6 +394,9 @@ int main(void) {
       RULE(usage_found_late_corrects_a_swept_call_upwards),
       RULE(and_downwards_back_to_the_grants_that_paid_last_first),
       RULE(a_voided_call_gives_everything_back_once),
+      RULE(what_waits_for_a_price_is_given_away_once),
+      RULE(what_was_given_away_stays_so_whatever_comes),
+      RULE(what_its_end_released_or_the_sweeper_expired_is_not_given_away),
       RULE(what_returns_to_an_expired_grant_becomes_a_new_one),
       RULE(the_sweeper_charges_what_was_noted_and_only_its_own_writers_holds),
       RULE(what_is_held_in_all_stays_an_amount),
