@@ -156,8 +156,9 @@ static int piece_write(struct rollup *r, struct db *db, bool bounded, bool *ret_
   if (!rollup_rows_add(&r->fold, &r->dense, rows, 0, db_rows(rows))) return FAULT_CORRUPT;
   rollup_fold_end(&r->fold);
   if ((answer = rollup_write(db, &r->fold, bounded)) != 0 || (answer = dense_add(r, db)) != 0 || (answer = cursors_write(r, db)) != 0) return answer;
+  if ((answer = rollup_nothing_drop(db, r->fold.corrected.at, r->fold.corrected.count)) != 0) return answer;
   if ((answer = rollup_values_write(db, &r->fold)) != 0) return answer;
-  answer = rollup_values_again(db, r->fold.corrected.at, r->fold.corrected.count);
+  if (r->fold.unsummed > 0) answer = rollup_values_again(db, r->fold.corrected.at, r->fold.corrected.count);
   return answer != 0 ? answer : (int)db_rows(rows);
 }
 

@@ -16,12 +16,19 @@ SELECT one FROM rollup_state FOR UPDATE
 -- name: rollup_by_index
 SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
 
--- A call counts once, by the first of its rows that settled it.
+-- A call counts once, by the first of its rows that settled it. With a correction comes what the call's rows before it add up to: where
+-- it has another price, all of that goes over to it.
 -- name: rollup_calls
-SELECT c.customer_id, c.id, c.key_id, c.price_id, c.charge, c.cost, c.usage, c.revision, c.state = 2 AND (c.revision = 0 OR NOT EXISTS (
-         SELECT 1 FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision AND x.state = 2))
+SELECT c.customer_id, c.id, c.key_id, c.price_id, c.charge, c.cost, c.usage, c.revision, c.state = 2 AND e.settled IS NOT TRUE,
+       e.price_id, coalesce(e.settled, false), e.charge, e.cost, e.usage
 FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) AS s (writer_id, after, until)
 CROSS JOIN LATERAL (SELECT * FROM calls k WHERE k.writer_id = s.writer_id AND k.seq > s.after AND k.seq <= s.until OFFSET 0) c
+LEFT JOIN LATERAL (
+  SELECT (array_agg(x.price_id ORDER BY x.revision DESC))[1] AS price_id, bool_or(x.state = 2) AS settled, sum(x.charge)::bigint AS charge, sum(x.cost)::bigint AS cost,
+         (SELECT coalesce(json_object_agg(m.key, m.quantity), '{}') FROM (
+            SELECT u.key, sum(u.value::bigint) AS quantity FROM calls y CROSS JOIN LATERAL json_each_text(y.usage) u
+            WHERE y.customer_id = c.customer_id AND y.id = c.id AND y.revision < c.revision GROUP BY u.key) m) AS usage
+  FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision AND c.revision > 0) e ON c.revision > 0
 LIMIT $4::bigint
 
 -- name: rollup_dense
@@ -68,6 +75,21 @@ ON CONFLICT (customer_id, width, quarter, key_id, price_id) DO UPDATE SET
       SELECT * FROM unnest(r.meters, r.quantities) UNION ALL SELECT * FROM unnest(excluded.meters, excluded.quantities)) AS u (meter, quantity)
       GROUP BY u.meter ORDER BY u.meter COLLATE "C")
 
+-- What corrections have brought to nothing is no row, and no meter of one. Where the sums had the correction first it stays until
+-- they are made anew.
+-- name: rollup_nothing
+DELETE FROM usage_rollups r USING unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter)
+WHERE r.customer_id = q.customer_id AND ((r.width = 1 AND r.quarter = q.quarter) OR (r.width = 4 AND r.quarter = q.quarter / 4 * 4))
+  AND r.calls = 0 AND r.charge = 0 AND r.cost = 0 AND 0 = ALL (r.quantities)
+
+-- name: rollup_no_meters
+UPDATE usage_rollups r SET
+  meters = ARRAY(SELECT u.meter FROM unnest(r.meters, r.quantities) WITH ORDINALITY AS u (meter, quantity, n) WHERE u.quantity <> 0 ORDER BY u.n),
+  quantities = array_remove(r.quantities, 0::bigint)
+FROM unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter)
+WHERE r.customer_id = q.customer_id AND ((r.width = 1 AND r.quarter = q.quarter) OR (r.width = 4 AND r.quarter = q.quarter / 4 * 4))
+  AND 0 = ANY (r.quantities)
+
 -- name: rollup_unsummed
 SELECT name, aggregation FROM meters WHERE aggregation <> 1
 
@@ -82,6 +104,11 @@ ON CONFLICT (customer_id, quarter, key_id, price_id, meter, aggregation, item) D
   value = CASE WHEN v.aggregation = 2 THEN greatest(v.value, excluded.value) WHEN excluded.last_call > v.last_call THEN excluded.value ELSE v.value END,
   calls = v.calls + excluded.calls, last_call = greatest(v.last_call, excluded.last_call)
 
+-- Quarters of calls with values that a later row has corrected already: its writer's cursor may be ahead.
+-- name: rollup_values_corrected
+SELECT DISTINCT w.customer_id, w.quarter FROM unnest($1::uuid[], $2::integer[], $3::uuid[]) AS w (customer_id, quarter, call_id)
+WHERE EXISTS (SELECT FROM calls x WHERE x.customer_id = w.customer_id AND x.id = w.call_id AND x.revision > 0)
+
 -- name: rollup_values_clear
 DELETE FROM usage_values v USING unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter)
 WHERE v.customer_id = q.customer_id AND v.quarter = q.quarter
@@ -90,7 +117,7 @@ WHERE v.customer_id = q.customer_id AND v.quarter = q.quarter
 -- are none.
 -- name: rollup_values_again
 WITH rows AS MATERIALIZED (
-  SELECT q.quarter, c.* FROM unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter)
+  SELECT q.quarter, c.* FROM (SELECT DISTINCT customer_id, quarter FROM unnest($1::uuid[], $2::integer[]) AS u (customer_id, quarter)) q
   CROSS JOIN LATERAL (SELECT * FROM calls x WHERE x.customer_id = q.customer_id
     AND x.id >= (lpad(to_hex(q.quarter * 900000::bigint), 12, '0') || '00000000000000000000')::uuid
     AND x.id < (lpad(to_hex((q.quarter + 1) * 900000::bigint), 12, '0') || '00000000000000000000')::uuid OFFSET 0) c
@@ -128,9 +155,15 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan'
 
 -- What the cursors have passed, in order, from a place on; of calls that are kept.
 -- name: rollup_rebuild_calls
-SELECT c.customer_id, c.id, c.key_id, c.price_id, c.charge, c.cost, c.usage, c.revision, c.state = 2 AND (c.revision = 0 OR NOT EXISTS (
-         SELECT 1 FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision AND x.state = 2))
+SELECT c.customer_id, c.id, c.key_id, c.price_id, c.charge, c.cost, c.usage, c.revision, c.state = 2 AND e.settled IS NOT TRUE,
+       e.price_id, coalesce(e.settled, false), e.charge, e.cost, e.usage
 FROM calls c LEFT JOIN rollup_cursors k ON k.writer_id = c.writer_id
+LEFT JOIN LATERAL (
+  SELECT (array_agg(x.price_id ORDER BY x.revision DESC))[1] AS price_id, bool_or(x.state = 2) AS settled, sum(x.charge)::bigint AS charge, sum(x.cost)::bigint AS cost,
+         (SELECT coalesce(json_object_agg(m.key, m.quantity), '{}') FROM (
+            SELECT u.key, sum(u.value::bigint) AS quantity FROM calls y CROSS JOIN LATERAL json_each_text(y.usage) u
+            WHERE y.customer_id = c.customer_id AND y.id = c.id AND y.revision < c.revision GROUP BY u.key) m) AS usage
+  FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision AND c.revision > 0) e ON c.revision > 0
 WHERE (c.customer_id, c.id, c.revision) > ($1::uuid, $2::uuid, $3::smallint) AND c.id >= (SELECT dropped FROM calls_kept)
   AND c.seq <= coalesce(k.seq, 0)
 ORDER BY c.customer_id, c.id, c.revision LIMIT $4::bigint

@@ -45,33 +45,48 @@ static void quantity_add(struct rollup_fold *f, const struct rollup_call *call, 
   }
 }
 
-static bool usage_add(struct rollup_fold *f, const struct rollup_call *call) {
+static bool usage_add(struct rollup_fold *f, const struct rollup_call *call, struct str usage, int sign) {
   struct pick members;
-  if (pick_read(&members, call->usage.ptr, call->usage.len) != PICK_OK) return false;
+  if (pick_read(&members, usage.ptr, usage.len) != PICK_OK) return false;
   for (size_t i = 0; i < members.count; i++) {
     char name[NAME_MAX_BYTES];
     size_t len = 0;
     int64_t quantity;
     if (!pick_text(members.members[i].name, name, sizeof name, &len)) return false;
     if (pick_int(members.members[i].value, &quantity) != PICK_INTEGER) return false;
-    quantity_add(f, call, meter_of(f, (struct str){name, len}), quantity);
+    quantity_add(f, call, meter_of(f, (struct str){name, len}), sign * rollup_add(0, quantity));
+  }
+  return true;
+}
+
+// A row of the sums for `call`: so many calls, so much of charge and cost, with the quantities from `first` on.
+static void sum_add(struct rollup_fold *f, const struct rollup_call *call, struct uuid price, int64_t calls, amount charge, amount cost, size_t first) {
+  struct rollup_sum sum = {.customer = call->customer, .key = call->key, .price = price, .quarter = rollup_quarter(call->id), .width = 1,
+                           .calls = calls, .charge = charge, .cost = cost, .first = first, .count = f->quantities.count - first};
+  *vec_add(&f->sums) = sum;
+  if (sum.quarter < call->hours_from) return;
+  sum.quarter -= sum.quarter % ROLLUP_HOUR;
+  sum.width = ROLLUP_HOUR;
+  *vec_add(&f->sums) = sum;
+}
+
+// What the call was before goes from the price that it had to the one that it has.
+static bool before_move(struct rollup_fold *f, const struct rollup_call *call) {
+  for (int sign = -1; sign <= 1; sign += 2) {
+    size_t first = f->quantities.count;
+    if (!usage_add(f, call, call->before.usage, sign)) return false;
+    sum_add(f, call, sign < 0 ? call->before.price : call->price, sign * call->before.counts, sign * call->before.charge, sign * call->before.cost, first);
   }
   return true;
 }
 
 bool rollup_fold_add(struct rollup_fold *f, const struct rollup_call *call) {
   size_t first = f->quantities.count;
-  if (!usage_add(f, call)) return false;
-  if (call->revision > 0 && f->unsummed > 0) *vec_add(&f->corrected) = (struct rollup_quarter_of){call->customer, rollup_quarter(call->id)};
-  struct rollup_sum sum = {.customer = call->customer, .key = call->key, .price = call->price, .quarter = rollup_quarter(call->id), .width = 1,
-                           .calls = call->counts, .charge = call->charge, .cost = call->cost, .first = first,
-                           .count = f->quantities.count - first};
-  *vec_add(&f->sums) = sum;
-  if (sum.quarter < call->hours_from) return true;
-  sum.quarter -= sum.quarter % ROLLUP_HOUR;
-  sum.width = ROLLUP_HOUR;
-  *vec_add(&f->sums) = sum;
-  return true;
+  if (!usage_add(f, call, call->usage, 1)) return false;
+  sum_add(f, call, call->price, call->counts, call->charge, call->cost, first);
+  if (call->revision == 0) return true;
+  *vec_add(&f->corrected) = (struct rollup_quarter_of){call->customer, rollup_quarter(call->id)};
+  return uuid_eq(call->before.price, call->price) || before_move(f, call);
 }
 
 static int sums_compare(const void *a, const void *b) {

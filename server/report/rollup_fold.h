@@ -11,13 +11,20 @@ static inline int32_t rollup_quarter(struct uuid call) {
   return (int32_t)(uuid_time_us(call) / ROLLUP_QUARTER_US);
 }
 
-// One row of a call, lent for the time of rollup_fold_add.
+// One row of a call, lent for the time of rollup_fold_add. A call is summed up under the price of its last row: a correction with
+// another one than the row before it takes over what all before it add up to, whichever of them the sums have already.
 struct rollup_call {
   struct uuid customer, id, key, price;
   amount charge, cost;
   bool counts;      // the first of the call's rows that settled it
   struct str usage; // JSON object of integers
   int revision;     // above 0: a correction, whose usage is a difference
+  struct {          // of a correction: its call before it
+    struct uuid price;
+    bool counts; // something had settled it
+    amount charge, cost;
+    struct str usage;
+  } before;
   int32_t hours_from; // quarters from this one on are summed by hours too; INT32_MAX: none
 };
 
@@ -40,7 +47,7 @@ struct rollup_value {
   uint32_t meter;
   int64_t value;
 };
-// A quarter of a customer in which values were taken back: they have to be looked up anew.
+// A quarter of a customer in which calls were corrected: sums may have come to nothing, and values have to be looked up anew.
 struct rollup_quarter_of {
   struct uuid customer;
   int32_t quarter;

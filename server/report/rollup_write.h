@@ -24,7 +24,10 @@ bool rollup_rows_add(struct rollup_fold *f, const struct rollup_dense *d, const 
 // Adds the fold's rows to those that stand; inside the caller's transaction, which holds the lock. 0 or a fault: SQLSTATE 22003
 // where a sum would pass 64 bits and is not `bounded` to them.
 int rollup_write(struct db *db, const struct rollup_fold *f, bool bounded);
-// Adds the values of the fold's calls to those that stand. 0 or a fault.
-int rollup_values_write(struct db *db, const struct rollup_fold *f);
-// Makes the values of these quarters anew, from the calls that the cursors have passed. 0 or a fault.
+// Takes out what corrections in these quarters have brought to nothing. 0 or a fault.
+int rollup_nothing_drop(struct db *db, const struct rollup_quarter_of *quarters, size_t count);
+// Adds the values of the fold's calls to those that stand, and to its corrected quarters those where a call had been corrected
+// before the sums had it. 0 or a fault.
+int rollup_values_write(struct db *db, struct rollup_fold *f);
+// Makes the values of these quarters anew, each once, from the calls that the cursors have passed. 0 or a fault.
 int rollup_values_again(struct db *db, const struct rollup_quarter_of *quarters, size_t count);

@@ -54,6 +54,25 @@ found AS (
   JOIN pieces p ON p.whole AND c.id >= p.first_id AND c.id < p.end_id
   WHERE c.customer_id = $1::uuid
 ),
+-- A call is under the model of its last row: a correction with another one takes over what the call's rows before it add up to.
+priced AS (
+  SELECT c.day, c.key_id, c.price_id, c.charge, c.cost, c.usage, 1 AS sign, c.state = 2 AND (c.revision = 0 OR NOT EXISTS (
+           SELECT 1 FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision AND x.state = 2)) AS counts
+  FROM found c
+  UNION ALL
+  SELECT c.day, c.key_id, s.price_id, e.charge, e.cost, e.usage, s.sign, e.settled
+  FROM (SELECT f.*, b.price_id AS was FROM found f
+        CROSS JOIN LATERAL (SELECT x.price_id FROM calls x WHERE x.customer_id = f.customer_id AND x.id = f.id AND x.revision = f.revision - 1 OFFSET 0) b
+        WHERE f.revision > 0 AND $5::integer & 2 <> 0 AND b.price_id <> f.price_id
+          AND (SELECT model FROM prices WHERE id = b.price_id) IS DISTINCT FROM (SELECT model FROM prices WHERE id = f.price_id) OFFSET 0) c
+  CROSS JOIN LATERAL (
+    SELECT bool_or(x.state = 2) AS settled, sum(x.charge)::bigint AS charge, sum(x.cost)::bigint AS cost,
+           (SELECT json_object_agg(m.key, m.quantity) FROM (
+              SELECT u.key, sum(u.value::bigint) AS quantity FROM calls y CROSS JOIN LATERAL json_each_text(y.usage) u
+              WHERE y.customer_id = c.customer_id AND y.id = c.id AND y.revision < c.revision GROUP BY u.key) m) AS usage
+    FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision) e
+  CROSS JOIN LATERAL (VALUES (c.was, -1), (c.price_id, 1)) s (price_id, sign)
+),
 -- Meters that are not summed up: from the values of quarters, and of those that calls wait for and of what is no whole quarter, from
 -- the calls as their rows add up.
 unsummed AS MATERIALIZED (SELECT name, aggregation FROM meters WHERE aggregation <> 1),
@@ -93,11 +112,10 @@ SELECT a.day, CASE WHEN $5::integer & 2 <> 0 THEN r.model END AS model, a.key_id
        greatest(-9223372036854775807, least(9223372036854775807, sum(a.quantity)))::bigint, 0
 FROM (
   SELECT c.day, c.price_id, CASE WHEN $5::integer & 4 <> 0 THEN c.key_id END AS key_id, u.meter,
-         count(*) FILTER (WHERE u.first AND c.state = 2 AND (c.revision = 0 OR NOT EXISTS (
-           SELECT 1 FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision AND x.state = 2))) AS calls,
-         coalesce(sum(c.charge) FILTER (WHERE u.first), 0) AS charge, coalesce(sum(c.cost) FILTER (WHERE u.first), 0) AS cost,
-         sum(u.quantity) AS quantity
-  FROM found c
+         coalesce(sum(c.sign) FILTER (WHERE u.first AND c.counts), 0) AS calls,
+         coalesce(sum(c.sign * c.charge) FILTER (WHERE u.first), 0) AS charge, coalesce(sum(c.sign * c.cost) FILTER (WHERE u.first), 0) AS cost,
+         sum(c.sign * u.quantity) AS quantity
+  FROM priced c
   CROSS JOIN LATERAL (
     SELECT m.key AS meter, m.value::bigint AS quantity, false AS first FROM json_each_text(c.usage) m WHERE m.key NOT IN (SELECT name FROM unsummed)
     UNION ALL SELECT NULL, 0, true) u
