@@ -13,7 +13,7 @@ from tests.harness.process import wait_for
 from tests.harness.typeid import parse_id
 
 LAST = 7  # the older version's last migration
-PACED = "stand-in:slow-60"  # twelve words, 60 ms before each
+PACED = "stand-in:slow-3000"  # twelve words, three seconds before each: whoever is killed has them running
 RATES = [("input_tokens", "1000000", "10"), ("output_tokens", "1000000", "10")]
 MADE = "CREATE TABLE schema_migrations (number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
 COLUMNS = """
@@ -58,6 +58,8 @@ def old():
     world = World(cluster, instances=2, TOLLGATE_LEASE_MS="1500")
     world.price(PACED, RATES)
     customers = [world.customer("1000", time_zone=zone) for zone in ("UTC", "Asia/Kathmandu")]
+    for server in world.servers:  # the second one hears of the price a moment later
+        wait_for(lambda server=server: PACED in [m["id"] for m in server.client(customers[0][1]).get("/v1/models").json["data"]], 30, "the price")
     for customer, key in customers:
         clients = [server.client(key) for server in world.servers]
         for n in range(12):
