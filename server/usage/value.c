@@ -129,6 +129,7 @@ static bool value_read(struct pass *p, struct usage_value *v) {
 }
 
 static struct usage_value *plain_read(struct arena *arena, struct str text) {
+  if (text.len == 0) return NULL;
   struct pass p = {.arena = arena, .at = text.ptr, .end = text.ptr + text.len, .ascii = true};
   struct usage_value *root = arena_alloc(arena, sizeof *root);
   if (!value_read(&p, root)) return NULL;
