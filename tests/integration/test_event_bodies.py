@@ -114,6 +114,7 @@ def test_all_long_bodies_together_have_a_bound(small):
 
 def test_a_batch_is_counted_with_its_answer_until_that_is_sent(small):
     lines = b"1\n" * 60000  # each of which is answered
+    wait_for(lambda: metric(small, RESERVED) == 0, 20, "what came before being given back")
     slow = socket.create_connection(("127.0.0.1", small.servers[0].port), timeout=60)
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.sendall(f"POST /api/v1/events HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {small.admin_key}\r\nContent-Type: {LINES}\r\nContent-Length: {len(lines)}\r\n\r\n".encode() + lines)
