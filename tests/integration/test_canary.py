@@ -27,7 +27,7 @@ COMES_BACK = {
     "customer": ["external_id", "name", "time_zone", "metadata"], "key": ["name"], "grant": ["reason"], "report": ["time_zone"],
     "provider": ["name", "base_url", "settings", "models"], "price": ["model", "provider_name"], "model": ["id", "owned_by"],
     "product": ["name", "description", "stripe_price"], "order": ["problem"], "code": ["name"], "top_up": ["return_url", "consent"],
-    "meter": ["name", "unit", "description"],
+    "meter": ["name", "unit", "description"], "rerate": ["model", "reason"],
     "webhook_endpoint": ["url", "description"], "webhook_delivery": ["body"],  # of a test event: the endpoint
     "call": ["model", "provider", "hold", "price", "corrections"],  # a hold has the caller's own X-Request-Id, a correction its reason
 }
