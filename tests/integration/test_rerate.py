@@ -498,7 +498,7 @@ def test_posting_that_is_killed_in_the_middle_goes_on_and_every_call_is_correcte
     with keeper.cursor() as cursor:
         cursor.execute("SELECT 1 FROM customers WHERE id = %s FOR UPDATE", (str(parse_id(last)),))
         assert two.admin.post(f"/api/v1/rerates/{job}/post", None).status == 200
-        wait_for(lambda: two.cluster.sql("SELECT count(*) FROM calls WHERE revision = 1 AND flags & 512 <> 0")[0][0] >= 15, 30, "the others' corrections")
+        wait_for(lambda: two.cluster.sql("SELECT count(*) FROM calls WHERE revision = 1 AND flags & 512 <> 0")[0][0] >= 15, 90, "the others' corrections")
         for server in two.servers:
             server.kill()
     keeper.rollback()
