@@ -17,7 +17,8 @@ PLAIN = """
 SELECT coalesce(r.model, ''), coalesce(sum(c.charge), 0), count(*) FILTER (WHERE c.state = 2 AND NOT EXISTS (
          SELECT FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision AND x.state = 2)),
        coalesce(sum((c.usage ->> 'output_tokens')::bigint), 0)
-FROM calls c LEFT JOIN prices r ON r.id = c.price_id WHERE c.customer_id = %s GROUP BY 1 ORDER BY 1"""
+FROM (SELECT *, first_value(price_id) OVER (PARTITION BY id ORDER BY revision DESC) AS last_price FROM calls WHERE customer_id = %s) c
+LEFT JOIN prices r ON r.id = c.last_price GROUP BY 1 ORDER BY 1"""
 
 
 def plain(world, customer):
@@ -122,6 +123,31 @@ def test_sums_that_are_wrong_are_made_right(pair, customers):
     made = pair.tool("rollups", "rebuild", "--json", json_out=True)
     assert made["calls"] == pair.cluster.sql("SELECT count(*) FROM calls")[0][0]
     assert compare(pair, customers) == len(customers)
+
+
+def test_what_waited_for_a_price_is_under_its_model_once_it_has_one(pair):
+    """While the sums have none of it, some of it, all of it, and made anew."""
+    name, (customer, key) = "m-" + uuid.uuid4().hex[:8], pair.customer("10")
+    client = pair.servers[0].client(key)
+
+    def reported(times):
+        for _ in range(times):
+            assert client.post("/api/v1/events", {"id": uuid.uuid4().hex, "type": name, "data": {"usage": {"output_tokens": 10}}}).json["state"] == "unrated"
+    reported(2)
+    wait_for(lambda: caught_up(pair), 60, "the sums")
+    reported(1)
+    assert told(pair, customer) == [("", 0, 0, 30)]
+    pair.price(name, [("output_tokens", "1", "1")])
+    wait_for(lambda: all(c["state"] == "settled" for c in pair.calls(customer)), 30, "the price")
+    rated = [(name, 30000, 3, 30)]
+    assert told(pair, customer) == told(pair, customer, server=1) == plain(pair, customer) == rated
+    wait_for(lambda: caught_up(pair), 60, "the sums")
+    assert told(pair, customer) == rated
+    rows = "SELECT u.* FROM usage_rollups u WHERE customer_id = %s ORDER BY 2, 3, 4, 5"
+    summed = pair.cluster.sql(rows, str(parse_id(customer)))
+    assert all(row[2] != "00000000-0000-0000-0000-000000000000" for row in summed), "nothing is left where it was"
+    pair.tool("rollups", "rebuild")
+    assert told(pair, customer) == rated and pair.cluster.sql(rows, str(parse_id(customer))) == summed
 
 
 def test_quantities_beyond_counting_hold_up_nobodys_sums(pair):
