@@ -27,6 +27,7 @@ void call_unref(struct gateway_call *c) {
   principal_unref(c->principal);
   book_unref(c->book);
   buf_finish(&c->held);
+  mem_free(c->bill);
   buf_finish(&c->usage_json);
   buf_finish(&c->evidence);
   mem_free(c);

@@ -139,7 +139,7 @@ struct gateway_call {
   enum call_answer answer;
   enum problem problem;
   char problem_text[PROBLEM_TEXT_MAX];
-  struct meter_bill bill;
+  struct meter_bill *bill; // of its settlement: a call that runs needs none. NULL before
   struct buf usage_json, evidence;
   int64_t settling_since, retry_at;
   int retry_ms;

@@ -15,8 +15,8 @@ static void op_fill(struct gateway_call *c, enum call_state state, unsigned flag
                              .customer = c->principal->customer_id,
                              .id = c->id,
                              .price = price,
-                             .charge = c->bill.charge,
-                             .cost = c->bill.cost,
+                             .charge = c->bill->charge,
+                             .cost = c->bill->cost,
                              .usage = buf_str(&c->usage_json),
                              .state = state,
                              .flags = flags | (abort_happened(c) ? CALL_ABORTED : 0u),
@@ -33,11 +33,12 @@ static struct evidence evidence_of(const struct gateway_call *c, const char *end
                            .ending = ending,
                            .status = c->status,
                            .delivered = c->delivered,
-                           .bill = &c->bill};
+                           .bill = c->bill};
 }
 
 static void buffers_clear(struct gateway_call *c) {
-  c->bill = (struct meter_bill){0};
+  if (!c->bill) c->bill = mem_alloc(sizeof *c->bill);
+  *c->bill = (struct meter_bill){0};
   buf_clear(&c->usage_json);
   buf_clear(&c->evidence);
 }
@@ -87,12 +88,12 @@ static const struct book_price *price_served(const struct gateway_call *c, const
   return asked;
 }
 
-// Prices the usage into c->bill. Where the client has left, its policy says what of it is charged; what it cost the
+// Prices the usage into c->bill-> Where the client has left, its policy says what of it is charged; what it cost the
 // operator is all that was generated.
 static int price_usage(struct gateway_call *c, const struct book_price *price, const struct tollgate_usage *usage,
                        struct abort_figures *ret_abort, const char **ret_unrated) {
   const struct tollgate_plugin *plugin = call_candidate(c)->plugin;
-  int priced = meter_price_usage(plugin, price, usage, &c->bill, ret_unrated);
+  int priced = meter_price_usage(plugin, price, usage, c->bill, ret_unrated);
   if (priced != 0 || !abort_happened(c)) return priced;
   const char *meter = NULL;
   struct tollgate_usage delivered = *usage, charged = *usage;
@@ -100,12 +101,12 @@ static int price_usage(struct gateway_call *c, const struct book_price *price, c
                                       .drained = c->left && c->cancelled == CANCEL_NOT,
                                       .taken = c->taken,
                                       .written = c->written,
-                                      .generated = c->bill};
+                                      .generated = *c->bill};
   abort_share(plugin, &delivered, c->taken, c->written);
   (void)meter_price_usage(plugin, price, &delivered, &ret_abort->delivered, &meter);
   abort_usage(c->principal->abort_charge, plugin, &charged, c->taken, c->written);
-  (void)meter_price_usage(plugin, price, &charged, &c->bill, &meter);
-  c->bill.cost = ret_abort->generated.cost;
+  (void)meter_price_usage(plugin, price, &charged, c->bill, &meter);
+  c->bill->cost = ret_abort->generated.cost;
   return 0;
 }
 
@@ -139,9 +140,9 @@ void settle_usage(struct gateway_call *c, enum tollgate_ending ending, const cha
   evidence.tier = (struct str){usage.tier.ptr, usage.tier.len};
   evidence.unrated_meter = priced == 0 ? NULL : unrated ? unrated : "(the sum is too large)";
   evidence_write(&c->evidence, &evidence);
-  meter_usage_json(&c->bill, &c->usage_json);
+  meter_usage_json(c->bill, &c->usage_json);
   if (priced != 0) unrated_tell(c, evidence.unrated_meter);
-  bool nothing = free_of_charge || (abort_happened(c) && c->bill.count == 0);
+  bool nothing = free_of_charge || (abort_happened(c) && c->bill->count == 0);
   enum call_state state = nothing ? CALL_RELEASED : priced == 0 ? CALL_SETTLED : CALL_UNRATED;
   op_fill(c, state, state == CALL_RELEASED ? 0 : flags, price->id);
 }
