@@ -88,7 +88,7 @@ static const struct book_price *price_served(const struct gateway_call *c, const
   return asked;
 }
 
-// Prices the usage into c->bill-> Where the client has left, its policy says what of it is charged; what it cost the
+// Prices the usage into c->bill. Where the client has left, its policy says what of it is charged; what it cost the
 // operator is all that was generated.
 static int price_usage(struct gateway_call *c, const struct book_price *price, const struct tollgate_usage *usage,
                        struct abort_figures *ret_abort, const char **ret_unrated) {

@@ -19,7 +19,6 @@ struct data {
   const char *within; // and in it the quantities
   const struct usage_value *usage; // its member
   const struct usage_value *value;
-  const char *value_name;
   vec(const struct usage_value *) more; // members that are no quantities
 };
 

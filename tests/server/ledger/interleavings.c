@@ -18,6 +18,7 @@
 #include "ledger/batch.h"
 #include "limit/limit.h"
 #include "steps.h"
+#include "writers.h"
 
 static struct cluster cluster;
 static struct db *db;
@@ -34,22 +35,6 @@ static struct fixture fixtures[FIXTURES];
 static size_t fixture_at = FIXTURES;
 static struct batch_writer setup_writer;
 static int32_t pending_writer; // of the fixture under way: whose lease its pending call lives by
-
-static struct batch_writer writer_new(struct db *on) {
-  struct batch_writer w = {.lease_us = INT64_C(3600000000)};
-  struct db_result *r = NULL;
-  struct db_params p;
-  db_params_init(&p);
-  db_param_i64(&p, w.lease_us);
-  db_param_text(&p, STR("test"));
-  assert_int_equal(db_run(on, STATEMENT_LEDGER_REGISTER, &p, &r), 0);
-  w.id = (int32_t)db_i64(r, 0, 0);
-  w.epoch = db_i64(r, 0, 1);
-  w.seq = db_i64(r, 0, 2);
-  db_result_finish(r);
-  db_params_finish(&p);
-  return w;
-}
 
 static void setup_run(struct ledger_op *ops, size_t count) {
   struct batch b;

@@ -8,7 +8,7 @@
 
 #include "../books.h"
 #include "customer/grant.h"
-#include "ledger/batch.h"
+#include "writers.h"
 
 static struct db *other; // a session of somebody else's
 static struct batch batch;
@@ -71,8 +71,6 @@ static void who_is_told_of_an_expiry_waits_for_the_lock(void **state) {
 }
 
 static int open_all(void **state) {
-  struct db_params p;
-  struct db_result *r = NULL;
   struct buf error;
   buf_init(&error, 512);
   int opened = books_open(state);
@@ -81,16 +79,7 @@ static int open_all(void **state) {
   buf_finish(&error);
   whose = customer("UTC");
   (void)grant(whose, 1000, 100);
-  writer.lease_us = INT64_C(3600000000);
-  db_params_init(&p);
-  db_param_i64(&p, writer.lease_us);
-  db_param_text(&p, STR("by hand"));
-  assert_int_equal(db_run(db, STATEMENT_LEDGER_REGISTER, &p, &r), 0);
-  writer.id = (int32_t)db_i64(r, 0, 0);
-  writer.epoch = db_i64(r, 0, 1);
-  writer.seq = db_i64(r, 0, 2);
-  db_result_finish(r);
-  db_params_finish(&p);
+  writer = writer_new(db);
   return opened;
 }
 
