@@ -73,8 +73,6 @@ static void the_first_price_stands_at_once_and_the_next_must_come_ahead(void **s
   assert_int_equal(price_read(db, &arena, second, &seen), PRICE_DONE);
   assert_int_equal(seen.valid_from, ends);
   assert_int_equal(seen.valid_until, 0);
-  assert_int_equal(price(of, "versioned", ends, 7, NULL),
-                   ends > clock_wall_us() + 2000000 ? PRICE_TAKEN : PRICE_TOO_EARLY);
 
   const struct book_price *at[4];
   struct book *b = load();
