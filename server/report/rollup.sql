@@ -19,16 +19,11 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 
 -- A call counts once, by the first of its rows that settled it. With a correction comes what the call's rows before it add up to: where
 -- it has another price, all of that goes over to it.
 -- name: rollup_calls
-SELECT c.customer_id, c.id, c.key_id, c.price_id, c.charge, c.cost, c.usage, c.revision, c.state = 2 AND e.settled IS NOT TRUE,
-       e.price_id, coalesce(e.settled, false), e.charge, e.cost, e.usage
-FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) AS s (writer_id, after, until)
-CROSS JOIN LATERAL (SELECT * FROM calls k WHERE k.writer_id = s.writer_id AND k.seq > s.after AND k.seq <= s.until OFFSET 0) c
-LEFT JOIN LATERAL (
-  SELECT (array_agg(x.price_id ORDER BY x.revision DESC))[1] AS price_id, bool_or(x.state = 2) AS settled, sum(x.charge)::bigint AS charge, sum(x.cost)::bigint AS cost,
-         (SELECT coalesce(json_object_agg(m.key, m.quantity), '{}') FROM (
-            SELECT u.key, sum(u.value::bigint) AS quantity FROM calls y CROSS JOIN LATERAL json_each_text(y.usage) u
-            WHERE y.customer_id = c.customer_id AND y.id = c.id AND y.revision < c.revision GROUP BY u.key) m) AS usage
-  FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision AND c.revision > 0) e ON c.revision > 0
+SELECT c.customer_id, c.id, c.key_id, c.price_id, c.charge, c.cost, c.usage, c.revision, c.state = 2 AND (c.e).settled IS NOT TRUE,
+       (c.e).price_id, coalesce((c.e).settled, false), (c.e).charge, (c.e).cost, (c.e).usage
+FROM (SELECT x.*, CASE WHEN x.revision > 0 THEN call_before(x.customer_id, x.id, x.revision) END AS e
+      FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) AS s (writer_id, after, until)
+      CROSS JOIN LATERAL (SELECT * FROM calls k WHERE k.writer_id = s.writer_id AND k.seq > s.after AND k.seq <= s.until OFFSET 0) x OFFSET 0) c
 LIMIT $4::bigint
 
 -- name: rollup_dense
@@ -155,18 +150,13 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan'
 
 -- What the cursors have passed, in order, from a place on; of calls that are kept.
 -- name: rollup_rebuild_calls
-SELECT c.customer_id, c.id, c.key_id, c.price_id, c.charge, c.cost, c.usage, c.revision, c.state = 2 AND e.settled IS NOT TRUE,
-       e.price_id, coalesce(e.settled, false), e.charge, e.cost, e.usage
-FROM calls c LEFT JOIN rollup_cursors k ON k.writer_id = c.writer_id
-LEFT JOIN LATERAL (
-  SELECT (array_agg(x.price_id ORDER BY x.revision DESC))[1] AS price_id, bool_or(x.state = 2) AS settled, sum(x.charge)::bigint AS charge, sum(x.cost)::bigint AS cost,
-         (SELECT coalesce(json_object_agg(m.key, m.quantity), '{}') FROM (
-            SELECT u.key, sum(u.value::bigint) AS quantity FROM calls y CROSS JOIN LATERAL json_each_text(y.usage) u
-            WHERE y.customer_id = c.customer_id AND y.id = c.id AND y.revision < c.revision GROUP BY u.key) m) AS usage
-  FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision AND c.revision > 0) e ON c.revision > 0
-WHERE (c.customer_id, c.id, c.revision) > ($1::uuid, $2::uuid, $3::smallint) AND c.id >= (SELECT dropped FROM calls_kept)
-  AND c.seq <= coalesce(k.seq, 0)
-ORDER BY c.customer_id, c.id, c.revision LIMIT $4::bigint
+SELECT c.customer_id, c.id, c.key_id, c.price_id, c.charge, c.cost, c.usage, c.revision, c.state = 2 AND (c.e).settled IS NOT TRUE,
+       (c.e).price_id, coalesce((c.e).settled, false), (c.e).charge, (c.e).cost, (c.e).usage
+FROM (SELECT x.*, CASE WHEN x.revision > 0 THEN call_before(x.customer_id, x.id, x.revision) END AS e
+      FROM calls x LEFT JOIN rollup_cursors k ON k.writer_id = x.writer_id
+      WHERE (x.customer_id, x.id, x.revision) > ($1::uuid, $2::uuid, $3::smallint) AND x.id >= (SELECT dropped FROM calls_kept)
+        AND x.seq <= coalesce(k.seq, 0)
+      ORDER BY x.customer_id, x.id, x.revision LIMIT $4::bigint) c
 
 -- The sums of a stretch of customers and quarters, its end not included; those of calls that are gone stay.
 -- name: rollup_rebuild_clear
