@@ -1,5 +1,5 @@
-// Which grants pay, and to which it returns. Grants burn in the order they were read (priority, then earliest expiry, then
-// oldest); what they do not cover becomes debt, and the next credit repays debt before anything else.
+// Which grants pay, and to which it returns. Grants burn in order (priority, then earliest expiry, then oldest); what they do not
+// cover becomes debt, and the next credit repays debt before anything else.
 #include "base/log.h"
 #include "ledger/fold.h"
 

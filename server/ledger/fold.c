@@ -42,12 +42,17 @@ void fold_call_add(struct fold *f, const struct fold_call *call) {
   *vec_add(&f->calls) = *call;
 }
 
-// Burn order: by priority, then earliest expiry, then oldest. The same as in the statements that read grants.
-static bool burns_before(const struct fold_grant *a, const struct fold_grant *b) {
+// Burn order: by priority, then earliest expiry, then oldest.
+static int burn_order(const void *x, const void *y) {
+  const struct fold_grant *a = x, *b = y;
   int64_t of_a = a->expires_at ? a->expires_at : INT64_MAX, of_b = b->expires_at ? b->expires_at : INT64_MAX;
-  if (a->priority != b->priority) return a->priority < b->priority;
-  if (of_a != of_b) return of_a < of_b;
-  return uuid_cmp(a->id, b->id) < 0;
+  if (a->priority != b->priority) return a->priority < b->priority ? -1 : 1;
+  if (of_a != of_b) return of_a < of_b ? -1 : 1;
+  return uuid_cmp(a->id, b->id);
+}
+
+void fold_grants_sort(struct fold_customer *c) {
+  if (c->grant_count > 1) qsort(c->grants, c->grant_count, sizeof *c->grants, burn_order);
 }
 
 // In its place: what is spent behind it in this batch burns it in its turn.
@@ -59,7 +64,7 @@ struct fold_grant *fold_grant_add(struct fold *f, struct fold_customer *c, struc
     c->grants = grown;
   }
   size_t at = c->grant_count++;
-  for (; at > 0 && burns_before(&grant, &c->grants[at - 1]); at--) c->grants[at] = c->grants[at - 1];
+  for (; at > 0 && burn_order(&grant, &c->grants[at - 1]) < 0; at--) c->grants[at] = c->grants[at - 1];
   c->grants[at] = grant;
   return &c->grants[at];
 }

@@ -217,6 +217,7 @@ struct fold_grant *fold_grant_find(struct fold_customer *c, struct uuid id);
 // Credits that come back to a grant: where its time has run out, a new one of the same kind takes them for a while.
 struct fold_grant *burn_return(struct fold *f, struct fold_customer *c, struct fold_grant *g, amount back);
 struct fold_grant *fold_grant_add(struct fold *f, struct fold_customer *c, struct fold_grant grant); // moves c->grants
+void fold_grants_sort(struct fold_customer *c); // as they were read: into burn order
 // Writes the events of this customer's part of the batch, which began at these.
 void fold_tell(struct fold *f, struct fold_customer *c, size_t first_call, size_t first_transfer);
 void fold_customer_check(const struct fold_customer *c);

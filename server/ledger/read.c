@@ -245,6 +245,7 @@ static void read_grants(struct batch *b, const struct db_result *r) {
                                          .refunded = db_i64(r, i + k, 9), .frozen = db_i64(r, i + k, 10)};
       db_tid(r, i + k, 11, c->grants[k].tid);
     }
+    fold_grants_sort(c);
   }
 }
 

@@ -44,7 +44,7 @@ def test_partitions_are_there_before_they_are_needed(kept):
     for table in ("calls", "call_evidence"):
         assert {month_name(kept.cluster, table, n) for n in (-1, 0, 1, 2)} <= partitions(kept.cluster, table)
     week = int(time.time() // 604800)
-    assert {f"event_identities_{week + n}" for n in range(3)} == partitions(kept.cluster, "event_identities")
+    assert {f"event_identities_{week + n}" for n in range(2)} == partitions(kept.cluster, "event_identities")
 
 
 def test_what_is_missing_is_made_again_unless_the_default_partition_has_rows_of_it(kept):

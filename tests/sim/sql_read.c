@@ -112,22 +112,11 @@ static bool holds(struct backend *b, const struct db_params *p, struct db_result
   return true;
 }
 
-static int grant_order(const void *a, const void *b) {
-  const struct row_grant *x = *(struct row_grant *const *)a, *y = *(struct row_grant *const *)b;
-  if (x->priority != y->priority) return x->priority < y->priority ? -1 : 1;
-  int64_t of_x = x->expires_at ? x->expires_at : INT64_MAX, of_y = y->expires_at ? y->expires_at : INT64_MAX;
-  if (of_x != of_y) return of_x < of_y ? -1 : 1;
-  return uuid_cmp(x->id, y->id);
-}
-
+// In no order that the ledger may count on: the last one first.
 static void grants_of(struct row_customer *c, bool all, struct db_result *r) {
-  CLEANUP(mem_freep) struct row_grant **list = mem_alloc((c->grants.count + 1) * sizeof *list);
-  size_t count = 0;
-  for (size_t i = 0; i < c->grants.count; i++)
-    if (all || c->grants.at[i].left > 0) list[count++] = &c->grants.at[i];
-  qsort(list, count, sizeof *list, grant_order);
-  for (size_t i = 0; i < count; i++) {
-    const struct row_grant *g = list[i];
+  for (size_t i = c->grants.count; i > 0; i--) {
+    const struct row_grant *g = &c->grants.at[i - 1];
+    if (!all && g->left == 0) continue;
     result_uuid(r, c->id);
     result_uuid(r, g->id);
     result_i64(r, g->source);
