@@ -31,6 +31,7 @@ static enum MHD_Result settle(struct http_request *r) {
   request_unpark(r);
   if (atomic_load(&s->cutting)) (void)request_cut(r);
   pthread_mutex_lock(&r->lock);
+  request_answer(r);
   struct MHD_Response *response = r->response;
   if (r->queued) {
     // A daemon that is being stopped takes no response, says that it did, and asks again.
@@ -224,7 +225,8 @@ void handler_completed(void *server, struct MHD_Connection *mhd, void **request,
   pthread_mutex_unlock(&c->lock);
   pthread_mutex_lock(&r->lock);
   r->done = true;
-  bool given = r->given, owned = given && !r->answered;
+  bool given = r->given, owned = given && !r->answered && !r->answer;
+  request_answer(r);
   stream_drop(&r->stream);
   pthread_mutex_unlock(&r->lock);
   if (owned) request_to_orphans(r);

@@ -104,6 +104,8 @@ struct http_request {
   _Atomic bool gone;
   pthread_t caller;
   struct http_watch watch;
+  void (*answer)(void *arg); // makes the answer; NULL: none was left, or it has been called
+  void *answer_arg;
   struct MHD_Response *response;
   int status;
   struct stream stream;
@@ -201,6 +203,7 @@ void request_resume(struct http_request *r); // under lock
 void request_park(struct http_request *r);   // under lock, on the server thread, inside a callback of libmicrohttpd
 void request_unpark(struct http_request *r); // on the server thread
 void request_await_callback(struct http_request *r); // under lock
+void request_answer(struct http_request *r); // what http_answer_by has left; under the lock, which it lets go of meanwhile
 bool request_cut(struct http_request *r); // answers 503 or cuts the stream; false where it was answered already
 
 // stream.c

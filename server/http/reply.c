@@ -118,9 +118,31 @@ void http_reply(struct http_request *r, int status, const struct http_header *he
   request_unref(r);
 }
 
+void http_answer_by(struct http_request *r, void (*answer)(void *arg), void *arg) {
+  pthread_mutex_lock(&r->lock);
+  ASSERT(!r->answered && !r->streaming && !r->answer);
+  bool wanted = !r->done && !r->cut;
+  if (wanted) {
+    r->answer = answer;
+    r->answer_arg = arg;
+    request_resume(r);
+  }
+  pthread_mutex_unlock(&r->lock);
+  if (!wanted) answer(arg);
+}
+
+void request_answer(struct http_request *r) {
+  void (*answer)(void *arg) = r->answer;
+  if (!answer) return;
+  r->answer = NULL;
+  pthread_mutex_unlock(&r->lock);
+  answer(r->answer_arg);
+  pthread_mutex_lock(&r->lock);
+}
+
 bool request_cut(struct http_request *r) {
   pthread_mutex_lock(&r->lock);
-  bool cut = r->given && !r->answered && !r->cut && !r->done;
+  bool cut = r->given && !r->answered && !r->answer && !r->cut && !r->done;
   if (cut) {
     r->cut = true;
     if (!r->streaming) {

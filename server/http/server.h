@@ -73,6 +73,9 @@ bool http_reserve(struct http_request *r, size_t total);
 // values with control characters are dropped. X-Request-Id, request-id and (where none is given) Cache-Control: no-store
 // are added here.
 void http_reply(struct http_request *r, int status, const struct http_header *headers, size_t count, struct str body);
+// In place of http_reply, by whoever has what is needed for it: answer(arg) makes the answer by http_reply, mostly on the connection's
+// own thread, so that a thread that others wait for does not, and memory is given back by the thread that took it. Called once.
+void http_answer_by(struct http_request *r, void (*answer)(void *arg), void *arg);
 void http_stream_start(struct http_request *r, int status, const struct http_header *headers, size_t count);
 // Never blocks; false where the client is gone (the bytes are dropped). The caller keeps pending below its own bound.
 bool http_stream_write(struct http_request *r, struct str bytes);

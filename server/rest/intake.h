@@ -1,6 +1,7 @@
-// One request that reports usage, from its body to its answer. It is begun on an event thread and mostly answered by the ledger's
-// writer; what needs the database besides (a key that is not known yet, names of customers, what is on record of an event that
-// came before), and what is long, is done by jobs in between. One thread has it at a time, but for the operations that wait.
+// One request that reports usage, from its body to its answer. It is begun on an event thread and mostly answered there, when the
+// ledger's writer has said what became of it; what needs the database besides (a key that is not known yet, names of customers,
+// what is on record of an event that came before), and what is long, is done by jobs in between. One thread has it at a time, but
+// for the operations that wait.
 #pragma once
 #include "rest/endpoints.h"
 #include "usage/event.h"

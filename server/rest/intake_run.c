@@ -1,5 +1,5 @@
 // The ledger's part. All operations of a request are handed over at once; the last one that is answered, on the writer's thread,
-// takes the request on. A single event is answered right there; what is longer goes to a job.
+// takes the request on. A single event is answered by its connection's thread; what is longer goes to a job.
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metric.h"
@@ -56,10 +56,17 @@ static bool is_stale(const struct intake *in) {
   return false;
 }
 
+static void answer_alone(void *arg) {
+  struct intake *in = arg;
+  log_context(http_request_id(in->r->http));
+  intake_answer(in, NULL);
+  log_context(NULL);
+}
+
 static void settled(struct intake *in) {
   if (is_stale(in)) intake_reload(in, again);
   else if (intake_is_batch(in) || needs_record(in)) intake_job(in, intake_answer);
-  else intake_answer(in, NULL);
+  else http_answer_by(in->r->http, answer_alone, in);
 }
 
 static void drop(struct intake *in) {
