@@ -110,6 +110,15 @@ static enum verdict check_migrations(struct doctor *d) {
              "%s", status.detail);
 }
 
+// A session of the service meets a statement when it runs it: what was changed by hand is found here.
+static enum verdict check_statements(struct doctor *d) {
+  struct migrate_status status;
+  if (migrate_status(d->db, &status) != 0) return say(d, VERDICT_FAIL, "%s", db_error(d->db));
+  if (status.state != MIGRATE_CURRENT) return say(d, VERDICT_OK, "not looked at: the steps come first");
+  if (db_prepare_all(d->db) == 0) return say(d, VERDICT_OK, "all %d fit the tables", STATEMENT_COUNT);
+  return say(d, VERDICT_FAIL, "the tables were changed by hand: %s", db_error(d->db));
+}
+
 static enum verdict check_secrets(struct doctor *d) {
   CLEANUP(db_result_finishp) struct db_result *exists = NULL, *r = NULL;
   if (!row_read(d, "SELECT to_regclass('providers') IS NOT NULL", &exists)) return VERDICT_FAIL;
@@ -280,6 +289,7 @@ static const struct {
     {"direct connection", check_pooler, true},
     {"clock", check_clock, true},
     {"migrations", check_migrations, true},
+    {"statements", check_statements, true},
     {"stored secrets", check_secrets, true},
     {"backup", restore_backup, true},
     {"master key fits", restore_master, true},

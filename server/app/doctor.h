@@ -7,7 +7,7 @@ struct db;
 enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
 struct doctor {
   const struct config *config;
-  struct db *db; // NULL where it cannot be reached; nothing is prepared on it
+  struct db *db; // NULL where it cannot be reached
   struct buf detail;
 };
 

@@ -1,6 +1,6 @@
-// A session of this service: bounds on what it may block, a server that can keep the promises (new enough, not a
-// standby, UTF-8, no commit answered before it is durable), and every statement prepared. Only a session that is ours
-// alone is set up so: behind a pooler, settings would stay with whoever gets that session next.
+// A session of this service: bounds on what it may block, and a server that can keep the promises (new enough, not a
+// standby, UTF-8, no commit answered before it is durable). Only a session that is ours alone is set up so: behind a
+// pooler, settings would stay with whoever gets that session next.
 #include "base/mem.h"
 #include "db/internal.h"
 #include <poll.h>
@@ -80,17 +80,6 @@ static bool session_open(struct db *db, bool shared, struct buf *ret_error) {
   return true;
 }
 
-// In pieces of a queue: libpq keeps an entry for each statement that is under way.
-static bool prepare_all(struct db *db, struct buf *ret_error) {
-  if (db->pooled) return true;
-  for (size_t i = 0; i < STATEMENT_COUNT;) {
-    for (; i < STATEMENT_COUNT && db->queued < DB_QUEUE_MAX; i++)
-      db_send_prepare(db, statement_table[i].name, statement_table[i].sql);
-    if (db_collect(db, db_deadline(DB_SESSION_MS), NULL) != 0) return refuse(ret_error, db->error);
-  }
-  return true;
-}
-
 struct bounds {
   int statement_ms, lock_ms, idle_ms;
 };
@@ -110,24 +99,27 @@ static struct db *connect_to(const char *url, struct bounds bounds, bool shared,
   return NULL;
 }
 
-static struct db *connect_prepared(const char *url, struct bounds bounds, bool shared, struct buf *ret_error) {
-  struct db *db = connect_to(url, bounds, shared, ret_error);
-  if (!db || prepare_all(db, ret_error)) return db;
-  db_destroy(db);
-  return NULL;
-}
-
 struct db *db_connect(const char *url, int statement_ms, int lock_ms, int idle_ms, struct buf *ret_error) {
-  return connect_prepared(url, (struct bounds){statement_ms, lock_ms, idle_ms}, false, ret_error);
+  return connect_to(url, (struct bounds){statement_ms, lock_ms, idle_ms}, false, ret_error);
 }
 
 struct db *db_connect_shared(const char *url, int statement_ms, int lock_ms, int idle_ms, struct buf *ret_error) {
-  return connect_prepared(url, (struct bounds){statement_ms, lock_ms, idle_ms}, true, ret_error);
+  return connect_to(url, (struct bounds){statement_ms, lock_ms, idle_ms}, true, ret_error);
 }
 
 // A step may run for long, but not stand in everybody's way for long before it starts.
 struct db *db_connect_bare(const char *url, struct buf *ret_error) {
   return connect_to(url, (struct bounds){0, 10000, 60000}, false, ret_error);
+}
+
+// In pieces of a queue: libpq keeps an entry for each statement that is under way.
+int db_prepare_all(struct db *db) {
+  int r = 0;
+  for (size_t i = 0; r == 0 && i < STATEMENT_COUNT;) {
+    for (; i < STATEMENT_COUNT && db->queued < DB_QUEUE_MAX; i++) db_send_prepare(db, (enum statement_id)i);
+    r = db_collect(db, db_deadline(DB_SESSION_MS), NULL);
+  }
+  return r;
 }
 
 void db_destroy(struct db *db) {

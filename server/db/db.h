@@ -10,15 +10,17 @@
 struct db;
 struct db_result; // rows of one statement; db_result_finish it
 
-// Connects, sets the session's bounds (statement_timeout, lock_timeout, idle_in_transaction_session_timeout, in
-// milliseconds; 0: none) and prepares every statement of statement_table. NULL with a sentence in ret_error.
+// Connects and sets the session's bounds (statement_timeout, lock_timeout, idle_in_transaction_session_timeout, in
+// milliseconds; 0: none). A statement is prepared in the trip that runs it first. NULL with a sentence in ret_error.
 struct db *db_connect(const char *url, int statement_ms, int lock_ms, int idle_ms, struct buf *ret_error);
 // For jobs, whose statements stand alone or in one transaction. Where a pooler turns out to stand in between, which may
 // give each transaction another session, nothing of a session is relied upon: statements have no names, and the bounds
 // are set for each transaction. A pooler's statements alone are bounded only by the deadline here.
 struct db *db_connect_shared(const char *url, int statement_ms, int lock_ms, int idle_ms, struct buf *ret_error);
-// The same as db_connect without preparing: for migrations, which bring the tables that the statements name.
-struct db *db_connect_bare(const char *url, struct buf *ret_error);
+struct db *db_connect_bare(const char *url, struct buf *ret_error); // db_connect with the bounds of a migration
+// Prepares what the session does not have yet, which no work needs: it says whether every statement fits the database.
+// 0; 1: one does not (db_error names it); FAULT_DB.
+int db_prepare_all(struct db *db);
 void db_destroy(struct db *db);
 bool db_alive(const struct db *db); // the last call left the connection usable
 const char *db_error(const struct db *db);    // the server's message of the last failure

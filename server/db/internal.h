@@ -5,12 +5,18 @@
 #include "db/db.h"
 #include <libpq-fe.h>
 
-#define DB_QUEUE_MAX 64     // statements between two syncs; libpq keeps something for each on both sides
+#define DB_QUEUE_MAX 64     // messages between two syncs; libpq keeps something for each on both sides
 #define DB_CONNECT_S "3"    // seconds to connect to one host
-#define DB_SESSION_MS 10000 // for the session's settings and the preparing of all statements
+#define DB_SESSION_MS 10000 // for the session's settings
 #define DB_FLUSH_MS 30000   // a pipeline not answered by then counts as lost
 #define DB_GRACE_MS 10000   // beyond statement_timeout, until a silent server counts as lost
 #define DB_NO_DEADLINE INT64_MAX
+
+struct sent {
+  const char *name; // for messages
+  bool prepares;    // `statement`, so that what follows can run it: nobody asked for its answer
+  enum statement_id statement;
+};
 
 struct db {
   PGconn *conn;
@@ -19,8 +25,9 @@ struct db {
   bool pooled;                     // the session may be another one for each transaction
   int statement_ms;                // the session's statement_timeout; 0: none
   int lock_ms, idle_ms;            // the same of its other bounds
-  size_t queued;                   // statements sent and not collected
-  const char *names[DB_QUEUE_MAX]; // of those, for messages
+  size_t queued, asked;            // what was sent and not collected; and how much of that has an answer that is wanted
+  struct sent sent[DB_QUEUE_MAX];  // the same
+  bool prepared[STATEMENT_COUNT];  // in this session, or will be by what is queued
   bool commit_queued, committed;   // the pipeline's last is COMMIT; its answer said COMMIT
   char sqlstate[6];
   char error[512];
@@ -39,9 +46,10 @@ int64_t db_run_deadline(const struct db *db); // of one statement
 // and must outlive the collect.
 void db_send_statement(struct db *db, enum statement_id statement, const struct db_params *params);
 void db_send_sql(struct db *db, const char *name, const char *sql, const struct db_params *params);
-void db_send_prepare(struct db *db, const char *name, const char *sql);
+void db_send_prepare(struct db *db, enum statement_id statement); // unless this session has it
 // Sends one sync and waits for all that is queued. 0; 1: one failed, those after it were not run, the connection is
-// well; FAULT_DB: it is lost. ret_results (may be NULL) gets a result for each up to the failed one, NULL from there.
+// well; FAULT_DB: it is lost. ret_results (may be NULL) gets a result for each that was asked for up to the failed one, NULL
+// from there.
 int db_collect(struct db *db, int64_t deadline, PGresult *ret_results[DB_QUEUE_MAX]);
 // One text of several statements by the simple protocol; the connection must have nothing queued.
 int db_collect_simple(struct db *db, const char *sql, int64_t deadline);

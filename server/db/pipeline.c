@@ -5,18 +5,18 @@
 #include "db/internal.h"
 
 void db_pipe_exec(struct db *db, enum statement_id statement, const struct db_params *params) {
-  ASSERT(db->queued < DB_PIPELINE_MAX);
+  ASSERT(db->asked < DB_PIPELINE_MAX);
   db_send_statement(db, statement, params);
 }
 
 // The rules count on reading what is fresh after a lock, whatever the role's default is.
 void db_pipe_begin(struct db *db) {
-  ASSERT(db->queued < DB_PIPELINE_MAX);
+  ASSERT(db->asked < DB_PIPELINE_MAX);
   db_send_sql(db, "begin", "BEGIN ISOLATION LEVEL READ COMMITTED", NULL);
 }
 
 void db_pipe_commit(struct db *db) {
-  ASSERT(db->queued < DB_PIPELINE_MAX);
+  ASSERT(db->asked < DB_PIPELINE_MAX);
   db_send_sql(db, "commit", "COMMIT", NULL);
   db->commit_queued = true;
 }
@@ -27,7 +27,7 @@ static bool says_commit(PGresult *answer) {
 
 int db_pipe_flush(struct db *db, struct db_result *ret_results[DB_PIPELINE_MAX], size_t *ret_count) {
   PGresult *results[DB_QUEUE_MAX] = {0};
-  size_t count = db->queued;
+  size_t count = db->asked;
   bool commit = db->commit_queued;
   ASSERT(count > 0 && count <= DB_PIPELINE_MAX);
   int r = db_collect(db, db_deadline(DB_FLUSH_MS), results);

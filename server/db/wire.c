@@ -77,9 +77,10 @@ static void params_for_wire(const struct db_params *p, struct wire_params *ret) 
   }
 }
 
-static void queued(struct db *db, const char *name, int sent) {
+static void queued(struct db *db, struct sent what, int sent) {
   ASSERT(db->queued < DB_QUEUE_MAX);
-  db->names[db->queued++] = name;
+  db->sent[db->queued++] = what;
+  db->asked += !what.prepares;
   db->commit_queued = false;
   if (!sent) db_lose(db, PQerrorMessage(db->conn));
 }
@@ -91,6 +92,18 @@ static bool may_send(struct db *db) {
   return true;
 }
 
+static bool send_prepare(struct db *db, const struct statement *s) {
+  return may_send(db) && PQsendPrepare(db->conn, s->name, s->sql, 0, NULL);
+}
+
+// In the same trip as what asks for it. Whether the server has taken it is seen when it answers (sent_judge).
+void db_send_prepare(struct db *db, enum statement_id statement) {
+  const struct statement *s = &statement_table[statement];
+  if (db->prepared[statement]) return;
+  queued(db, (struct sent){.name = s->name, .prepares = true, .statement = statement}, send_prepare(db, s));
+  db->prepared[statement] = true;
+}
+
 // By its name where the session is ours; a pooler's next session may not know it.
 void db_send_statement(struct db *db, enum statement_id statement, const struct db_params *params) {
   const struct statement *s = &statement_table[statement];
@@ -99,18 +112,15 @@ void db_send_statement(struct db *db, enum statement_id statement, const struct 
     db_send_sql(db, s->name, s->sql, params);
     return;
   }
+  db_send_prepare(db, statement);
   params_for_wire(params, &w);
-  queued(db, s->name, may_send(db) && PQsendQueryPrepared(db->conn, s->name, w.count, w.values, w.lengths, w.formats, 1));
+  queued(db, (struct sent){.name = s->name}, may_send(db) && PQsendQueryPrepared(db->conn, s->name, w.count, w.values, w.lengths, w.formats, 1));
 }
 
 void db_send_sql(struct db *db, const char *name, const char *sql, const struct db_params *params) {
   struct wire_params w;
   params_for_wire(params, &w);
-  queued(db, name, may_send(db) && PQsendQueryParams(db->conn, sql, w.count, NULL, w.values, w.lengths, w.formats, 1));
-}
-
-void db_send_prepare(struct db *db, const char *name, const char *sql) {
-  queued(db, name, may_send(db) && PQsendPrepare(db->conn, name, sql, 0, NULL));
+  queued(db, (struct sent){.name = name}, may_send(db) && PQsendQueryParams(db->conn, sql, w.count, NULL, w.values, w.lengths, w.formats, 1));
 }
 
 // ---- receiving
@@ -158,7 +168,7 @@ static bool read_to_sync(struct db *db, int64_t deadline, PGresult *results[DB_Q
       continue;
     }
     if (kind == RECEIVED_FAILURE) {
-      error_take(db, at < db->queued ? db->names[at] : NULL, result);
+      error_take(db, at < db->queued ? db->sent[at].name : NULL, result);
       well = false;
     }
     if (kind == RECEIVED_NONSENSE) db_lose(db, "a statement would copy data");
@@ -170,11 +180,25 @@ static bool read_to_sync(struct db *db, int64_t deadline, PGresult *results[DB_Q
   return false;
 }
 
-static void results_clear(PGresult *results[], size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    PQclear(results[i]);
+// Leaves the answers to what was asked for. What was to be prepared and has no answer is to be prepared again: what is in
+// the session outlives the transaction in which it came there.
+static void sent_judge(struct db *db, PGresult *results[DB_QUEUE_MAX]) {
+  size_t kept = 0;
+  for (size_t i = 0; i < db->queued; i++) {
+    const struct sent *s = &db->sent[i];
+    PGresult *result = results[i];
     results[i] = NULL;
+    if (!s->prepares) {
+      results[kept++] = result;
+      continue;
+    }
+    db->prepared[s->statement] = result != NULL;
+    PQclear(result);
   }
+}
+
+static void results_clear(PGresult *results[], size_t count) {
+  for (size_t i = 0; i < count; i++) PQclear(results[i]);
 }
 
 int db_collect(struct db *db, int64_t deadline, PGresult *ret_results[DB_QUEUE_MAX]) {
@@ -183,11 +207,12 @@ int db_collect(struct db *db, int64_t deadline, PGresult *ret_results[DB_QUEUE_M
   if (!db->lost && !PQpipelineSync(db->conn)) db_lose(db, PQerrorMessage(db->conn));
   if (!db->lost) well = read_to_sync(db, deadline, results);
   if (db->lost && db->error[0] == '\0') error_set(db, NULL, "the connection is lost");
+  sent_judge(db, results);
   if (ret_results)
-    memcpy(ret_results, results, db->queued * sizeof *results);
+    memcpy(ret_results, results, db->asked * sizeof *results);
   else
-    results_clear(results, db->queued);
-  db->queued = 0;
+    results_clear(results, db->asked);
+  db->queued = db->asked = 0;
   return db->lost ? FAULT_DB : well ? 0 : 1;
 }
 

@@ -295,6 +295,21 @@ def test_doctor_finds_what_is_wrong_and_shows_no_secret(fresh):
     assert re.search(r"FAIL\s+database", broken)
 
 
+def test_the_doctor_finds_tables_that_were_changed_by_hand(fresh, cluster):
+    name, env = fresh()
+
+    def statements():
+        checks = json.loads(run("doctor", "--json", PORT="0", code=1, **env).stdout)["checks"]
+        return next((c["status"], c["detail"]) for c in checks if c["name"] == "statements")
+    assert statements() == ("ok", "not looked at: the steps come first")
+    run("migrate", **env)
+    status, detail = statements()
+    assert status == "ok" and re.fullmatch(r"all \d+ fit the tables", detail)
+    cluster.sql("ALTER TABLE catalogue RENAME version TO edition", database=name)
+    status, detail = statements()
+    assert status == "fail" and re.search(r"_\w+: column .*version.* does not exist", detail), detail
+
+
 def uuid_of(public_id):
     """The UUID behind cus_… (Crockford's base 32)."""
     number = 0
