@@ -129,6 +129,7 @@ static struct gateway_call *call_create(struct gateway_lane *lane, struct http_r
   c->route = route;
   c->refs = 1;
   c->request = r;
+  c->problem_text = "";
   buf_init(&c->held, LIMIT_ANSWER_HELD);
   buf_init(&c->usage_json, LIMIT_EVIDENCE);
   buf_init(&c->evidence, LIMIT_EVIDENCE);

@@ -62,7 +62,6 @@ struct candidate {
 
 #define RELAYED_HEADERS_MAX 32
 #define PENDING_ANSWER_US INT64_C(5000000) // a client waits no longer for its settlement than this
-#define PROBLEM_TEXT_MAX 512
 
 struct gateway_route {
   struct gateway_context *gateway;
@@ -122,7 +121,7 @@ struct gateway_call {
   struct net_exchange *exchange;
   char *body; // built, lent to the exchange
   int status; // of the answer; 0: none has come
-  struct http_header relayed[RELAYED_HEADERS_MAX];
+  struct http_header *relayed; // the request's
   size_t relayed_count;
   struct str upstream_request_id;
   void *state; // the plugin's
@@ -138,7 +137,7 @@ struct gateway_call {
   // the end
   enum call_answer answer;
   enum problem problem;
-  char problem_text[PROBLEM_TEXT_MAX];
+  const char *problem_text; // one of few
   struct meter_bill *bill; // of its settlement: a call that runs needs none. NULL before
   struct buf usage_json, evidence;
   int64_t settling_since, retry_at;

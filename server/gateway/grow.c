@@ -268,7 +268,7 @@ static void stop(struct gateway_call *c) {
   upstream_drop(c);
   c->answer = ANSWER_PROBLEM;
   c->problem = g->problem;
-  (void)snprintf(c->problem_text, sizeof c->problem_text, "%s", g->text);
+  c->problem_text = g->text;
   relay_finish(c, TOLLGATE_CANCELLED);
   settle_usage(c, TOLLGATE_CANCELLED, g->ending, &complete);
   call_go(c, STEP_SETTLE);

@@ -79,7 +79,14 @@ static bool header_is_relayed(struct str name) {
   return openai || (name.len > 12 && str_eq_nocase((struct str){name.ptr, 12}, STR("x-ratelimit-")));
 }
 
+static struct http_header *relayed_room(struct gateway_call *c, const struct net_header *headers, size_t count) {
+  size_t wanted = 0;
+  for (size_t i = 0; i < count && wanted < RELAYED_HEADERS_MAX; i++) wanted += header_is_relayed(headers[i].name);
+  return arena_alloc(http_arena(c->request), wanted * sizeof *c->relayed);
+}
+
 static void headers_keep(struct gateway_call *c, const struct net_header *headers, size_t count) {
+  c->relayed = relayed_room(c, headers, count);
   for (size_t i = 0; i < count; i++) {
     const struct net_header *h = &headers[i];
     bool is_id = str_eq_nocase(h->name, STR("x-request-id")) || str_eq_nocase(h->name, STR("request-id"));
@@ -123,7 +130,7 @@ void relay_head(struct gateway_call *c, const struct net_header *headers, size_t
 static void fail(struct gateway_call *c, enum problem p, const char *text) {
   c->answer = ANSWER_PROBLEM;
   c->problem = p;
-  (void)snprintf(c->problem_text, sizeof c->problem_text, "%s", text);
+  c->problem_text = text;
 }
 
 // A redirect is not followed and not handed on: it would send the caller's key elsewhere.

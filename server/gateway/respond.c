@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #define RECEIPT_MAX 256
+#define PROBLEM_TEXT_MAX 512
 #define ANSWER_HEADERS_MAX (RELAYED_HEADERS_MAX + 8)
 
 struct answer_headers {

@@ -32,11 +32,10 @@ static void unanswered(struct gateway_call *c, enum net_end end) {
   }
   c->answer = ANSWER_PROBLEM;
   c->problem = end == NET_TIMEOUT ? PROBLEM_UPSTREAM_TIMEOUT : PROBLEM_UPSTREAM_ERROR;
-  (void)snprintf(c->problem_text, sizeof c->problem_text, "The provider %s.",
-                 end == NET_TIMEOUT   ? "did not answer in time"
-                 : end == NET_BROKEN  ? "broke off before it answered"
-                 : end == NET_REFUSED ? "has an address that may not be called"
-                                      : "could not be reached");
+  c->problem_text = end == NET_TIMEOUT   ? "The provider did not answer in time."
+                    : end == NET_BROKEN  ? "The provider broke off before it answered."
+                    : end == NET_REFUSED ? "The provider has an address that may not be called."
+                                         : "The provider could not be reached.";
   settle_release(c, net_end_name(end));
 }
 
@@ -86,7 +85,7 @@ static void unbuilt(struct gateway_call *c, int result) {
   log_context(NULL);
   c->answer = ANSWER_PROBLEM;
   c->problem = PROBLEM_UPSTREAM_ERROR;
-  (void)snprintf(c->problem_text, sizeof c->problem_text, "The request could not be prepared for the provider.");
+  c->problem_text = "The request could not be prepared for the provider.";
   settle_release(c, "unbuilt");
 }
 
@@ -118,7 +117,7 @@ static void cancel_answer(struct gateway_call *c) {
   };
   c->answer = ANSWER_PROBLEM;
   c->problem = answers[c->cancelled].problem;
-  (void)snprintf(c->problem_text, sizeof c->problem_text, "%s", answers[c->cancelled].text);
+  c->problem_text = answers[c->cancelled].text;
 }
 
 void upstream_cancel(struct gateway_call *c) {
