@@ -45,6 +45,7 @@ static int chore_receipts(struct keeper *k, struct db *db);
 static int chore_codes(struct keeper *k, struct db *db);
 static int chore_rerates(struct keeper *k, struct db *db);
 static int chore_rollups(struct keeper *k, struct db *db);
+static int chore_memory(struct keeper *k, struct db *db);
 
 //  id, name, period in milliseconds (0: by configuration), whether it may wait for Stripe, function
 #define CHORES(X)                                                                                                      \
@@ -63,7 +64,8 @@ static int chore_rollups(struct keeper *k, struct db *db);
   X(RECEIPTS, "receipts", 10000, false, chore_receipts)                                                                  \
   X(CODES, "codes", 2000, false, chore_codes)                                                                            \
   X(RERATES, "rerates", 500, false, chore_rerates)                                                                        \
-  X(ROLLUPS, "rollups", 500, false, chore_rollups)
+  X(ROLLUPS, "rollups", 500, false, chore_rollups)                                                                       \
+  X(MEMORY, "memory", 2000, false, chore_memory)
 
 enum chore_id {
 #define X(id, name, period, patient, run) CHORE_##id,
@@ -97,6 +99,7 @@ struct keeper {
   struct chore chores[CHORE_COUNT];
   struct uuid watched[WATCHED_MAX];
   int64_t versions[WATCHED_MAX];
+  int64_t memory_kept; // chore_memory's
   pthread_t thread;
   pthread_mutex_t lock; // guards due times and stopping
   pthread_cond_t wake;
@@ -219,6 +222,13 @@ static int chore_rollups(struct keeper *k, struct db *db) {
   int r = 0;
   while (r >= 0 && more && clock_mono_us() < until) r = rollup_run(k->rollup, db, false, &more);
   return r;
+}
+
+// After a load, and after a piece of the sums, for which megabytes are read.
+static int chore_memory(struct keeper *k, struct db *db) {
+  (void)db;
+  mem_give_back(&k->memory_kept);
+  return 0;
 }
 
 // ---- when

@@ -106,6 +106,7 @@ int serve_command_run(struct invocation *in) {
     return EXIT_USAGE;
   }
   log_prepare(&in->config);
+  mem_begin();
   files_allow();
   signals_block(&signals);
   struct service *s = service_create(&in->config, &why);

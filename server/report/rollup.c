@@ -186,6 +186,7 @@ static int piece_run(struct rollup *r, struct db *db, bool bounded) {
   int done = lock(db);
   if (done > 0 && db_run(db, STATEMENT_ROLLUP_BY_INDEX, NULL, NULL) != 0) done = FAULT_DB;
   if (done > 0) done = piece_write(r, db, bounded, &worth);
+  rollup_fold_clear(&r->fold);
   if (done < 0) learn_failed(r, db);
   if (done < 0 || !worth) {
     db_rollback(db);

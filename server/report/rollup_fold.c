@@ -7,20 +7,17 @@
 #define NAME_MAX_BYTES 1024
 
 void rollup_fold_clear(struct rollup_fold *f) {
-  vec_clear(&f->sums);
-  vec_clear(&f->quantities);
-  vec_clear(&f->values);
-  vec_clear(&f->corrected);
+  vec_finish(&f->sums);
+  vec_finish(&f->quantities);
+  vec_finish(&f->values);
+  vec_finish(&f->corrected);
   for (size_t i = 0; i < f->meters.count; i++) f->meters.at[i].aggregation = ROLLUP_SUM;
   f->unsummed = 0;
 }
 
 void rollup_fold_finish(struct rollup_fold *f) {
   for (size_t i = 0; i < f->meters.count; i++) mem_free((void *)(uintptr_t)f->meters.at[i].name.ptr);
-  vec_finish(&f->sums);
-  vec_finish(&f->quantities);
-  vec_finish(&f->values);
-  vec_finish(&f->corrected);
+  rollup_fold_clear(f);
   vec_finish(&f->meters);
 }
 

@@ -67,7 +67,7 @@ struct rollup_fold {
   size_t unsummed; // of the meters
 };
 void rollup_fold_finish(struct rollup_fold *f); // zeroed is empty
-void rollup_fold_clear(struct rollup_fold *f);  // the meters stay, all of them as summed up
+void rollup_fold_clear(struct rollup_fold *f);  // and gives its memory back; the meters stay, all of them as summed up
 void rollup_fold_unsummed(struct rollup_fold *f, struct str name, int aggregation); // before the first call
 // False: the usage is no object of integers.
 bool rollup_fold_add(struct rollup_fold *f, const struct rollup_call *call);

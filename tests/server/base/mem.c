@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,52 @@ static void a_growing_array_keeps_its_elements(void **state) {
   vec_finish(&v);
 }
 
+#define MIB (INT64_C(1) << 20)
+
+static void memory_is_given_back_where_much_more_is_unused_than_the_last_time(void **state) {
+  (void)state;
+  int64_t kept = 0;
+  assert_false(mem_is_much(MIB, &kept));
+  assert_true(mem_is_much(20 * MIB, &kept));
+  kept = 15 * MIB; // what could not be given back is left alone
+  assert_false(mem_is_much(16 * MIB, &kept));
+  assert_true(mem_is_much(18 * MIB, &kept));
+  assert_false(mem_is_much(-5 * MIB, &kept)); // what is in use needs not be in memory
+  assert_false(mem_is_much(-4 * MIB, &kept)); // and the next time counts from there
+  assert_true(mem_is_much(MIB, &kept));
+}
+
+// The C library's own allocator, also where a sanitizer's stands before it.
+void *__libc_malloc(size_t size);
+void __libc_free(void *p);
+
+static int64_t resident(void) {
+  long pages = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+  assert_non_null(f);
+  assert_int_equal(fscanf(f, "%*d %ld", &pages), 1);
+  assert_int_equal(fclose(f), 0);
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
+static void what_was_freed_goes_back_to_the_system(void **state) {
+  (void)state;
+  enum { PIECES = 32768, PIECE = 1000 };
+  static void *pieces[PIECES];
+  int64_t kept = 0, before;
+  mem_give_back(&kept);
+  for (size_t i = 0; i < PIECES; i++) {
+    pieces[i] = __libc_malloc(PIECE);
+    assert_non_null(pieces[i]);
+    memset(pieces[i], 1, PIECE);
+  }
+  for (size_t i = 0; i < PIECES - 1; i++) __libc_free(pieces[i]); // the last one stands at the end of the heap
+  before = resident();
+  mem_give_back(&kept);
+  assert_true(resident() < before - 24 * MIB);
+  __libc_free(pieces[PIECES - 1]);
+}
+
 static void every_fault_has_a_name_of_its_own(void **state) {
   (void)state;
   for (int a = FAULT_CLOSED; a < 0; a++)
@@ -83,6 +130,8 @@ int main(void) {
       cmocka_unit_test(without_memory_the_process_says_so_and_ends),
       cmocka_unit_test(copies_are_whole_and_text_ends_with_a_nul),
       cmocka_unit_test(a_growing_array_keeps_its_elements),
+      cmocka_unit_test(memory_is_given_back_where_much_more_is_unused_than_the_last_time),
+      cmocka_unit_test(what_was_freed_goes_back_to_the_system),
       cmocka_unit_test(every_fault_has_a_name_of_its_own),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
