@@ -17,6 +17,7 @@
 #define SPAN_IDLE 256             // so many batches without a call are passed without a word: they are renewals of leases
 #define SQLSTATE_OUT_OF_RANGE "22003"
 #define DENSE_ROWS 12             // rows of one customer and quarter in one piece
+#define FILL_ROWS 20000           // sums that coarser ones are made from at once
 
 struct stretch {
   int32_t writer;
@@ -34,12 +35,14 @@ struct rollup {
   struct rollup_index index;
   bool too_large; // the last piece failed because a sum would have passed 64 bits
   bool behind; // the last piece was full and more waits
+  bool unfilled; // hours or days of somebody may not go back to the beginning yet
 };
 
 struct rollup *rollup_create(void) {
   struct rollup *r = mem_alloc(sizeof *r);
   r->batch_calls = 1000;
   r->span = 1024;
+  r->unfilled = true;
   return r;
 }
 
@@ -116,7 +119,7 @@ static int calls_read(struct rollup *r, struct db *db, struct db_result **ret) {
   }
 }
 
-// Customers that have many rows in one quarter get hours beside them from now on.
+// Customers that have many rows in one quarter get hours and days beside them from now on.
 static int dense_add(struct rollup *r, struct db *db) {
   CLEANUP(db_params_finish) struct db_params p;
   size_t found = 0;
@@ -128,11 +131,12 @@ static int dense_add(struct rollup *r, struct db *db) {
       const struct rollup_sum *next = &r->fold.sums.at[i + n];
       if (next->quarter != first->quarter || next->width != 1 || !uuid_eq(next->customer, first->customer)) break;
     }
-    if (first->width != 1 || n < DENSE_ROWS || rollup_hours_from(&r->dense, first->customer) != INT32_MAX) continue;
+    if (first->width != 1 || n < DENSE_ROWS || rollup_dense_reach(&r->dense, first->customer).hours != INT32_MAX) continue;
     db_array_uuid(&p, first->customer);
     found++;
   }
   db_array_end(&p);
+  r->unfilled |= found > 0 || rollup_dense_unfilled(&r->dense);
   return found == 0 || db_run(db, STATEMENT_ROLLUP_DENSE_ADD, &p, NULL) == 0 ? 0 : FAULT_DB;
 }
 
@@ -199,10 +203,7 @@ static int piece_run(struct rollup *r, struct db *db, bool bounded) {
   return done;
 }
 
-int rollup_run(struct rollup *r, struct db *db, bool all, bool *ret_more) {
-  *ret_more = false;
-  if (waiting_read(r, db) != 0) return FAULT_DB;
-  if (!worth_it(r) && !((all || r->behind) && r->stretch_count)) return 0;
+static int pieces_run(struct rollup *r, struct db *db, bool *ret_more) {
   r->waiting_since = 0;
   int kept = rollup_index_keep(&r->index, db);
   int done = kept == 0 ? piece_run(r, db, false) : kept;
@@ -215,4 +216,27 @@ int rollup_run(struct rollup *r, struct db *db, bool all, bool *ret_more) {
   *ret_more |= r->stretch_count == STRETCHES_MAX;
   r->behind = *ret_more;
   return done;
+}
+
+// One step back towards the beginning, unless another is at the sums.
+static int fill_run(struct rollup *r, struct db *db, bool *ret_more) {
+  const struct rollup_dense_customer *c = NULL;
+  if (db_begin(db) != 0) return FAULT_DB;
+  int locked = lock(db), answer = locked < 0 ? locked : 0;
+  if (locked > 0) answer = db_run(db, STATEMENT_ROLLUP_BY_INDEX, NULL, NULL) == 0 ? rollup_dense_read(&r->dense, db) : FAULT_DB;
+  if (locked > 0 && answer == 0 && (c = rollup_dense_unfilled(&r->dense))) answer = rollup_dense_fill(db, c, FILL_ROWS);
+  if (locked > 0 && answer == 0) answer = db_commit(db);
+  else db_rollback(db);
+  if (locked > 0) r->unfilled = c != NULL;
+  *ret_more |= c && answer == 0;
+  return answer;
+}
+
+int rollup_run(struct rollup *r, struct db *db, bool all, bool *ret_more) {
+  int done = 0, filled = 0;
+  *ret_more = false;
+  if (waiting_read(r, db) != 0) return FAULT_DB;
+  if (worth_it(r) || ((all || r->behind) && r->stretch_count)) done = pieces_run(r, db, ret_more);
+  if (done >= 0 && r->unfilled) filled = fill_run(r, db, ret_more);
+  return filled < 0 ? filled : done;
 }

@@ -1,6 +1,6 @@
 // The writer of the usage sums: follows each ledger writer's sequence in pieces and adds what it finds to the quarter of the
-// call's id. One commit advances the cursors and adds the sums, under one lock, so that the sums and what is behind the
-// cursors are at every moment all that was settled, whoever writes them.
+// call's id, of customers that use much to longer times too. One commit advances the cursors and adds the sums, under one lock, so
+// that the sums and what is behind the cursors are at every moment all that was settled, whoever writes them.
 #pragma once
 #include "base/fault.h"
 #include <stdbool.h>

@@ -6,10 +6,10 @@ SELECT w.id, coalesce(c.seq, 0), w.seq FROM writers w LEFT JOIN rollup_cursors c
 WHERE w.seq > coalesce(c.seq, 0) ORDER BY w.id LIMIT $1::bigint
 
 -- name: rollup_lock
-SELECT one FROM rollup_state FOR UPDATE SKIP LOCKED
+SELECT one FROM rollup_lock FOR UPDATE SKIP LOCKED
 
 -- name: rollup_lock_wait
-SELECT one FROM rollup_state FOR UPDATE
+SELECT one FROM rollup_lock FOR UPDATE
 
 -- Of the calls behind a cursor the database does not know how few they are: without this it would read them all. And planning a
 -- report anew takes longer than making it.
@@ -27,15 +27,48 @@ FROM (SELECT x.*, CASE WHEN x.revision > 0 THEN call_before(x.customer_id, x.id,
 LIMIT $4::bigint
 
 -- name: rollup_dense
-SELECT customer_id, from_quarter FROM usage_dense ORDER BY customer_id
+SELECT customer_id, from_quarter, days_from FROM usage_dense ORDER BY customer_id
 
--- Hours are summed from the first one on that has nothing yet.
+-- Hours and days are summed from the first one on that has nothing yet.
 -- name: rollup_dense_add
-INSERT INTO usage_dense (customer_id, from_quarter)
-SELECT d.customer_id, (coalesce(max(r.quarter), 0) / 4 + 1) * 4
+INSERT INTO usage_dense (customer_id, from_quarter, days_from)
+SELECT d.customer_id, (coalesce(max(r.quarter), 0) / 4 + 1) * 4, (coalesce(max(r.quarter), 0) / 96 + 1) * 96
 FROM unnest($1::uuid[]) AS d (customer_id)
 LEFT JOIN LATERAL (SELECT quarter FROM usage_rollups WHERE customer_id = d.customer_id AND width = 1 ORDER BY quarter DESC LIMIT 1) r ON true
 GROUP BY 1 ON CONFLICT DO NOTHING
+
+-- A customer's hours from its quarters, or its days and six hours from its hours, back from where it has them: from so many rows, or
+-- one hour's or day's where that has more. What corrections have brought to nothing is left out.
+-- name: rollup_dense_fill
+WITH reach AS (
+  SELECT CASE WHEN $2::boolean THEN days_from ELSE from_quarter END AS until, CASE WHEN $2::boolean THEN (from_quarter + 95) / 96 * 96 ELSE 0 END AS bottom,
+         CASE WHEN $2::boolean THEN 4 ELSE 1 END AS finer, CASE WHEN $2::boolean THEN ARRAY[96, 24] ELSE ARRAY[4] END AS widths
+  FROM usage_dense WHERE customer_id = $1::uuid),
+piece AS MATERIALIZED (
+  SELECT finer, widths, until, greatest(bottom, least(until - widths[1], coalesce((
+           SELECT (quarter / widths[1] + 1) * widths[1] FROM usage_rollups
+           WHERE customer_id = $1::uuid AND width = finer AND quarter >= bottom AND quarter < until
+           ORDER BY quarter DESC OFFSET $3::bigint LIMIT 1), 0))) AS first
+  FROM reach WHERE until > bottom),
+reached AS (
+  UPDATE usage_dense d SET from_quarter = CASE WHEN $2::boolean THEN d.from_quarter ELSE p.first END, days_from = CASE WHEN $2::boolean THEN p.first ELSE d.days_from END
+  FROM piece p WHERE d.customer_id = $1::uuid),
+summed AS (
+  SELECT r.key_id, r.price_id, w.width, r.quarter / w.width * w.width AS quarter, u.meter,
+         sum(r.calls) AS calls, sum(r.charge) AS charge, sum(r.cost) AS cost, sum(u.quantity) AS quantity
+  FROM piece p
+  CROSS JOIN LATERAL (SELECT * FROM usage_rollups x WHERE x.customer_id = $1::uuid AND x.width = p.finer AND x.quarter >= p.first AND x.quarter < p.until OFFSET 0) r
+  CROSS JOIN LATERAL (SELECT NULL AS meter, 0::bigint AS quantity UNION ALL SELECT * FROM unnest(r.meters, r.quantities)) u
+  CROSS JOIN LATERAL unnest(p.widths) AS w (width)
+  GROUP BY 1, 2, 3, 4, 5)
+INSERT INTO usage_rollups (customer_id, key_id, price_id, width, quarter, calls, charge, cost, meters, quantities)
+SELECT $1::uuid, key_id, price_id, width, quarter, (sum(calls) FILTER (WHERE meter IS NULL))::bigint,
+       greatest(-9223372036854775807, least(9223372036854775807, sum(charge) FILTER (WHERE meter IS NULL)))::bigint,
+       greatest(-9223372036854775807, least(9223372036854775807, sum(cost) FILTER (WHERE meter IS NULL)))::bigint,
+       coalesce(array_agg(meter ORDER BY meter COLLATE "C") FILTER (WHERE quantity <> 0), '{}'),
+       coalesce(array_agg(greatest(-9223372036854775807, least(9223372036854775807, quantity))::bigint ORDER BY meter COLLATE "C") FILTER (WHERE quantity <> 0), '{}')
+FROM summed GROUP BY 2, 3, 4, 5
+HAVING bool_or(quantity <> 0 OR (meter IS NULL AND (calls <> 0 OR charge <> 0 OR cost <> 0)))
 
 -- Nearly always both have the same meters, and few.
 -- name: rollup_add
@@ -73,17 +106,16 @@ ON CONFLICT (customer_id, width, quarter, key_id, price_id) DO UPDATE SET
 -- What corrections have brought to nothing is no row, and no meter of one. Where the sums had the correction first it stays until
 -- they are made anew.
 -- name: rollup_nothing
-DELETE FROM usage_rollups r USING unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter)
-WHERE r.customer_id = q.customer_id AND ((r.width = 1 AND r.quarter = q.quarter) OR (r.width = 4 AND r.quarter = q.quarter / 4 * 4))
+DELETE FROM usage_rollups r USING unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter), (VALUES (1), (4), (24), (96)) AS w (width)
+WHERE r.customer_id = q.customer_id AND r.width = w.width AND r.quarter = q.quarter / w.width * w.width
   AND r.calls = 0 AND r.charge = 0 AND r.cost = 0 AND 0 = ALL (r.quantities)
 
 -- name: rollup_no_meters
 UPDATE usage_rollups r SET
   meters = ARRAY(SELECT u.meter FROM unnest(r.meters, r.quantities) WITH ORDINALITY AS u (meter, quantity, n) WHERE u.quantity <> 0 ORDER BY u.n),
   quantities = array_remove(r.quantities, 0::bigint)
-FROM unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter)
-WHERE r.customer_id = q.customer_id AND ((r.width = 1 AND r.quarter = q.quarter) OR (r.width = 4 AND r.quarter = q.quarter / 4 * 4))
-  AND 0 = ANY (r.quantities)
+FROM unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter), (VALUES (1), (4), (24), (96)) AS w (width)
+WHERE r.customer_id = q.customer_id AND r.width = w.width AND r.quarter = q.quarter / w.width * w.width AND 0 = ANY (r.quantities)
 
 -- name: rollup_unsummed
 SELECT name, aggregation FROM meters WHERE aggregation <> 1
@@ -158,16 +190,23 @@ FROM (SELECT x.*, CASE WHEN x.revision > 0 THEN call_before(x.customer_id, x.id,
         AND x.seq <= coalesce(k.seq, 0)
       ORDER BY x.customer_id, x.id, x.revision LIMIT $4::bigint) c
 
--- The sums of a stretch of customers and quarters, its end not included; those of calls that are gone stay.
+-- The sums of a stretch of customers and quarters, its end not included, but for days, which a stretch may begin or end within; those of
+-- calls that are gone stay.
 -- name: rollup_rebuild_clear
 DELETE FROM usage_rollups
-WHERE customer_id >= $1::uuid AND customer_id <= $3::uuid AND (customer_id, quarter) >= ($1::uuid, $2::integer) AND (customer_id, quarter) < ($3::uuid, $4::integer)
+WHERE width IN (1, 4) AND customer_id >= $1::uuid AND customer_id <= $3::uuid AND (customer_id, quarter) >= ($1::uuid, $2::integer) AND (customer_id, quarter) < ($3::uuid, $4::integer)
   AND quarter >= (SELECT ('x' || encode(substring(uuid_send(dropped) FROM 1 FOR 6), 'hex'))::bit(48)::bigint / 900000 FROM calls_kept)
 
 -- name: rollup_rebuild_values_clear
 DELETE FROM usage_values
 WHERE customer_id >= $1::uuid AND customer_id <= $3::uuid AND (customer_id, quarter) >= ($1::uuid, $2::integer) AND (customer_id, quarter) < ($3::uuid, $4::integer)
   AND quarter >= (SELECT ('x' || encode(substring(uuid_send(dropped) FROM 1 FOR 6), 'hex'))::bit(48)::bigint / 900000 FROM calls_kept)
+
+-- Days and six hours of customers whose hours are all made anew go, and are filled in from those as if they had never been.
+-- name: rollup_rebuild_days_clear
+WITH gone AS (
+  DELETE FROM usage_rollups r USING usage_dense d WHERE d.customer_id >= $1::uuid AND d.customer_id < $2::uuid AND r.customer_id = d.customer_id AND r.width IN (24, 96))
+UPDATE usage_dense SET days_from = 2147483647 WHERE customer_id >= $1::uuid AND customer_id < $2::uuid
 
 -- name: rollup_rebuild_size
 SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_partition_tree('calls') t JOIN pg_class c ON c.oid = t.relid WHERE t.isleaf

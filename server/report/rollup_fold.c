@@ -1,4 +1,5 @@
-// Each call becomes a row of its own; sorted, rows of one key are neighbours and become one. Meters' names are kept once.
+// Each call becomes a row of its own; sorted, rows of one key are neighbours and become one. Those of quarters, of which there are
+// fewer then, become those of longer times in the same way. Meters' names are kept once.
 #include "report/rollup_fold.h"
 #include "base/mem.h"
 #include "common/pick.h"
@@ -58,13 +59,8 @@ static bool usage_add(struct rollup_fold *f, const struct rollup_call *call, str
 
 // A row of the sums for `call`: so many calls, so much of charge and cost, with the quantities from `first` on.
 static void sum_add(struct rollup_fold *f, const struct rollup_call *call, struct uuid price, int64_t calls, amount charge, amount cost, size_t first) {
-  struct rollup_sum sum = {.customer = call->customer, .key = call->key, .price = price, .quarter = rollup_quarter(call->id), .width = 1,
-                           .calls = calls, .charge = charge, .cost = cost, .first = first, .count = f->quantities.count - first};
-  *vec_add(&f->sums) = sum;
-  if (sum.quarter < call->hours_from) return;
-  sum.quarter -= sum.quarter % ROLLUP_HOUR;
-  sum.width = ROLLUP_HOUR;
-  *vec_add(&f->sums) = sum;
+  *vec_add(&f->sums) = (struct rollup_sum){.customer = call->customer, .key = call->key, .price = price, .quarter = rollup_quarter(call->id), .width = 1,
+                                           .reach = call->reach, .calls = calls, .charge = charge, .cost = cost, .first = first, .count = f->quantities.count - first};
 }
 
 // What the call was before goes from the price that it had to the one that it has.
@@ -156,10 +152,8 @@ static void corrected_end(struct rollup_fold *f) {
   f->corrected.count = kept;
 }
 
-void rollup_fold_end(struct rollup_fold *f) {
-  struct ranks ranks;
-  ranks_make(&ranks, f);
-  corrected_end(f);
+// Sorts the rows and makes one of all that are of the same.
+static void neighbours_join(struct rollup_fold *f, const struct ranks *ranks) {
   size_t meters = f->meters.count, made = 0;
   int64_t *totals = mem_alloc((meters + 1) * sizeof *totals);
   vec(struct rollup_quantity) quantities = {0};
@@ -167,10 +161,10 @@ void rollup_fold_end(struct rollup_fold *f) {
   for (size_t i = 0, n; i < f->sums.count; i += n) {
     struct rollup_sum row = f->sums.at[i];
     for (n = 1; i + n < f->sums.count && sums_compare(&row, &f->sums.at[i + n]) == 0; n++) row_add(&row, &f->sums.at[i + n]);
-    for (size_t k = 0; k < n; k++) totals_add(&ranks, &f->sums.at[i + k], totals);
+    for (size_t k = 0; k < n; k++) totals_add(ranks, &f->sums.at[i + k], totals);
     row.first = quantities.count;
     for (size_t m = 0; m < meters; m++) {
-      if (totals[m] != 0) *vec_add(&quantities) = (struct rollup_quantity){ranks.meter_at[m], totals[m]};
+      if (totals[m] != 0) *vec_add(&quantities) = (struct rollup_quantity){ranks->meter_at[m], totals[m]};
       totals[m] = 0;
     }
     row.count = quantities.count - row.first;
@@ -180,6 +174,28 @@ void rollup_fold_end(struct rollup_fold *f) {
   vec_finish(&f->quantities);
   memcpy(&f->quantities, &quantities, sizeof quantities);
   mem_free(totals);
+}
+
+static void widened_add(struct rollup_fold *f, struct rollup_sum sum, int32_t width, int32_t from) {
+  if (sum.quarter < from) return;
+  sum.quarter -= sum.quarter % width;
+  sum.width = width;
+  *vec_add(&f->sums) = sum;
+}
+
+void rollup_fold_end(struct rollup_fold *f) {
+  struct ranks ranks;
+  ranks_make(&ranks, f);
+  corrected_end(f);
+  neighbours_join(f, &ranks);
+  size_t quarters = f->sums.count;
+  for (size_t i = 0; i < quarters; i++) {
+    struct rollup_sum sum = f->sums.at[i];
+    widened_add(f, sum, ROLLUP_HOUR, sum.reach.hours);
+    widened_add(f, sum, ROLLUP_SIX_HOURS, sum.reach.days);
+    widened_add(f, sum, ROLLUP_DAY, sum.reach.days);
+  }
+  if (f->sums.count > quarters) neighbours_join(f, &ranks);
   mem_free(ranks.meter_at);
   mem_free(ranks.rank_of);
 }

@@ -1,5 +1,5 @@
-// Calls added up: per customer, key, price and UTC quarter-hour, and per hour too where that is asked for. Pure: what comes
-// in is what a statement gave, what comes out is sorted and goes to another.
+// Calls added up: per customer, key, price and UTC quarter-hour, and per hour, six hours and UTC day too where that is asked
+// for. Pure: what comes in is what a statement gave, what comes out is sorted and goes to another.
 #pragma once
 #include "base/amount.h"
 #include "base/id.h"
@@ -7,9 +7,17 @@
 
 #define ROLLUP_QUARTER_US (INT64_C(900) * 1000000)
 #define ROLLUP_HOUR 4 // quarters
+#define ROLLUP_SIX_HOURS 24
+#define ROLLUP_DAY 96
 static inline int32_t rollup_quarter(struct uuid call) {
   return (int32_t)(uuid_time_us(call) / ROLLUP_QUARTER_US);
 }
+
+// The quarters from which on sums are kept by hours too, and by six hours and days; INT32_MAX: none are.
+struct rollup_reach {
+  int32_t hours, days;
+};
+#define ROLLUP_NO_REACH ((struct rollup_reach){INT32_MAX, INT32_MAX})
 
 // One row of a call, lent for the time of rollup_fold_add. A call is summed up under the price of its last row: a correction with
 // another one than the row before it takes over what all before it add up to, whichever of them the sums have already.
@@ -25,7 +33,7 @@ struct rollup_call {
     amount charge, cost;
     struct str usage;
   } before;
-  int32_t hours_from; // quarters from this one on are summed by hours too; INT32_MAX: none
+  struct rollup_reach reach; // its customer's
 };
 
 struct rollup_quantity {
@@ -35,6 +43,7 @@ struct rollup_quantity {
 struct rollup_sum {
   struct uuid customer, key, price;
   int32_t quarter, width;
+  struct rollup_reach reach;
   int64_t calls;
   amount charge, cost;
   size_t first, count; // of rollup_fold.quantities; of a finished fold in order of the meters' names

@@ -1,5 +1,6 @@
 // A stretch goes from one customer and hour to another, the second not included, so that no sum is ever made in part. It is
-// cleared and written again from what the cursors have passed, which stand still while the lock is held.
+// cleared and written again from what the cursors have passed, which stand still while the lock is held. A day may have more calls
+// than a commit should: days go once all hours of their customer are right, and are filled in from those at the end.
 #include "report/rollup_rebuild.h"
 #include "base/fault.h"
 #include "db/db.h"
@@ -7,6 +8,7 @@
 
 #define PIECE_CALLS 50000
 #define LAST_QUARTER INT32_MAX
+#define FILL_ROWS 50000
 
 struct place {
   struct uuid customer;
@@ -96,6 +98,15 @@ static int clear(struct rebuild *b, const struct place *end) {
   return db_run(b->db, STATEMENT_ROLLUP_REBUILD_VALUES_CLEAR, &p, NULL) == 0 ? 0 : FAULT_DB;
 }
 
+static int days_clear(struct rebuild *b, const struct place *end) {
+  CLEANUP(db_params_finish) struct db_params p;
+  db_params_init(&p);
+  if (uuid_eq(b->from.customer, end->customer)) return 0;
+  db_param_uuid(&p, b->from.customer);
+  db_param_uuid(&p, end->customer);
+  return db_run(b->db, STATEMENT_ROLLUP_REBUILD_DAYS_CLEAR, &p, NULL) == 0 ? 0 : FAULT_DB;
+}
+
 // The quarters that have values, or had some that were taken back.
 static int values_write(struct rebuild *b) {
   vec(struct rollup_quarter_of) quarters = {0};
@@ -113,9 +124,11 @@ static int values_write(struct rebuild *b) {
 static int stretch_write(struct rebuild *b, struct place *ret_end) {
   if (db_run(b->db, STATEMENT_ROLLUP_LOCK_WAIT, NULL, NULL) != 0 || db_run(b->db, STATEMENT_ROLLUP_IN_ORDER, NULL, NULL) != 0) return FAULT_DB;
   int r = rollup_dense_read(&b->dense, b->db);
+  for (size_t i = 0; i < b->dense.at.count; i++) b->dense.at.at[i].reach.days = INT32_MAX;
   if (r == 0) r = stretch_fold(b, ret_end);
   if (r == 0) r = clear(b, ret_end);
   if (r == 0) r = rollup_write(b->db, &b->fold, false);
+  if (r == 0) r = days_clear(b, ret_end);
   return r == 0 ? values_write(b) : r;
 }
 
@@ -132,6 +145,19 @@ static int stretch_run(struct rebuild *b) {
   return r;
 }
 
+// 1: there may be more to fill.
+static int fill_run(struct rebuild *b) {
+  const struct rollup_dense_customer *c = NULL;
+  if (db_begin(b->db) != 0) return FAULT_DB;
+  int r = db_run(b->db, STATEMENT_ROLLUP_LOCK_WAIT, NULL, NULL);
+  if (r == 0) r = db_run(b->db, STATEMENT_ROLLUP_BY_INDEX, NULL, NULL);
+  if (r == 0) r = rollup_dense_read(&b->dense, b->db);
+  if (r == 0 && (c = rollup_dense_unfilled(&b->dense))) r = rollup_dense_fill(b->db, c, FILL_ROWS);
+  if (r == 0 && (r = db_commit(b->db)) == 0) return c != NULL;
+  db_rollback(b->db);
+  return r < 0 ? r : FAULT_DB;
+}
+
 static int64_t size_read(struct db *db) {
   CLEANUP(db_result_finishp) struct db_result *row = NULL;
   return db_run(db, STATEMENT_ROLLUP_REBUILD_SIZE, NULL, &row) == 0 ? db_i64(row, 0, 0) : 0;
@@ -145,6 +171,8 @@ int rollup_rebuild(struct db *db, int64_t piece, void (*progress)(void *arg, con
     r = stretch_run(&b);
     if (r == 0 && progress) progress(arg, &b.progress);
   }
+  if (r == 0)
+    while ((r = fill_run(&b)) > 0) continue;
   rollup_dense_finish(&b.dense);
   rollup_fold_finish(&b.fold);
   *ret = b.progress;

@@ -51,29 +51,6 @@ static struct str quantities_literal(struct buf *out, const struct rollup_fold *
   return buf_str(out);
 }
 
-int rollup_dense_read(struct rollup_dense *d, struct db *db) {
-  CLEANUP(db_result_finishp) struct db_result *rows = NULL;
-  if (db_run(db, STATEMENT_ROLLUP_DENSE, NULL, &rows) != 0) return FAULT_DB;
-  vec_clear(&d->at);
-  for (size_t i = 0; i < db_rows(rows); i++)
-    *vec_add(&d->at) = (struct rollup_dense_from){db_uuid(rows, i, 0), (int32_t)db_i64(rows, i, 1)};
-  return 0;
-}
-
-int32_t rollup_hours_from(const struct rollup_dense *d, struct uuid customer) {
-  size_t low = 0, high = d->at.count;
-  while (low < high) {
-    size_t middle = (low + high) / 2;
-    if (uuid_cmp(d->at.at[middle].customer, customer) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low < d->at.count && uuid_eq(d->at.at[low].customer, customer) ? d->at.at[low].quarter : INT32_MAX;
-}
-
-void rollup_dense_finish(struct rollup_dense *d) {
-  vec_finish(&d->at);
-}
-
 int rollup_fold_begin(struct rollup_fold *f, struct db *db) {
   CLEANUP(db_result_finishp) struct db_result *rows = NULL;
   rollup_fold_clear(f);
@@ -87,7 +64,7 @@ bool rollup_rows_add(struct rollup_fold *f, const struct rollup_dense *d, const 
     struct rollup_call call = {.customer = db_uuid(rows, i, 0), .id = db_uuid(rows, i, 1), .key = db_uuid(rows, i, 2), .price = db_uuid(rows, i, 3),
                                .charge = db_i64(rows, i, 4), .cost = db_i64(rows, i, 5), .usage = db_text(rows, i, 6), .revision = (int)db_i64(rows, i, 7),
                                .counts = db_bool(rows, i, 8)};
-    call.hours_from = rollup_hours_from(d, call.customer);
+    call.reach = rollup_dense_reach(d, call.customer);
     if (call.revision > 0) {
       call.before.price = db_uuid(rows, i, 9);
       call.before.counts = db_bool(rows, i, 10);

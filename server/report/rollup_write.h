@@ -1,21 +1,9 @@
 // Between the writer of the sums and their rebuilding: rows of calls into a fold, and a fold that has ended as rows.
 #pragma once
-#include "report/rollup_fold.h"
+#include "report/rollup_dense.h"
 
 struct db;
 struct db_result;
-
-// Customers whose quarters have so many rows that hours are summed beside them, in order of their ids.
-struct rollup_dense_from {
-  struct uuid customer;
-  int32_t quarter;
-};
-struct rollup_dense {
-  vec(struct rollup_dense_from) at;
-};
-int rollup_dense_read(struct rollup_dense *d, struct db *db); // 0 or a fault
-int32_t rollup_hours_from(const struct rollup_dense *d, struct uuid customer); // INT32_MAX: none
-void rollup_dense_finish(struct rollup_dense *d);
 
 // Empties the fold and tells it which meters are not summed up. 0 or a fault.
 int rollup_fold_begin(struct rollup_fold *f, struct db *db);

@@ -1,5 +1,5 @@
-// What a customer used in a time range, from sums of quarter-hours and the calls that are not in them yet, so that it equals the ledger to
-// the last unit. Days are those of the customer's time zone. One statement, bounded by the connection's own time-out.
+// What a customer used in a time range, from sums of quarter-hours and longer times and the calls that are not in them yet, so that it
+// equals the ledger to the last unit. Days are those of the customer's time zone. One statement, bounded by the connection's own time-out.
 #pragma once
 #include "base/amount.h"
 #include "base/arena.h"

@@ -9,7 +9,7 @@ CROSS JOIN LATERAL (SELECT coalesce($2::timestamptz, ($3::text)::date::timestamp
                                     (date_trunc('day', (now() + interval '1 second') AT TIME ZONE p.time_zone) + interval '1 day') AT TIME ZONE p.time_zone) AS ends) b
 WHERE p.customer_id = $1::uuid
 
--- A row for each group and meter. Ids are time, so that a day is a range of them; a row without a meter carries the money. Whole quarter-hours are read from the sums, whole hours where there are such, and from the calls that are behind no
+-- A row for each group and meter. Ids are time, so that a day is a range of them; a row without a meter carries the money. Whole quarter-hours are read from the sums, whole hours, six hours and UTC days where there are such, and from the calls that are behind no
 -- cursor yet; what of the range's ends is no whole quarter, from the calls alone. One statement, so one moment.
 -- What would pass 64 bits is told as their end. A call counts once, by the first of its rows that settled it: one that expired or had no rate may settle later.
 -- The day before is asked too: where clocks go back over midnight, its last hour reads like the first of the day after.
@@ -24,16 +24,21 @@ WITH days AS (
               UNION ALL SELECT NULL, $2::timestamptz, $3::timestamptz WHERE $5::integer & 1 = 0) b
         WHERE b.begins < b.ends) b
 ),
+reach AS (SELECT coalesce(min(from_quarter), 2147483647) AS hours, coalesce(min(days_from), 2147483647) AS days FROM usage_dense WHERE customer_id = $1::uuid),
+-- Quarters up to the first hour, hours up to the first six, those up to the first day, days, and back again: from one bound to the next,
+-- none of which is before another.
 spans AS (
   SELECT d.day, s.width, s.first::integer, s.until::integer
-  FROM (SELECT d.*, greatest((d.first + 3) / 4 * 4, (SELECT from_quarter FROM usage_dense WHERE customer_id = $1::uuid)) AS first_hour, d.until / 4 * 4 AS end_hour,
-               EXISTS (SELECT FROM usage_dense WHERE customer_id = $1::uuid) AS dense
-        FROM days d WHERE d.first < d.until) d
-  CROSS JOIN LATERAL (
-    SELECT 1::smallint AS width, d.first, d.until WHERE NOT d.dense OR d.first_hour >= d.end_hour
-    UNION ALL SELECT 1::smallint, d.first, d.first_hour WHERE d.dense AND d.first_hour < d.end_hour
-    UNION ALL SELECT 4::smallint, d.first_hour, d.end_hour WHERE d.dense AND d.first_hour < d.end_hour
-    UNION ALL SELECT 1::smallint, d.end_hour, d.until WHERE d.dense AND d.first_hour < d.end_hour) s
+  FROM days d CROSS JOIN reach r
+  CROSS JOIN LATERAL (SELECT least(greatest((d.first + 3) / 4 * 4, r.hours), d.until) AS first) h
+  CROSS JOIN LATERAL (SELECT greatest(d.until / 4 * 4, h.first) AS until) he
+  CROSS JOIN LATERAL (SELECT least(greatest((d.first + 23) / 24 * 24, r.days), he.until) AS first) x
+  CROSS JOIN LATERAL (SELECT greatest(d.until / 24 * 24, x.first) AS until) xe
+  CROSS JOIN LATERAL (SELECT least(greatest((d.first + 95) / 96 * 96, r.days), xe.until) AS first) w
+  CROSS JOIN LATERAL (SELECT greatest(d.until / 96 * 96, w.first) AS until) we
+  CROSS JOIN LATERAL (VALUES (1, d.first, h.first), (4, h.first, x.first), (24, x.first, w.first), (96, w.first, we.until),
+                             (24, we.until, xe.until), (4, xe.until, he.until), (1, he.until, d.until)) s (width, first, until)
+  WHERE s.first < s.until
 ),
 pieces AS (
   SELECT p.day, (lpad(to_hex(p.first_ms), 12, '0') || '00000000000000000000')::uuid AS first_id, (lpad(to_hex(p.end_ms), 12, '0') || '00000000000000000000')::uuid AS end_id, p.whole
@@ -65,12 +70,7 @@ priced AS (
         CROSS JOIN LATERAL (SELECT x.price_id FROM calls x WHERE x.customer_id = f.customer_id AND x.id = f.id AND x.revision = f.revision - 1 OFFSET 0) b
         WHERE f.revision > 0 AND $5::integer & 2 <> 0 AND b.price_id <> f.price_id
           AND (SELECT model FROM prices WHERE id = b.price_id) IS DISTINCT FROM (SELECT model FROM prices WHERE id = f.price_id) OFFSET 0) c
-  CROSS JOIN LATERAL (
-    SELECT bool_or(x.state = 2) AS settled, sum(x.charge)::bigint AS charge, sum(x.cost)::bigint AS cost,
-           (SELECT json_object_agg(m.key, m.quantity) FROM (
-              SELECT u.key, sum(u.value::bigint) AS quantity FROM calls y CROSS JOIN LATERAL json_each_text(y.usage) u
-              WHERE y.customer_id = c.customer_id AND y.id = c.id AND y.revision < c.revision GROUP BY u.key) m) AS usage
-    FROM calls x WHERE x.customer_id = c.customer_id AND x.id = c.id AND x.revision < c.revision) e
+  CROSS JOIN LATERAL call_before(c.customer_id, c.id, c.revision) e
   CROSS JOIN LATERAL (VALUES (c.was, -1), (c.price_id, 1)) s (price_id, sign)
 ),
 -- Meters that are not summed up: from the values of quarters, and of those that calls wait for and of what is no whole quarter, from
@@ -121,14 +121,15 @@ FROM (
     UNION ALL SELECT NULL, 0, true) u
   GROUP BY 1, 2, 3, 4
   UNION ALL
-  SELECT g.day, g.price_id, g.key_id, u.meter, CASE WHEN u.first THEN g.calls ELSE 0 END, CASE WHEN u.first THEN g.charge ELSE 0 END,
+  SELECT s.day, g.price_id, g.key_id, u.meter, CASE WHEN u.first THEN g.calls ELSE 0 END, CASE WHEN u.first THEN g.charge ELSE 0 END,
          CASE WHEN u.first THEN g.cost ELSE 0 END, u.quantity
-  FROM (SELECT s.day, r.price_id, CASE WHEN $5::integer & 4 <> 0 THEN r.key_id END AS key_id, r.meters, sum(r.calls) AS calls, sum(r.charge) AS charge, sum(r.cost) AS cost,
-               ARRAY[sum(r.quantities[1]), sum(r.quantities[2]), sum(r.quantities[3]), sum(r.quantities[4])] AS quantities,
-               array_agg(r.quantities) FILTER (WHERE cardinality(r.meters) > 4) AS many
-        FROM spans s
-        CROSS JOIN LATERAL (SELECT * FROM usage_rollups u WHERE u.customer_id = $1::uuid AND u.width = s.width AND u.quarter >= s.first AND u.quarter < s.until OFFSET 0) r
-        GROUP BY 1, 2, 3, 4) g
+  FROM spans s
+  CROSS JOIN LATERAL (
+    SELECT r.price_id, CASE WHEN $5::integer & 4 <> 0 THEN r.key_id END AS key_id, r.meters, sum(r.calls) AS calls, sum(r.charge) AS charge, sum(r.cost) AS cost,
+           ARRAY[sum(r.quantities[1]), sum(r.quantities[2]), sum(r.quantities[3]), sum(r.quantities[4])] AS quantities,
+           array_agg(r.quantities) FILTER (WHERE cardinality(r.meters) > 4) AS many
+    FROM usage_rollups r WHERE r.customer_id = $1::uuid AND r.width = s.width AND r.quarter >= s.first AND r.quarter < s.until
+    GROUP BY 1, 2, 3 OFFSET 0) g
   CROSS JOIN LATERAL (
     SELECT m.meter, m.quantity, false AS first
     FROM (SELECT g.meters[n] AS meter, quantity FROM unnest(g.quantities) WITH ORDINALITY o (quantity, n) WHERE g.many IS NULL AND n <= cardinality(g.meters)

@@ -1,6 +1,7 @@
 // The sums of usage against the calls themselves: two writers record, settle, undo and re-price calls of many days at random,
-// the sums are written and rebuilt at random moments in between, and at each of them the report is what the calls add up to,
-// in every zone and grouping, for whole days and for ranges that begin and end anywhere.
+// the sums are written, rebuilt and brought back at random moments in between, and at each of them the report is what the calls add
+// up to, in every zone and grouping, for whole days and for ranges that begin and end anywhere; and hours and days are what their
+// quarters add up to.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 
 #include "../books.h"
 #include "report/rollup.h"
+#include "report/rollup_dense.h"
 #include "report/rollup_rebuild.h"
 #include "report/usage.h"
 #include <inttypes.h>
@@ -171,7 +173,29 @@ static void the_report_is_what_the_calls_say(size_t c, int64_t from, int64_t to,
   if (!str_eq(is, should)) fail_msg("%s, groups %u, %" PRId64 " to %" PRId64 "\nis\n%.*s\nshould be\n%.*s", zones[c], groups, from_ms, to_ms, STR_ARG(is), STR_ARG(should));
 }
 
+static struct str text_of(const char *sql) {
+  CLEANUP(db_result_finishp) struct db_result *r = NULL;
+  if (db_query(db, sql, &r) != 0) fail_msg("%s", db_error(db));
+  return arena_str(&arena, db_text(r, 0, 0));
+}
+
+// From where they are summed on, and there are none from before.
+static void hours_and_days_are_their_quarters(void) {
+  static const char wrong[] =
+    "WITH spans AS (SELECT d.customer_id, w.width, CASE w.width WHEN 4 THEN d.from_quarter ELSE d.days_from END AS first FROM usage_dense d CROSS JOIN (VALUES (4), (24), (96)) w (width)), "
+    "rows AS (SELECT r.customer_id, w.width AS of, r.width, r.quarter / w.width * w.width AS quarter, r.key_id, r.price_id, r.calls, r.charge, r.cost, u.meter, u.quantity "
+    "  FROM usage_rollups r JOIN (VALUES (4), (24), (96)) w (width) ON r.width IN (1, w.width) CROSS JOIN LATERAL (SELECT NULL AS meter, 0 AS quantity UNION ALL SELECT * FROM unnest(r.meters, r.quantities)) u "
+    "  WHERE r.width > 1 OR EXISTS (SELECT FROM spans s WHERE s.customer_id = r.customer_id AND s.width = w.width AND r.quarter >= s.first)), "
+    "sums AS (SELECT customer_id, of, quarter, key_id, price_id, meter, width > 1 AS wide, sum(calls) AS calls, sum(charge) AS charge, sum(cost) AS cost, sum(quantity) AS quantity FROM rows GROUP BY 1, 2, 3, 4, 5, 6, 7 "
+    "  HAVING sum(quantity) <> 0 OR (meter IS NULL AND (sum(calls) <> 0 OR sum(charge) <> 0 OR sum(cost) <> 0))) "
+    "SELECT coalesce(string_agg(s::text, E'\n'), '') FROM (SELECT customer_id, of, quarter, key_id, price_id, meter FROM sums "
+    "  GROUP BY 1, 2, 3, 4, 5, 6 HAVING count(*) <> 2 OR (meter IS NULL AND (min(calls) <> max(calls) OR min(charge) <> max(charge) OR min(cost) <> max(cost))) OR min(quantity) <> max(quantity)) s";
+  struct str found = text_of(wrong);
+  if (found.len) fail_msg("are not what their quarters add up to:\n%.*s", STR_ARG(found));
+}
+
 static void reports_are_right(void) {
+  hours_and_days_are_their_quarters();
   for (size_t c = 0; c < ARRAY_LEN(customers); c++) {
     int64_t from = from_us - DAY + (int64_t)below(3 * 86400) * SECOND, to = from + 1000 + (int64_t)below(4 * 86400) * SECOND + below(1000) * 1000;
     the_report_is_what_the_calls_say(c, from_us - DAY, from_us + 6 * DAY, REPORT_DAY | REPORT_MODEL | REPORT_KEY);
@@ -189,13 +213,32 @@ static void rebuild(void) {
   assert_int_equal(rollup_rebuild(db, 1 + below(2) * (1 + (int64_t)below(200)), NULL, NULL, &p), 0);
 }
 
-static struct str text_of(const char *sql) {
-  CLEANUP(db_result_finishp) struct db_result *r = NULL;
-  assert_int_equal(db_query(db, sql, &r), 0);
-  return arena_str(&arena, db_text(r, 0, 0));
+// As an earlier build left them: without days, or summed by hours only from some time on. Then a piece back, or some.
+static void bring_back(void) {
+  static const char *const unfill[] = {
+    "DELETE FROM usage_rollups WHERE width > 4; UPDATE usage_dense SET days_from = 2147483647",
+    "UPDATE usage_dense SET from_quarter = greatest(from_quarter, (SELECT max(quarter) FROM usage_rollups) / 4 * 4 - 80), "
+    "  days_from = greatest(days_from, (SELECT max(quarter) FROM usage_rollups) / 96 * 96 + 96);"
+    "DELETE FROM usage_rollups r USING usage_dense d WHERE d.customer_id = r.customer_id AND r.quarter < CASE r.width WHEN 1 THEN 0 WHEN 4 THEN d.from_quarter ELSE d.days_from END"};
+  struct rollup_dense dense = {0};
+  assert_int_equal(db_exec(db, unfill[below(ARRAY_LEN(unfill))]), 0);
+  reports_are_right();
+  for (unsigned n = below(8); n > 0; n--) {
+    assert_int_equal(rollup_dense_read(&dense, db), 0);
+    const struct rollup_dense_customer *c = rollup_dense_unfilled(&dense);
+    if (c && rollup_dense_fill(db, c, 1 + below(400)) != 0) fail_msg("%s", db_error(db));
+    hours_and_days_are_their_quarters();
+  }
+  reports_are_right();
+  rollup_dense_finish(&dense);
 }
 
-// Followed or made anew the sums say the same; and what says nothing is no row, where corrections came behind what they correct.
+static void piece_made(void *arg, const struct rollup_progress *p) {
+  (void)arg, (void)p;
+  hours_and_days_are_their_quarters();
+}
+
+// Followed or made anew the sums say the same, and agree at every commit in between; and what says nothing is no row, where corrections came behind what they correct.
 static void made_anew_they_say_the_same(bool in_order) {
   static const char nothing[] = "SELECT count(*)::text FROM usage_rollups WHERE 0 = ANY (quantities) OR (calls = 0 AND charge = 0 AND cost = 0 AND quantities = '{}')",
                     sums[] = "SELECT coalesce(string_agg(s::text, E'\\n' ORDER BY s::text), '') FROM (SELECT customer_id, key_id, price_id, quarter, width, calls, charge, cost, "
@@ -205,7 +248,7 @@ static void made_anew_they_say_the_same(bool in_order) {
   struct str sums_were = text_of(sums), values_were = text_of(values);
   struct rollup_progress p;
   if (in_order) assert_true(str_eq(text_of(nothing), STR("0")));
-  assert_int_equal(rollup_rebuild(db, 0, NULL, NULL, &p), 0);
+  assert_int_equal(rollup_rebuild(db, 500, piece_made, NULL, &p), 0);
   assert_true(str_eq(text_of(sums), sums_were));
   assert_true(str_eq(text_of(values), values_were));
   assert_true(str_eq(text_of(nothing), STR("0")));
@@ -220,9 +263,13 @@ static void live(int steps, int64_t from) {
     for (unsigned n = call_count ? below(12) : 0; n > 0; n--) correct(either(), below((unsigned)call_count));
     if (below(3) == 0) assert_true(rollup_run(rollup, db, true, &more) >= 0);
     if (below(6) == 0) rebuild();
+    if (below(6) == 0) bring_back();
     if (below(3) == 0) reports_are_right();
   }
-  assert_true(rollup_run(rollup, db, true, &more) >= 0);
+  rollup_destroy(rollup);
+  rollup = rollup_create(); // looks for what an earlier one has left
+  do assert_true(rollup_run(rollup, db, true, &more) >= 0);
+  while (more);
   reports_are_right();
   made_anew_they_say_the_same(true);
   rollup_destroy(rollup);
@@ -267,6 +314,7 @@ static void a_correction_may_be_in_the_sums_before_what_it_corrects(void **state
   assert_int_equal(db_exec(db, "UPDATE writers w SET seq = h.seq FROM hidden h WHERE w.id = h.id"), 0);
   reports_are_right();
   assert_int_equal(rollup_run(rollup, db, true, &more), call_count - begin);
+  while (more) assert_true(rollup_run(rollup, db, true, &more) >= 0);
   reports_are_right();
   made_anew_they_say_the_same(false);
   rollup_destroy(rollup);
@@ -282,8 +330,11 @@ static void nothing_was_left_to_the_calls_alone(void **state) {
   (void)state;
   assert_true(number("SELECT count(*) FROM usage_rollups WHERE width = 1") > 1000);
   assert_true(number("SELECT count(*) FROM usage_rollups WHERE width = 4") > 20);
-  assert_int_equal(number("SELECT count(DISTINCT writer_id) FROM calls"), 3);
-  assert_int_equal(number("SELECT count(*) FROM calls k LEFT JOIN rollup_cursors c USING (writer_id) WHERE k.seq > coalesce(c.seq, 0)"), 0);
+  assert_true(number("SELECT count(*) FROM usage_rollups WHERE width = 24") > 20);
+  assert_true(number("SELECT count(*) FROM usage_rollups WHERE width = 96") > 20);
+  assert_int_equal(number("SELECT count(*) FROM usage_dense WHERE from_quarter > 0 OR days_from > 0"), 0);
+  assert_int_equal(number("SELECT count(DISTINCT c.writer_id) FROM rollup_cursors c JOIN calls k ON k.writer_id = c.writer_id"), 3);
+  assert_int_equal(number("SELECT count(*) FROM calls k LEFT JOIN rollup_cursors c ON c.writer_id = k.writer_id WHERE k.seq > coalesce(c.seq, 0)"), 0);
   assert_int_equal(number("SELECT ((SELECT sum(charge) FROM usage_rollups WHERE width = 1) - (SELECT sum(charge) FROM calls))::bigint"), 0);
 }
 

@@ -1,0 +1,21 @@
+// Customers with so many rows a quarter that hours and UTC days are summed beside them: where each customer's begin, and how they are
+// brought back, a bounded piece at a time, to where its quarters do.
+#pragma once
+#include "report/rollup_fold.h"
+
+struct db;
+struct rollup_dense_customer {
+  struct uuid customer;
+  struct rollup_reach reach;
+};
+struct rollup_dense {
+  vec(struct rollup_dense_customer) at; // in order of their ids
+};
+int rollup_dense_read(struct rollup_dense *d, struct db *db); // 0 or a fault
+void rollup_dense_finish(struct rollup_dense *d);
+struct rollup_reach rollup_dense_reach(const struct rollup_dense *d, struct uuid customer); // INT32_MAX: none
+// The next of them whose hours or days do not stand from the beginning on; NULL: all do.
+const struct rollup_dense_customer *rollup_dense_unfilled(const struct rollup_dense *d);
+// Makes some of its sums from about so many finer ones. Inside the caller's transaction, which holds the lock and read it there. 0 or
+// a fault.
+int rollup_dense_fill(struct db *db, const struct rollup_dense_customer *c, int64_t rows);
