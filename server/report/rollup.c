@@ -16,7 +16,8 @@
 #define SPAN_MAX (1 << 20)
 #define SPAN_IDLE 256             // so many batches without a call are passed without a word: they are renewals of leases
 #define SQLSTATE_OUT_OF_RANGE "22003"
-#define DENSE_ROWS 12             // rows of one customer and quarter in one piece
+#define DENSE_ROWS 12             // rows of one customer and quarter
+#define DENSE_LOOKS 64            // quarters of a piece for which it is looked up whether many pieces have made so many
 #define FILL_ROWS 20000           // sums that coarser ones are made from at once
 
 struct stretch {
@@ -31,6 +32,7 @@ struct rollup {
   struct stretch stretches[STRETCHES_MAX];
   size_t stretch_count;
   struct rollup_dense dense;
+  struct uuid looked; // customers up to this one have been looked at
   struct rollup_fold fold;
   struct rollup_index index;
   bool too_large; // the last piece failed because a sum would have passed 64 bits
@@ -119,25 +121,35 @@ static int calls_read(struct rollup *r, struct db *db, struct db_result **ret) {
   }
 }
 
-// Customers that have many rows in one quarter get hours and days beside them from now on.
-static int dense_add(struct rollup *r, struct db *db) {
-  CLEANUP(db_params_finish) struct db_params p;
-  size_t found = 0;
-  db_params_init(&p);
-  db_array_begin(&p, DB_UUID);
-  for (size_t i = 0, n; i < r->fold.sums.count; i += n) {
-    const struct rollup_sum *first = &r->fold.sums.at[i];
-    for (n = 1; i + n < r->fold.sums.count; n++) {
-      const struct rollup_sum *next = &r->fold.sums.at[i + n];
-      if (next->quarter != first->quarter || next->width != 1 || !uuid_eq(next->customer, first->customer)) break;
-    }
-    if (first->width != 1 || n < DENSE_ROWS || rollup_dense_reach(&r->dense, first->customer).hours != INT32_MAX) continue;
-    db_array_uuid(&p, first->customer);
-    found++;
+static size_t rows_of_quarter(const struct rollup_fold *f, size_t i) {
+  const struct rollup_sum *first = &f->sums.at[i];
+  size_t n = 1;
+  for (; i + n < f->sums.count; n++) {
+    const struct rollup_sum *next = &f->sums.at[i + n];
+    if (next->width != first->width || next->quarter != first->quarter || !uuid_eq(next->customer, first->customer)) break;
   }
-  db_array_end(&p);
-  r->unfilled |= found > 0 || rollup_dense_unfilled(&r->dense);
-  return found == 0 || db_run(db, STATEMENT_ROLLUP_DENSE_ADD, &p, NULL) == 0 ? 0 : FAULT_DB;
+  return n;
+}
+
+// Customers that have many rows in one quarter get hours and days beside them from now on. Where this piece has made fewer, others may
+// have made the rest: that is looked up for some of the customers each time.
+static int dense_add(struct rollup *r, struct db *db) {
+  vec(struct rollup_quarter_of) quarters = {0};
+  struct uuid last = UUID_NIL;
+  int looks = 0;
+  for (size_t i = 0, n; i < r->fold.sums.count; i += n) {
+    const struct rollup_sum *sum = &r->fold.sums.at[i];
+    n = rows_of_quarter(&r->fold, i);
+    if (sum->width != 1 || rollup_dense_reach(&r->dense, sum->customer).hours != INT32_MAX) continue;
+    if (n < DENSE_ROWS && (looks == DENSE_LOOKS || uuid_cmp(sum->customer, r->looked) <= 0)) continue;
+    if (n < DENSE_ROWS) looks++, last = sum->customer;
+    *vec_add(&quarters) = (struct rollup_quarter_of){sum->customer, sum->quarter};
+  }
+  r->looked = looks == DENSE_LOOKS ? last : UUID_NIL;
+  int added = rollup_dense_add(db, quarters.at, quarters.count, DENSE_ROWS);
+  vec_finish(&quarters);
+  r->unfilled |= added > 0 || rollup_dense_unfilled(&r->dense);
+  return added < 0 ? added : 0;
 }
 
 static int cursors_write(struct rollup *r, struct db *db) {

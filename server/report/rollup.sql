@@ -32,10 +32,12 @@ SELECT customer_id, from_quarter, days_from FROM usage_dense ORDER BY customer_i
 -- Hours and days are summed from the first one on that has nothing yet.
 -- name: rollup_dense_add
 INSERT INTO usage_dense (customer_id, from_quarter, days_from)
-SELECT d.customer_id, (coalesce(max(r.quarter), 0) / 4 + 1) * 4, (coalesce(max(r.quarter), 0) / 96 + 1) * 96
-FROM unnest($1::uuid[]) AS d (customer_id)
-LEFT JOIN LATERAL (SELECT quarter FROM usage_rollups WHERE customer_id = d.customer_id AND width = 1 ORDER BY quarter DESC LIMIT 1) r ON true
-GROUP BY 1 ON CONFLICT DO NOTHING
+SELECT d.customer_id, (max(r.quarter) / 4 + 1) * 4, (max(r.quarter) / 96 + 1) * 96
+FROM unnest($1::uuid[], $2::integer[]) AS d (customer_id, quarter)
+CROSS JOIN LATERAL (SELECT count(*) AS rows FROM (
+  SELECT FROM usage_rollups WHERE customer_id = d.customer_id AND width = 1 AND quarter = d.quarter LIMIT $3::bigint) x) n
+CROSS JOIN LATERAL (SELECT quarter FROM usage_rollups WHERE customer_id = d.customer_id AND width = 1 ORDER BY quarter DESC LIMIT 1) r
+WHERE n.rows = $3::bigint GROUP BY 1 ON CONFLICT DO NOTHING
 
 -- A customer's hours from its quarters, or its days and six hours from its hours, back from where it has them: from so many rows, or
 -- one hour's or day's where that has more. What corrections have brought to nothing is left out.

@@ -26,6 +26,21 @@ struct rollup_reach rollup_dense_reach(const struct rollup_dense *d, struct uuid
   return low < d->at.count && uuid_eq(d->at.at[low].customer, customer) ? d->at.at[low].reach : ROLLUP_NO_REACH;
 }
 
+int rollup_dense_add(struct db *db, const struct rollup_quarter_of *quarters, size_t count, int64_t rows) {
+  CLEANUP(db_params_finish) struct db_params p;
+  CLEANUP(db_result_finishp) struct db_result *added = NULL;
+  db_params_init(&p);
+  if (count == 0) return 0;
+  db_array_begin(&p, DB_UUID);
+  for (size_t i = 0; i < count; i++) db_array_uuid(&p, quarters[i].customer);
+  db_array_end(&p);
+  db_array_begin(&p, DB_I32);
+  for (size_t i = 0; i < count; i++) db_array_i32(&p, quarters[i].quarter);
+  db_array_end(&p);
+  db_param_i64(&p, rows);
+  return db_run(db, STATEMENT_ROLLUP_DENSE_ADD, &p, &added) == 0 ? (int)db_affected(added) : FAULT_DB;
+}
+
 // ---- back to the beginning
 
 static bool days_are_behind(struct rollup_reach reach) {

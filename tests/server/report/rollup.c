@@ -326,6 +326,27 @@ static int64_t number(const char *sql) {
   return db_i64(r, 0, 0);
 }
 
+// Of a call in each of many pieces, every one of another key.
+static void many_small_pieces_make_a_customer_dense(void **state) {
+  (void)state;
+  struct rollup *rollup = rollup_create();
+  struct uuid of = customers[0];
+  bool more = false;
+  assert_int_equal(db_exec(db, "DELETE FROM usage_rollups WHERE width > 1; TRUNCATE usage_dense"), 0);
+  for (int i = 0; i < 14; i++) {
+    struct uuid id = ledger_call_id_at(INT64_C(1778000400) * SECOND, of);
+    struct ledger_op op = {.kind = LEDGER_RECORD, .customer = of, .id = id, .key = uuid_v7(clock_wall_us()), .price = chat, .charge = 1, .usage = STR("{\"input_tokens\":1}"), .state = CALL_SETTLED,
+                           .event = {.identity = uuid_v7(clock_wall_us()), .content = uuid_v7(clock_wall_us()), .source = STR("test"), .id = STR("x")}};
+    assert_int_equal(ledger_run(ledger, &op), LEDGER_DONE);
+    assert_int_equal(rollup_run(rollup, db, true, &more), 1);
+    if (i == 5) assert_int_equal(number("SELECT count(*) FROM usage_dense"), 0);
+  }
+  while (more) assert_true(rollup_run(rollup, db, true, &more) >= 0);
+  assert_int_equal(number("SELECT count(*) FROM usage_dense WHERE from_quarter = 0 AND days_from = 0"), 1);
+  reports_are_right();
+  rollup_destroy(rollup);
+}
+
 static void nothing_was_left_to_the_calls_alone(void **state) {
   (void)state;
   assert_true(number("SELECT count(*) FROM usage_rollups WHERE width = 1") > 1000);
@@ -362,6 +383,7 @@ int main(void) {
       cmocka_unit_test(days_of_autumn),
       cmocka_unit_test(a_correction_may_be_in_the_sums_before_what_it_corrects),
       cmocka_unit_test(nothing_was_left_to_the_calls_alone),
+      cmocka_unit_test(many_small_pieces_make_a_customer_dense),
   };
   return cmocka_run_group_tests(tests, open_all, close_all);
 }
