@@ -1,5 +1,5 @@
 -- Fills the ledger's tables with :calls ended calls, one after the other of the first :customers customers, spread over the
--- current month so far, by 10 keys and 4 prices. Each is as the ledger would have left it, so that the audit finds the books
+-- current month so far, by 10 keys and the newest :prices prices. Each is as the ledger would have left it, so that the audit finds the books
 -- sound; a customer's calls share a transfer by the hundred, ten customers a batch. :step tells one filling from another, and is a writer of its own,
 -- whose sequence the sums of usage follow as they follow any other. With :reported 1 they are usage events: each has its identity, and the sums
 -- are told that they have them.
@@ -25,7 +25,7 @@ CROSS JOIN (SELECT (extract(epoch FROM date_trunc('month', now())) * 1000)::bigi
 INSERT INTO calls (customer_id, id, key_id, price_id, charge, cost, place, seq, writer_id, state, usage)
 SELECT f.customer_id, f.id, ('00000000-0000-7000-8000-00000000000' || f.n % 10)::uuid, p.ids[1 + f.n / 10 % cardinality(p.ids)],
        :charge, 5200, f.i % 100 * :charge, 1 + f.i / 100 * ((:customers + 9) / 10) + f.k / 10, :writer, 2, '{"input_tokens":12,"output_tokens":10}'
-FROM filled f CROSS JOIN (SELECT coalesce(array_agg(id ORDER BY id), ARRAY['00000000-0000-7000-8000-000000000000'::uuid]) AS ids FROM prices) p ORDER BY f.n;
+FROM filled f CROSS JOIN (SELECT coalesce(array_agg(id ORDER BY id), ARRAY['00000000-0000-7000-8000-000000000000'::uuid]) AS ids FROM (SELECT id FROM prices ORDER BY id DESC LIMIT :prices) n) p ORDER BY f.n;
 INSERT INTO call_evidence (customer_id, call_id, evidence) SELECT customer_id, id, '{"filled":true}' FROM filled ORDER BY n;
 \if :reported
 INSERT INTO event_identities (customer_id, identity, week, call_id, content, source, event_id)
