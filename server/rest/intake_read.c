@@ -29,8 +29,19 @@ static struct usage_words words_of(const struct intake *in, const struct book *b
   return (struct usage_words){in->r->context->plugins, book};
 }
 
+static const char *attribute_twice(const struct http_request *http) {
+  static const char *const names[] = {"ce-specversion", "ce-id", "ce-source", "ce-type", "ce-subject", "ce-time"};
+  for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+    int times = 0;
+    for (size_t k = 0; k < http_header_count(http); k++) times += str_eq_nocase(http_header_at(http, k).name, str_from(names[i]));
+    if (times > 1) return names[i] + 3;
+  }
+  return NULL;
+}
+
 static struct usage_attributes attributes_of(const struct http_request *http) {
-  return (struct usage_attributes){.specversion = http_header(http, "ce-specversion"),
+  return (struct usage_attributes){.twice = attribute_twice(http),
+                                   .specversion = http_header(http, "ce-specversion"),
                                    .id = http_header(http, "ce-id"),
                                    .source = http_header(http, "ce-source"),
                                    .type = http_header(http, "ce-type"),
@@ -40,9 +51,10 @@ static struct usage_attributes attributes_of(const struct http_request *http) {
 
 static void event_read(struct intake *in, const struct usage_words *words, struct str text, struct intake_event *one) {
   struct usage_error error;
-  struct usage_attributes attributes = attributes_of(in->r->http);
-  int wrong = in->shape == INTAKE_BINARY ? usage_read_binary(in->arena, words, &attributes, text, &one->e, &error)
-                                         : usage_read(in->arena, words, in->form, text, &one->e, &error);
+  bool binary = in->shape == INTAKE_BINARY;
+  struct usage_attributes attributes = binary ? attributes_of(in->r->http) : (struct usage_attributes){0};
+  int wrong = binary ? usage_read_binary(in->arena, words, &attributes, text, &one->e, &error)
+                     : usage_read(in->arena, words, in->form, text, &one->e, &error);
   if (wrong) intake_refuse(in, one, PROBLEM_INVALID_REQUEST, error.param, "%s", error.message);
 }
 

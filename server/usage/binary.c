@@ -50,6 +50,7 @@ static int attribute(const struct usage_reading *r, const char *name, struct str
 static int attributes_read(const struct usage_reading *r, const struct usage_attributes *a) {
   struct usage_event *e = r->event;
   struct str version = {0}, time = {0};
+  if (a->twice) return usage_refuse(r, a->twice, "The header ce-%s is there more than once.", a->twice);
   if (attribute(r, "specversion", a->specversion, true, &version)) return 1;
   if (!str_eq(version, STR("1.0"))) return usage_refuse(r, "specversion", "ce-specversion must be 1.0.");
   if (attribute(r, "id", a->id, true, &e->id) || attribute(r, "source", a->source, true, &e->source)) return 1;

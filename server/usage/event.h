@@ -43,6 +43,7 @@ int usage_read(struct arena *arena, const struct usage_words *words, enum usage_
 // Binary mode: the attributes come apart from the data. Values as the HTTP headers have them; ptr NULL: not given.
 struct usage_attributes {
   struct str specversion, id, source, type, subject, time;
+  const char *twice; // one whose header stands there more than once; NULL: none
 };
 int usage_read_binary(struct arena *arena, const struct usage_words *words, const struct usage_attributes *attributes,
                       struct str data, struct usage_event *ret, struct usage_error *ret_error);

@@ -145,7 +145,7 @@ static void binary_check(struct arena *arena, struct fuzz_input *in) {
     lines[i] = fuzz_until(in, '\n');
     if (lines[i].len == 0) lines[i].ptr = NULL;
   }
-  struct usage_attributes a = {lines[0], lines[1], lines[2], lines[3], lines[4], lines[5]};
+  struct usage_attributes a = {lines[0], lines[1], lines[2], lines[3], lines[4], lines[5], NULL};
   if (usage_read_binary(arena, &words, &a, fuzz_rest(in), &e, &error) == 0) event_check(arena, &e);
   else refusal_check(&error);
 }

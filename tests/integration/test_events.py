@@ -114,6 +114,14 @@ def test_header_values_may_be_quoted_and_percent_encoded(world):
     refused(send(world.admin, json.dumps({"usage": USAGE}), headers={**headers, "ce-specversion": "0.3"}), 400, "invalid_request", "specversion")
 
 
+def test_a_header_that_is_there_twice_is_refused(world):
+    customer, _ = world.customer("10")
+    headers = {"ce-specversion": "1.0", "ce-id": new_id(), "ce-source": "/app", "ce-type": "gpt-4o-mini", "ce-subject": customer, "ce-time": ago(seconds=0)}
+    for name, value in headers.items():
+        refused(send(world.admin, json.dumps({"usage": USAGE}), headers={**headers, name.upper(): value}), 400, "invalid_request", name[3:])
+    assert taken(send(world.admin, json.dumps({"usage": USAGE}), headers={**headers, "CE-EXTENSION": "x", "ce-extension": "y"}))["status"] == "accepted"
+
+
 def test_names_of_other_systems_are_understood(world):
     customer, _ = world.customer("10", external_id=(name := new_id()))
     for body in ({"transaction_id": new_id(), "code": "gpt-4o-mini", "external_customer_id": name, "timestamp": int(time.time()) + 1, "properties": USAGE},
