@@ -118,14 +118,20 @@ def test_while_stripe_is_not_asked_no_order_loses_its_turn(shop, stripe):
     customer.cross()
     customer.left()
     stripe.fault("reset", method="POST", path="/v1/billing_portal/sessions", when="before")
+
+    def portal(server):
+        return server.client(shop.admin_key).post("/api/v1/portal-sessions", {"customer": customer.customer, "return_url": "https://example.com/account"})
+
     for i, server in enumerate(shop.servers):
         while not shop.metric("tollgate_stripe_breaker_open", i):
-            answer = server.client(shop.admin_key).post("/api/v1/portal-sessions", {"customer": customer.customer, "return_url": "https://example.com/account"})
+            answer = portal(server)
             assert answer.status == 503, answer
     stripe.clear_faults()
     customer.past(minutes=2)
     wait_for(lambda: [o["state"] for o in customer.attempts()] == ["paid"], 45, "the top-up")
     customer.bought()
+    for server in shop.servers:  # one of them bought it: the other has not asked Stripe since
+        wait_for(lambda: portal(server).status == 201, 60, "Stripe being asked again")
 
 
 # ---- within what was agreed to
