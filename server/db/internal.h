@@ -12,6 +12,8 @@
 #define DB_GRACE_MS 10000   // beyond statement_timeout, until a silent server counts as lost
 #define DB_NO_DEADLINE INT64_MAX
 
+_Static_assert(2 * DB_PIPELINE_MAX <= DB_QUEUE_MAX, "each statement of a pipeline may have to be prepared first");
+
 struct sent {
   const char *name; // for messages
   bool prepares;    // `statement`, so that what follows can run it: nobody asked for its answer

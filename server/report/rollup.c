@@ -148,7 +148,7 @@ static int dense_add(struct rollup *r, struct db *db) {
   r->looked = looks == DENSE_LOOKS ? last : UUID_NIL;
   int added = rollup_dense_add(db, quarters.at, quarters.count, DENSE_ROWS);
   vec_finish(&quarters);
-  r->unfilled |= added > 0 || rollup_dense_unfilled(&r->dense);
+  r->unfilled |= added > 0 || !rollup_dense_is_filled(&r->dense);
   return added < 0 ? added : 0;
 }
 
@@ -230,18 +230,17 @@ static int pieces_run(struct rollup *r, struct db *db, bool *ret_more) {
   return done;
 }
 
-// One step back towards the beginning, unless another is at the sums.
+// One step back towards the beginning, unless another is at the sums. What failed is tried again.
 static int fill_run(struct rollup *r, struct db *db, bool *ret_more) {
-  const struct rollup_dense_customer *c = NULL;
   if (db_begin(db) != 0) return FAULT_DB;
-  int locked = lock(db), answer = locked < 0 ? locked : 0;
-  if (locked > 0) answer = db_run(db, STATEMENT_ROLLUP_BY_INDEX, NULL, NULL) == 0 ? rollup_dense_read(&r->dense, db) : FAULT_DB;
-  if (locked > 0 && answer == 0 && (c = rollup_dense_unfilled(&r->dense))) answer = rollup_dense_fill(db, c, FILL_ROWS);
-  if (locked > 0 && answer == 0) answer = db_commit(db);
-  else db_rollback(db);
-  if (locked > 0) r->unfilled = c != NULL;
-  *ret_more |= c && answer == 0;
-  return answer;
+  int locked = lock(db), step = locked > 0 ? rollup_dense_step(&r->dense, db, FILL_ROWS) : locked;
+  if (step > 0) {
+    *ret_more = true;
+    return db_commit(db);
+  }
+  db_rollback(db);
+  if (locked > 0 && step == 0) r->unfilled = false;
+  return step;
 }
 
 int rollup_run(struct rollup *r, struct db *db, bool all, bool *ret_more) {

@@ -47,17 +47,25 @@ static bool days_are_behind(struct rollup_reach reach) {
   return reach.days - ROLLUP_DAY >= reach.hours;
 }
 
-const struct rollup_dense_customer *rollup_dense_unfilled(const struct rollup_dense *d) {
+// The next one whose hours or days do not stand from the beginning on; NULL: there is none.
+static const struct rollup_dense_customer *unfilled(const struct rollup_dense *d) {
   for (size_t i = 0; i < d->at.count; i++)
     if (d->at.at[i].reach.hours > 0 || days_are_behind(d->at.at[i].reach)) return &d->at.at[i];
   return NULL;
 }
 
-int rollup_dense_fill(struct db *db, const struct rollup_dense_customer *c, int64_t rows) {
+bool rollup_dense_is_filled(const struct rollup_dense *d) {
+  return !unfilled(d);
+}
+
+int rollup_dense_step(struct rollup_dense *d, struct db *db, int64_t rows) {
   CLEANUP(db_params_finish) struct db_params p;
   db_params_init(&p);
+  if (db_run(db, STATEMENT_ROLLUP_BY_INDEX, NULL, NULL) != 0 || rollup_dense_read(d, db) != 0) return FAULT_DB;
+  const struct rollup_dense_customer *c = unfilled(d);
+  if (!c) return 0;
   db_param_uuid(&p, c->customer);
   db_param_bool(&p, days_are_behind(c->reach));
   db_param_i64(&p, rows);
-  return db_run(db, STATEMENT_ROLLUP_DENSE_FILL, &p, NULL) == 0 ? 0 : FAULT_DB;
+  return db_run(db, STATEMENT_ROLLUP_DENSE_FILL, &p, NULL) == 0 ? 1 : FAULT_DB;
 }

@@ -16,8 +16,7 @@ void rollup_dense_finish(struct rollup_dense *d);
 struct rollup_reach rollup_dense_reach(const struct rollup_dense *d, struct uuid customer); // INT32_MAX: none
 // Those of these quarters' customers that have so many rows in one of them get hours and days from the next ones on. How many, or a fault.
 int rollup_dense_add(struct db *db, const struct rollup_quarter_of *quarters, size_t count, int64_t rows);
-// The next of them whose hours or days do not stand from the beginning on; NULL: all do.
-const struct rollup_dense_customer *rollup_dense_unfilled(const struct rollup_dense *d);
-// Makes some of its sums from about so many finer ones. Inside the caller's transaction, which holds the lock and read it there. 0 or
-// a fault.
-int rollup_dense_fill(struct db *db, const struct rollup_dense_customer *c, int64_t rows);
+bool rollup_dense_is_filled(const struct rollup_dense *d); // the hours and days of all stand from the beginning on
+// Reads them, and makes some of one's sums that do not stand yet from about so many finer ones. Inside the caller's transaction, which
+// holds the lock. 1; 0: all stand; or a fault.
+int rollup_dense_step(struct rollup_dense *d, struct db *db, int64_t rows);

@@ -147,15 +147,14 @@ static int stretch_run(struct rebuild *b) {
 
 // 1: there may be more to fill.
 static int fill_run(struct rebuild *b) {
-  const struct rollup_dense_customer *c = NULL;
   if (db_begin(b->db) != 0) return FAULT_DB;
-  int r = db_run(b->db, STATEMENT_ROLLUP_LOCK_WAIT, NULL, NULL);
-  if (r == 0) r = db_run(b->db, STATEMENT_ROLLUP_BY_INDEX, NULL, NULL);
-  if (r == 0) r = rollup_dense_read(&b->dense, b->db);
-  if (r == 0 && (c = rollup_dense_unfilled(&b->dense))) r = rollup_dense_fill(b->db, c, FILL_ROWS);
-  if (r == 0 && (r = db_commit(b->db)) == 0) return c != NULL;
+  int step = db_run(b->db, STATEMENT_ROLLUP_LOCK_WAIT, NULL, NULL) == 0 ? rollup_dense_step(&b->dense, b->db, FILL_ROWS) : FAULT_DB;
+  if (step > 0) {
+    int committed = db_commit(b->db);
+    return committed == 0 ? 1 : committed;
+  }
   db_rollback(b->db);
-  return r < 0 ? r : FAULT_DB;
+  return step;
 }
 
 static int64_t size_read(struct db *db) {

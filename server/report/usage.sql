@@ -9,7 +9,8 @@ CROSS JOIN LATERAL (SELECT coalesce($2::timestamptz, ($3::text)::date::timestamp
                                     (date_trunc('day', (now() + interval '1 second') AT TIME ZONE p.time_zone) + interval '1 day') AT TIME ZONE p.time_zone) AS ends) b
 WHERE p.customer_id = $1::uuid
 
--- A row for each group and meter. Ids are time, so that a day is a range of them; a row without a meter carries the money. Whole quarter-hours are read from the sums, whole hours, six hours and UTC days where there are such, and from the calls that are behind no
+-- A row for each group and meter. Ids are time, so that a day is a range of them; a row without a meter carries the money. Whole
+-- quarter-hours are read from the sums, whole hours, six hours and UTC days where there are such, and from the calls that are behind no
 -- cursor yet; what of the range's ends is no whole quarter, from the calls alone. One statement, so one moment.
 -- What would pass 64 bits is told as their end. A call counts once, by the first of its rows that settled it: one that expired or had no rate may settle later.
 -- The day before is asked too: where clocks go back over midnight, its last hour reads like the first of the day after.

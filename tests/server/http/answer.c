@@ -58,16 +58,6 @@ static struct http_request *ask_held(struct http_server *s, int *ret_fd) {
   return atomic_load(&held);
 }
 
-static void assert_answer(int fd, int status, const char *part) {
-  struct buf in, body;
-  buf_init(&in, 10000);
-  buf_init(&body, 10000);
-  assert_int_equal(client_answer(fd, &in, &body), status);
-  assert_non_null(strstr(buf_cstr(&body), part));
-  buf_finish(&in);
-  buf_finish(&body);
-}
-
 static void it_is_made_on_the_connections_thread(void **state) {
   (void)state;
   int fd;
@@ -75,7 +65,7 @@ static void it_is_made_on_the_connections_thread(void **state) {
   struct http_request *r = ask_held(s, &fd);
   assert_false(client_readable(fd, 50));
   http_answer_by(r, answer, r);
-  assert_answer(fd, 200, "made");
+  client_expect(fd, 200, "", "made");
   assert_int_equal(atomic_load(&made), 1);
   assert_true(atomic_load(&answer_thread) == atomic_load(&handler_thread));
   assert_int_equal(metric_get(METRIC_HTTP_SUSPENDED), 0);
@@ -89,7 +79,7 @@ static void it_may_be_left_before_the_handler_returns(void **state) {
   int fd = client_connect(s);
   for (int i = 0; i < 1000; i++) {
     assert_true(client_send(fd, i % 4 == 0 ? ASK("/at-once") : ASK("/race")));
-    assert_answer(fd, 200, "made");
+    client_expect(fd, 200, "", "made");
   }
   assert_int_equal(atomic_load(&made), 1000);
   close(fd);
@@ -120,7 +110,7 @@ static void it_comes_too_late_for_a_server_that_was_drained(void **state) {
   struct http_server *s = start();
   struct http_request *r = ask_held(s, &fd);
   assert_int_equal(http_server_drain(s, 50), 1);
-  assert_answer(fd, 503, "shutting_down");
+  client_expect(fd, 503, "", "shutting_down");
   http_answer_by(r, answer, r);
   assert_int_equal(atomic_load(&made), 1);
   close(fd);

@@ -111,6 +111,19 @@ static inline int client_answer(int fd, struct buf *in, struct buf *ret_body) {
   return status;
 }
 
+// The next answer has this status, and these in its head and its body.
+static inline void client_expect(int fd, int status, const char *head_part, const char *body_part) {
+  struct buf in, body;
+  buf_init(&in, 10000);
+  buf_init(&body, 10000);
+  assert_true(client_until(fd, &in, "\r\n\r\n"));
+  assert_non_null(strstr(buf_cstr(&in), head_part));
+  assert_int_equal(client_answer(fd, &in, &body), status);
+  assert_non_null(strstr(buf_cstr(&body), body_part));
+  buf_finish(&in);
+  buf_finish(&body);
+}
+
 // Sends on a connection of its own and reads to the end or to the first pause; how many answers there were, and in `in`
 // all of them.
 static inline int client_exchange(const struct http_server *s, struct str bytes, struct buf *in) {

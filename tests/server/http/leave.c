@@ -66,18 +66,6 @@ static int ask_long(struct http_server *s, const char *path, size_t length) {
   return fd;
 }
 
-static void assert_answer(int fd, int status, const char *head_part, const char *body_part) {
-  struct buf in, body;
-  buf_init(&in, 10000);
-  buf_init(&body, 10000);
-  assert_true(client_until(fd, &in, "\r\n\r\n"));
-  assert_non_null(strstr(buf_cstr(&in), head_part));
-  assert_int_equal(client_answer(fd, &in, &body), status);
-  assert_non_null(strstr(buf_cstr(&body), body_part));
-  buf_finish(&in);
-  buf_finish(&body);
-}
-
 static void assert_all_given_back(void) {
   for (int waited = 0; metric_get(METRIC_HTTP_RESERVED) != 0 && waited < CLIENT_WAIT_MS; waited += 2) sleep_ms(2);
   assert_int_equal(metric_get(METRIC_HTTP_RESERVED), 0);
@@ -92,7 +80,7 @@ static void nothing_of_a_long_body_is_taken_before_leave(void **state) {
   assert_int_equal(metric_get(METRIC_HTTP_SUSPENDED), 1);
   http_body_take(atomic_load(&asked));
   assert_true(send_body(fd, LONG));
-  assert_answer(fd, 200, "200 OK", "307200 bytes");
+  client_expect(fd, 200, "200 OK", "307200 bytes");
   assert_int_equal(metric_get(METRIC_HTTP_SUSPENDED), 0);
   assert_all_given_back();
   close(fd);
@@ -108,10 +96,10 @@ static void what_was_sent_meanwhile_is_not_lost(void **state) {
   assert_true(await_int(&asking, 1, CLIENT_WAIT_MS));
   sleep_ms(20);
   http_body_take(atomic_load(&asked));
-  assert_answer(fd, 200, "200 OK", "1001 bytes");
+  client_expect(fd, 200, "200 OK", "1001 bytes");
   send_head(fd, "/length", FREE, ""); // the connection goes on, and what is short needs no leave
   assert_true(send_body(fd, FREE));
-  assert_answer(fd, 200, "200 OK", "1000 bytes");
+  client_expect(fd, 200, "200 OK", "1000 bytes");
   assert_int_equal(atomic_load(&asking), 1);
   close(fd);
   http_server_destroy(s);
@@ -122,7 +110,7 @@ static void leave_may_be_given_at_once_also_for_chunks(void **state) {
   struct http_server *s = start(AT_ONCE, 0);
   int fd = client_connect(s);
   assert_true(client_send(fd, STR("POST /length HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n")));
-  assert_answer(fd, 200, "200 OK", "5 bytes");
+  client_expect(fd, 200, "200 OK", "5 bytes");
   assert_int_equal(atomic_load(&asking), 1);
   assert_all_given_back();
   close(fd);
@@ -136,7 +124,7 @@ static void a_refusal_is_answered_and_ends_the_connection(void **state) {
     int fd = ask_long(s, "/length", LONG);
     if (how == LATER) http_body_refuse(atomic_load(&asked), PROBLEM_INVALID_KEY, "Nobody knows you.");
     (void)send_body(fd, LONG);
-    assert_answer(fd, 401, "\r\nWWW-Authenticate: Bearer\r\n", "Nobody knows you.");
+    client_expect(fd, 401, "\r\nWWW-Authenticate: Bearer\r\n", "Nobody knows you.");
     struct buf rest;
     buf_init(&rest, 1000);
     assert_true(client_until_closed(fd, &rest));
@@ -155,7 +143,7 @@ static void who_asks_before_sending_is_refused_without_having_sent(void **state)
     send_head(fd, "/length", LONG, "Expect: 100-continue\r\n");
     assert_true(await_int(&asking, 1, CLIENT_WAIT_MS));
     if (how == LATER) http_body_refuse(atomic_load(&asked), PROBLEM_INVALID_KEY, "Nobody knows you.");
-    assert_answer(fd, 401, "HTTP/1.1 401 ", "Nobody knows you.");
+    client_expect(fd, 401, "HTTP/1.1 401 ", "Nobody knows you.");
     close(fd);
     http_server_destroy(s);
   }
@@ -167,10 +155,10 @@ static void all_long_bodies_together_have_a_bound(void **state) {
   int first = ask_long(s, "/length", LONG), second = ask_long(s, "/length", LONG);
   for (int waited = 0; metric_get(METRIC_HTTP_RESERVED) != 2 * LONG && waited < CLIENT_WAIT_MS; waited += 2) sleep_ms(2);
   int third = ask_long(s, "/length", LONG);
-  assert_answer(third, 503, "\r\nRetry-After: 1\r\n", "Too many long bodies");
+  client_expect(third, 503, "\r\nRetry-After: 1\r\n", "Too many long bodies");
   assert_int_equal(metric_get(METRIC_HTTP_RESERVED), 2 * LONG);
   assert_true(send_body(first, LONG));
-  assert_answer(first, 200, "200 OK", "307200 bytes");
+  client_expect(first, 200, "200 OK", "307200 bytes");
   close(second); // what was begun and left is given back too
   assert_all_given_back();
   close(first);
@@ -185,7 +173,7 @@ static void chunks_are_counted_as_they_come(void **state) {
   char head[] = "POST /length HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4b000\r\n";
   assert_true(client_send(second, STR(head)));
   (void)send_body(second, LONG);
-  assert_answer(second, 503, "HTTP/1.1 503 ", "Too many long bodies");
+  client_expect(second, 503, "HTTP/1.1 503 ", "Too many long bodies");
   close(first);
   close(second);
   http_server_destroy(s);
@@ -196,12 +184,12 @@ static void a_handler_counts_what_it_needs_besides(void **state) {
   struct http_server *s = start(AT_ONCE, 2 * LONG);
   int waiting = ask_long(s, "/reserve", LONG), other = ask_long(s, "/reserve", LONG);
   assert_true(send_body(waiting, LONG));
-  assert_answer(waiting, 503, "HTTP/1.1 503 ", "done");
+  client_expect(waiting, 503, "HTTP/1.1 503 ", "done");
   close(other);
   assert_all_given_back();
   int alone = ask_long(s, "/reserve", 4 * LONG); // by itself a request is never too much
   assert_true(send_body(alone, 4 * LONG));
-  assert_answer(alone, 200, "200 OK", "done");
+  client_expect(alone, 200, "200 OK", "done");
   assert_all_given_back();
   close(waiting);
   close(alone);

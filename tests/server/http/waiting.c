@@ -111,16 +111,6 @@ static struct http_request *ask_held(struct http_server *s, int *ret_fd, struct 
   return atomic_load(&held);
 }
 
-static void assert_answer(int fd, int status, const char *part) {
-  struct buf in, body;
-  buf_init(&in, 10000);
-  buf_init(&body, 10000);
-  assert_int_equal(client_answer(fd, &in, &body), status);
-  assert_non_null(strstr(buf_cstr(&body), part));
-  buf_finish(&in);
-  buf_finish(&body);
-}
-
 static void an_answer_may_come_from_another_thread(void **state) {
   (void)state;
   int fd;
@@ -130,7 +120,7 @@ static void an_answer_may_come_from_another_thread(void **state) {
   assert_int_equal(metric_get(METRIC_HTTP_SUSPENDED), 1);
   assert_false(http_is_gone(r));
   http_reply(r, 200, NULL, 0, STR("at last"));
-  assert_answer(fd, 200, "at last");
+  client_expect(fd, 200, "", "at last");
   assert_int_equal(metric_get(METRIC_HTTP_SUSPENDED), 0);
   close(fd);
   http_server_destroy(s);
@@ -143,7 +133,7 @@ static void an_answer_may_race_with_the_handlers_return(void **state) {
   int fd = client_connect(s);
   for (int i = 0; i < 1000; i++) {
     assert_true(client_send(fd, ASK("/race")));
-    assert_answer(fd, 200, "raced");
+    client_expect(fd, 200, "", "raced");
   }
   close(fd);
   http_server_destroy(s);
@@ -255,7 +245,7 @@ static void a_drain_waits_for_the_answer(void **state) {
   assert_int_equal(pthread_create(&thread, NULL, drain_main, &d), 0);
   sleep_ms(100);
   http_reply(r, 200, NULL, 0, STR("in time"));
-  assert_answer(fd, 200, "in time");
+  client_expect(fd, 200, "", "in time");
   assert_int_equal(pthread_join(thread, NULL), 0);
   assert_int_equal(d.cut, 0);
   close(fd);
@@ -268,7 +258,7 @@ static void a_drain_answers_503_for_those_who_do_not(void **state) {
   struct http_server *s = start();
   struct http_request *r = ask_held(s, &fd, ASK("/hold"));
   assert_int_equal(http_server_drain(s, 50), 1);
-  assert_answer(fd, 503, "shutting_down");
+  client_expect(fd, 503, "", "shutting_down");
   assert_int_equal(atomic_load(&gone), 1);
   http_reply(r, 200, NULL, 0, STR("too late, and harmless"));
   close(fd);
@@ -299,7 +289,7 @@ static void a_crowd_is_served_without_a_stall(void **state) {
   for (size_t i = 0; i < CROWD; i++) fds[i] = client_connect(s);
   for (int round = 0; round < ROUNDS; round++) {
     for (size_t i = 0; i < CROWD; i++) assert_true(client_send(fds[i], ASK("/queue")));
-    for (size_t i = 0; i < CROWD; i++) assert_answer(fds[i], 200, "queued");
+    for (size_t i = 0; i < CROWD; i++) client_expect(fds[i], 200, "", "queued");
   }
   for (size_t i = 0; i < CROWD; i++) close(fds[i]);
   pthread_mutex_lock(&queue_lock);
