@@ -9,9 +9,11 @@
 #include "report/rollup_write.h"
 
 #define STRETCHES_MAX 64          // writers of one piece
-#define PIECE_CALLS 30000         // aimed at
-#define PIECE_CALLS_MAX 100000    // not more than this are read
-#define PIECE_US INT64_C(1000000) // a piece that took longer is followed by a smaller one
+#define PIECE_CALLS 100000        // or as many as are read in
+#define PIECE_US INT64_C(500000)
+#define READ_CALLS 15000          // at once: aimed at
+#define READ_CALLS_MAX 50000      // not more than this
+#define READ_US INT64_C(500000)   // after longer, fewer are read
 #define WAIT_US INT64_C(8000000)
 #define SPAN_MAX (1 << 20)
 #define SPAN_IDLE 256             // so many batches without a call are passed without a word: they are renewals of leases
@@ -22,13 +24,13 @@
 
 struct stretch {
   int32_t writer;
-  int64_t after, until, end; // batches; end: what there is
+  int64_t from, after, until, end; // batches; from where the piece begins and the next reading does, up to where; end: what there is
 };
 
 struct rollup {
   int64_t waiting_since; // monotonic; 0: nothing waits
-  int64_t batch_calls;   // of the last piece: thousandths of a call in a batch
-  int64_t span;          // batches of one writer in a piece
+  int64_t batch_calls;   // of what was read last: thousandths of a call in a batch
+  int64_t span;          // batches of one writer that are read at once
   struct stretch stretches[STRETCHES_MAX];
   size_t stretch_count;
   struct rollup_dense dense;
@@ -66,13 +68,13 @@ static int waiting_read(struct rollup *r, struct db *db) {
   if (db_run(db, STATEMENT_ROLLUP_WAITING, &p, &rows) != 0) return FAULT_DB;
   r->stretch_count = db_rows(rows);
   for (size_t i = 0; i < r->stretch_count; i++)
-    r->stretches[i] = (struct stretch){.writer = (int32_t)db_i64(rows, i, 0), .after = db_i64(rows, i, 1), .end = db_i64(rows, i, 2)};
+    r->stretches[i] = (struct stretch){.writer = (int32_t)db_i64(rows, i, 0), .from = db_i64(rows, i, 1), .after = db_i64(rows, i, 1), .until = db_i64(rows, i, 1), .end = db_i64(rows, i, 2)};
   return 0;
 }
 
 static int64_t batches_waiting(const struct rollup *r) {
   int64_t sum = 0;
-  for (size_t i = 0; i < r->stretch_count; i++) sum += r->stretches[i].end - r->stretches[i].after;
+  for (size_t i = 0; i < r->stretch_count; i++) sum += r->stretches[i].end - r->stretches[i].from;
   return sum;
 }
 
@@ -102,8 +104,19 @@ static void param_stretches(struct db_params *p, struct rollup *r, bool after) {
   db_array_end(p);
 }
 
-// The calls of as many batches as fit into one piece; of a single batch they always do.
+// What follows is as many batches as should hold READ_CALLS; fewer where these took long.
+static void learn(struct rollup *r, size_t calls, int64_t took_us) {
+  int64_t batches = 0;
+  for (size_t i = 0; i < r->stretch_count; i++) batches += r->stretches[i].until - r->stretches[i].after;
+  if (batches > 0) r->batch_calls = (int64_t)calls * 1000 / batches + 1;
+  r->span = READ_CALLS * INT64_C(1000) / r->batch_calls / (int64_t)r->stretch_count + 1;
+  if (r->span > SPAN_MAX) r->span = SPAN_MAX;
+  if (took_us > READ_US && calls > 0) r->span = r->span / 2 + 1;
+}
+
+// The calls of as many batches as are read at once; those of a single batch always are.
 static int calls_read(struct rollup *r, struct db *db, struct db_result **ret) {
+  int64_t began = clock_mono_us();
   for (;;) {
     CLEANUP(db_params_finish) struct db_params p;
     for (size_t i = 0; i < r->stretch_count; i++) {
@@ -112,13 +125,35 @@ static int calls_read(struct rollup *r, struct db *db, struct db_result **ret) {
     }
     db_params_init(&p);
     param_stretches(&p, r, true);
-    db_param_i64(&p, r->span > 1 ? PIECE_CALLS_MAX : INT64_MAX);
+    db_param_i64(&p, r->span > 1 ? READ_CALLS_MAX : INT64_MAX);
     if (db_run(db, STATEMENT_ROLLUP_CALLS, &p, ret) != 0) return FAULT_DB;
-    if (db_rows(*ret) < PIECE_CALLS_MAX || r->span == 1) return 0;
+    if (db_rows(*ret) < READ_CALLS_MAX || r->span == 1) break;
     db_result_finish(*ret);
     *ret = NULL;
     r->span /= 2;
   }
+  learn(r, db_rows(*ret), clock_mono_us() - began);
+  for (size_t i = 0; i < r->stretch_count; i++) r->stretches[i].after = r->stretches[i].until;
+  return 0;
+}
+
+static bool more_waits(const struct rollup *r) {
+  for (size_t i = 0; i < r->stretch_count; i++)
+    if (r->stretches[i].until < r->stretches[i].end) return true;
+  return false;
+}
+
+// Reads a piece into the fold. How many calls.
+static int piece_read(struct rollup *r, struct db *db) {
+  int64_t until = clock_mono_us() + PIECE_US;
+  size_t calls = 0;
+  do {
+    CLEANUP(db_result_finishp) struct db_result *rows = NULL;
+    if (calls_read(r, db, &rows) != 0) return FAULT_DB;
+    if (!rollup_rows_add(&r->fold, &r->dense, rows, 0, db_rows(rows))) return FAULT_CORRUPT;
+    calls += db_rows(rows);
+  } while (more_waits(r) && calls < PIECE_CALLS && clock_mono_us() < until);
+  return (int)calls;
 }
 
 static size_t rows_of_quarter(const struct rollup_fold *f, size_t i) {
@@ -161,31 +196,19 @@ static int cursors_write(struct rollup *r, struct db *db) {
 
 // Inside the transaction, with the lock. How many calls.
 static int piece_write(struct rollup *r, struct db *db, bool bounded, bool *ret_worth) {
-  CLEANUP(db_result_finishp) struct db_result *rows = NULL;
-  int answer = waiting_read(r, db);
+  int calls = 0, answer = waiting_read(r, db);
   *ret_worth = false;
   if (answer != 0 || r->stretch_count == 0) return answer;
-  if ((answer = rollup_dense_read(&r->dense, db)) != 0 || (answer = calls_read(r, db, &rows)) != 0) return answer;
-  *ret_worth = db_rows(rows) > 0 || batches_waiting(r) > SPAN_IDLE;
+  if ((answer = rollup_dense_read(&r->dense, db)) != 0 || (answer = rollup_fold_begin(&r->fold, db)) != 0) return answer;
+  if ((calls = piece_read(r, db)) < 0) return calls;
+  *ret_worth = calls > 0 || batches_waiting(r) > SPAN_IDLE;
   if (!*ret_worth) return 0;
-  if ((answer = rollup_fold_begin(&r->fold, db)) != 0) return answer;
-  if (!rollup_rows_add(&r->fold, &r->dense, rows, 0, db_rows(rows))) return FAULT_CORRUPT;
   rollup_fold_end(&r->fold);
   if ((answer = rollup_write(db, &r->fold, bounded)) != 0 || (answer = dense_add(r, db)) != 0 || (answer = cursors_write(r, db)) != 0) return answer;
   if ((answer = rollup_nothing_drop(db, r->fold.corrected.at, r->fold.corrected.count)) != 0) return answer;
   if ((answer = rollup_values_write(db, &r->fold)) != 0) return answer;
   if (r->fold.unsummed > 0) answer = rollup_values_again(db, r->fold.corrected.at, r->fold.corrected.count);
-  return answer != 0 ? answer : (int)db_rows(rows);
-}
-
-// The next piece is as many batches as should hold PIECE_CALLS; fewer where this one took long.
-static void learn(struct rollup *r, int calls, int64_t took_us) {
-  int64_t batches = 0;
-  for (size_t i = 0; i < r->stretch_count; i++) batches += r->stretches[i].until - r->stretches[i].after;
-  if (batches > 0) r->batch_calls = calls * INT64_C(1000) / batches + 1;
-  r->span = PIECE_CALLS * INT64_C(1000) / r->batch_calls / (int64_t)(r->stretch_count ? r->stretch_count : 1) + 1;
-  if (r->span > SPAN_MAX) r->span = SPAN_MAX;
-  if (took_us > PIECE_US && calls > 0) r->span = r->span / 2 + 1;
+  return answer != 0 ? answer : calls;
 }
 
 // A statement that ran into its time-out asked for too much at once.
@@ -196,7 +219,6 @@ static void learn_failed(struct rollup *r, const struct db *db) {
 
 // `bounded`: sums that would pass 64 bits stay at their end, which takes longer to add.
 static int piece_run(struct rollup *r, struct db *db, bool bounded) {
-  int64_t began = clock_mono_us();
   bool worth = false;
   if (db_begin(db) != 0) return FAULT_DB;
   int done = lock(db);
@@ -210,9 +232,7 @@ static int piece_run(struct rollup *r, struct db *db, bool bounded) {
     return done;
   }
   int committed = db_commit(db);
-  if (committed != 0) return committed;
-  learn(r, done, clock_mono_us() - began);
-  return done;
+  return committed != 0 ? committed : done;
 }
 
 static int pieces_run(struct rollup *r, struct db *db, bool *ret_more) {
@@ -224,8 +244,7 @@ static int pieces_run(struct rollup *r, struct db *db, bool *ret_more) {
     done = piece_run(r, db, true);
   }
   if (done < 0) return done;
-  for (size_t i = 0; i < r->stretch_count; i++) *ret_more |= r->stretches[i].until < r->stretches[i].end;
-  *ret_more |= r->stretch_count == STRETCHES_MAX;
+  *ret_more |= more_waits(r) || r->stretch_count == STRETCHES_MAX;
   r->behind = *ret_more;
   return done;
 }

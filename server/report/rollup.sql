@@ -72,38 +72,54 @@ SELECT $1::uuid, key_id, price_id, width, quarter, (sum(calls) FILTER (WHERE met
 FROM summed GROUP BY 2, 3, 4, 5
 HAVING bool_or(quantity <> 0 OR (meter IS NULL AND (calls <> 0 OR charge <> 0 OR cost <> 0)))
 
--- Nearly always both have the same meters, and few.
+-- Adds to the rows that stand, and tells which do. Rows' meters are pieces of one array, of which many have the same, and so are their
+-- quantities. Nearly always a row has the meters that are added to it, and few.
 -- name: rollup_add
-INSERT INTO usage_rollups AS r (customer_id, key_id, price_id, quarter, width, calls, charge, cost, meters, quantities)
-SELECT w.customer_id, w.key_id, w.price_id, w.quarter, w.width, w.calls, w.charge, w.cost, w.meters::text[], w.quantities::bigint[]
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::smallint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], $10::text[])
-  AS w (customer_id, key_id, price_id, quarter, width, calls, charge, cost, meters, quantities)
-ON CONFLICT (customer_id, width, quarter, key_id, price_id) DO UPDATE SET
-  calls = r.calls + excluded.calls, charge = r.charge + excluded.charge, cost = r.cost + excluded.cost,
-  meters = CASE WHEN r.meters = excluded.meters THEN r.meters ELSE
-    ARRAY(SELECT m FROM unnest(r.meters || excluded.meters) AS m GROUP BY m ORDER BY m COLLATE "C") END,
+UPDATE usage_rollups r SET
+  calls = r.calls + w.calls, charge = r.charge + w.charge, cost = r.cost + w.cost,
+  meters = CASE WHEN r.meters = w.meters THEN r.meters ELSE
+    ARRAY(SELECT m FROM unnest(r.meters || w.meters) AS m GROUP BY m ORDER BY m COLLATE "C") END,
   quantities = CASE
-    WHEN r.meters <> excluded.meters THEN ARRAY(SELECT sum(u.quantity)::bigint FROM (
-      SELECT * FROM unnest(r.meters, r.quantities) UNION ALL SELECT * FROM unnest(excluded.meters, excluded.quantities)) AS u (meter, quantity)
+    WHEN r.meters <> w.meters THEN ARRAY(SELECT sum(u.quantity)::bigint FROM (
+      SELECT * FROM unnest(r.meters, r.quantities) UNION ALL SELECT * FROM unnest(w.meters, w.quantities)) AS u (meter, quantity)
       GROUP BY u.meter ORDER BY u.meter COLLATE "C")
-    WHEN cardinality(r.meters) <= 3 THEN (ARRAY[r.quantities[1] + excluded.quantities[1], r.quantities[2] + excluded.quantities[2],
-      r.quantities[3] + excluded.quantities[3]])[1:cardinality(r.meters)]
-    ELSE ARRAY(SELECT a + b FROM unnest(r.quantities, excluded.quantities) WITH ORDINALITY AS u (a, b, n) ORDER BY n) END
+    WHEN cardinality(r.meters) <= 3 THEN (ARRAY[r.quantities[1] + w.quantities[1], r.quantities[2] + w.quantities[2],
+      r.quantities[3] + w.quantities[3]])[1:cardinality(r.meters)]
+    ELSE ARRAY(SELECT a + b FROM unnest(r.quantities, w.quantities) WITH ORDINALITY AS u (a, b, n) ORDER BY n) END
+FROM (SELECT *, ($9::text[])[first_meter:last_meter] AS meters, ($12::bigint[])[first_quantity:first_quantity + last_meter - first_meter] AS quantities
+      FROM (SELECT generate_series(0, cardinality($1::uuid[]) - 1) AS n, unnest($1::uuid[]) AS customer_id, unnest($2::uuid[]) AS key_id,
+                   unnest($3::uuid[]) AS price_id, unnest($4::integer[]) AS quarter, unnest($5::smallint[]) AS width, unnest($6::bigint[]) AS calls,
+                   unnest($7::bigint[]) AS charge, unnest($8::bigint[]) AS cost, unnest($10::integer[]) AS first_meter,
+                   unnest($11::integer[]) AS last_meter, unnest($13::integer[]) AS first_quantity) u OFFSET 0) w
+WHERE r.customer_id = w.customer_id AND r.width = w.width AND r.quarter = w.quarter AND r.key_id = w.key_id AND r.price_id = w.price_id
+RETURNING w.n
 
 -- The same where a sum may pass 64 bits: it stays at their end.
 -- name: rollup_add_bounded
-INSERT INTO usage_rollups AS r (customer_id, key_id, price_id, quarter, width, calls, charge, cost, meters, quantities)
-SELECT w.customer_id, w.key_id, w.price_id, w.quarter, w.width, w.calls, w.charge, w.cost, w.meters::text[], w.quantities::bigint[]
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::smallint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], $10::text[])
-  AS w (customer_id, key_id, price_id, quarter, width, calls, charge, cost, meters, quantities)
-ON CONFLICT (customer_id, width, quarter, key_id, price_id) DO UPDATE SET
-  calls = r.calls + excluded.calls,
-  charge = greatest(-9223372036854775807, least(9223372036854775807, r.charge::numeric + excluded.charge))::bigint,
-  cost = greatest(-9223372036854775807, least(9223372036854775807, r.cost::numeric + excluded.cost))::bigint,
-  meters = ARRAY(SELECT m FROM unnest(r.meters || excluded.meters) AS m GROUP BY m ORDER BY m COLLATE "C"),
+UPDATE usage_rollups r SET
+  calls = r.calls + w.calls,
+  charge = greatest(-9223372036854775807, least(9223372036854775807, r.charge::numeric + w.charge))::bigint,
+  cost = greatest(-9223372036854775807, least(9223372036854775807, r.cost::numeric + w.cost))::bigint,
+  meters = ARRAY(SELECT m FROM unnest(r.meters || w.meters) AS m GROUP BY m ORDER BY m COLLATE "C"),
   quantities = ARRAY(SELECT greatest(-9223372036854775807, least(9223372036854775807, sum(u.quantity)))::bigint FROM (
-      SELECT * FROM unnest(r.meters, r.quantities) UNION ALL SELECT * FROM unnest(excluded.meters, excluded.quantities)) AS u (meter, quantity)
+      SELECT * FROM unnest(r.meters, r.quantities) UNION ALL SELECT * FROM unnest(w.meters, w.quantities)) AS u (meter, quantity)
       GROUP BY u.meter ORDER BY u.meter COLLATE "C")
+FROM (SELECT *, ($9::text[])[first_meter:last_meter] AS meters, ($12::bigint[])[first_quantity:first_quantity + last_meter - first_meter] AS quantities
+      FROM (SELECT generate_series(0, cardinality($1::uuid[]) - 1) AS n, unnest($1::uuid[]) AS customer_id, unnest($2::uuid[]) AS key_id,
+                   unnest($3::uuid[]) AS price_id, unnest($4::integer[]) AS quarter, unnest($5::smallint[]) AS width, unnest($6::bigint[]) AS calls,
+                   unnest($7::bigint[]) AS charge, unnest($8::bigint[]) AS cost, unnest($10::integer[]) AS first_meter,
+                   unnest($11::integer[]) AS last_meter, unnest($13::integer[]) AS first_quantity) u OFFSET 0) w
+WHERE r.customer_id = w.customer_id AND r.width = w.width AND r.quarter = w.quarter AND r.key_id = w.key_id AND r.price_id = w.price_id
+RETURNING w.n
+
+-- name: rollup_new
+INSERT INTO usage_rollups (customer_id, key_id, price_id, quarter, width, calls, charge, cost, meters, quantities)
+SELECT customer_id, key_id, price_id, quarter, width, calls, charge, cost, meters, quantities
+FROM (SELECT *, ($9::text[])[first_meter:last_meter] AS meters, ($12::bigint[])[first_quantity:first_quantity + last_meter - first_meter] AS quantities
+      FROM (SELECT unnest($1::uuid[]) AS customer_id, unnest($2::uuid[]) AS key_id,
+                   unnest($3::uuid[]) AS price_id, unnest($4::integer[]) AS quarter, unnest($5::smallint[]) AS width, unnest($6::bigint[]) AS calls,
+                   unnest($7::bigint[]) AS charge, unnest($8::bigint[]) AS cost, unnest($10::integer[]) AS first_meter,
+                   unnest($11::integer[]) AS last_meter, unnest($13::integer[]) AS first_quantity) u) w
 
 -- What corrections have brought to nothing is no row, and no meter of one. Where the sums had the correction first it stays until
 -- they are made anew.
