@@ -11,11 +11,11 @@ ORDER BY id DESC LIMIT $3::bigint
 -- behind its customer's lock and nowhere else: whose customer is busy comes the next time.
 -- name: grant_expiring
 WITH near AS (
-  SELECT customer_id, id FROM grants
+  SELECT customer_id, id FROM grant_rows
   WHERE open AND expires_at > now() AND expires_at <= now() + interval '30 days'
     AND told < CASE WHEN expires_at <= now() + interval '7 days' THEN 2 ELSE 1 END
   ORDER BY customer_id, id LIMIT 500),
-free AS MATERIALIZED (SELECT id FROM customers WHERE id IN (SELECT customer_id FROM near) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
-UPDATE grants g SET told = CASE WHEN g.expires_at <= now() + interval '7 days' THEN 2 ELSE 1 END
+free AS MATERIALIZED (SELECT id, burning, burned FROM customers WHERE id IN (SELECT customer_id FROM near) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE grant_rows g SET told = CASE WHEN g.expires_at <= now() + interval '7 days' THEN 2 ELSE 1 END
 FROM near JOIN free ON free.id = near.customer_id WHERE g.customer_id = near.customer_id AND g.id = near.id
-RETURNING g.customer_id, g.id, g.left_over, g.expires_at
+RETURNING g.customer_id, g.id, g.left_over - CASE WHEN free.burning = g.id THEN free.burned ELSE 0 END, g.expires_at

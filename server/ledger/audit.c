@@ -15,6 +15,7 @@
 #define RULES(X)                                                                                       \
   X(AUDIT_SIGNS, "held and debt are never negative")                                                   \
   X(AUDIT_GRANTS, "granted = left + consumed + expired + refunded + frozen")                           \
+  X(AUDIT_BURNING, "the grant that burns is the first in burn order, with what it has left")           \
   X(AUDIT_GRANT_LEGS, "what a grant says it paid is what the transfers' legs say")                     \
   X(AUDIT_TRANSFER_LEGS, "a transfer's amount is the sum of its legs")                                 \
   X(AUDIT_BALANCE_GRANTS, "balance = sum of what the grants have left - debt")                         \

@@ -40,6 +40,14 @@ FROM grants g
 WHERE g.customer_id > $1::uuid AND g.customer_id <= $2::uuid
   AND (g.granted <> g.left_over + g.consumed + g.expired + g.refunded + g.frozen OR g.open <> (g.left_over > 0))
 
+-- What a customer's row says that burns is the first in burn order of what is open, with what it has left; nil: nothing is.
+-- name: audit_burning
+SELECT c.id, format('%s burns and has %s left, of which %s was paid: the first that is open is %s with %s', c.burning, c.burning_left, c.burned, g.id, g.left_over)
+FROM customers c
+LEFT JOIN LATERAL (SELECT id, left_over FROM grants WHERE customer_id = c.id AND open ORDER BY priority, expires_at NULLS LAST, id LIMIT 1) g ON true
+WHERE c.id > $1::uuid AND c.id <= $2::uuid AND c.burning IS NOT NULL
+  AND (c.burning <> coalesce(g.id, '00000000-0000-0000-0000-000000000000') OR c.burning_left <> coalesce(g.left_over, 0))
+
 -- name: audit_grant_legs
 SELECT g.customer_id, format('grant %s: consumed %s, expired %s, refunded %s, frozen %s, its legs say %s, %s, %s, %s', g.id, g.consumed, g.expired, g.refunded, g.frozen,
                              coalesce(l.consumed, 0), coalesce(l.expired, 0), coalesce(l.refunded, 0), coalesce(l.frozen, 0))

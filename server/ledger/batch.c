@@ -6,6 +6,7 @@
 void batch_init(struct batch *b) {
   *b = (struct batch){0};
   arena_init(&b->arena, LIMIT_REQUEST_ARENA);
+  b->fold.arena = &b->arena;
   db_params_init(&b->params);
 }
 
@@ -65,7 +66,6 @@ int batch_run(struct batch *b, struct db *db, const struct batch_writer *w, stru
   b->heard_at = clock_mono_us();
   if (r != BATCH_DONE) return r;
   b->fold.now = b->now;
-  b->fold.arena = &b->arena;
   b->fold.new_id = new_id;
   fold_run(&b->fold, ops, count);
   if (mark_late(b)) {

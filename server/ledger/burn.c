@@ -12,6 +12,53 @@ static void leg_add(struct fold *f, struct uuid grant, amount a) {
   *vec_add(&f->consumption) = (struct fold_leg){grant, a};
 }
 
+bool burn_is_plain(const struct ledger_op *op) {
+  return op->kind == LEDGER_RECORD || ((op->kind == LEDGER_SETTLE || op->kind == LEDGER_PART) && !op->late);
+}
+
+bool burn_covers(const struct fold_customer *c, amount charge) {
+  return c->burning_known && (uuid_is_nil(c->burning) || charge < c->burning_left);
+}
+
+void burn_begin(struct fold *f, struct fold_customer *c) {
+  ASSERT(c->grants_are == GRANTS_UNREAD && c->burning_known);
+  c->grants_are = GRANTS_BURNING;
+  if (uuid_is_nil(c->burning)) return;
+  ASSERT(c->burning_left > 0);
+  c->grants = arena_alloc(f->arena, sizeof *c->grants);
+  c->grants[c->grant_count++] = (struct fold_grant){.id = c->burning, .granted = c->burning_left, .left = c->burning_left};
+}
+
+void burn_read(struct fold_customer *c) {
+  struct fold_grant *g = c->burned > 0 ? fold_grant_find(c, c->burning) : NULL;
+  ASSERT(c->burned == 0 || (g && g->left > c->burned && g->left - c->burned == c->burning_left));
+  if (!g) return;
+  g->left -= c->burned;
+  g->consumed += c->burned;
+}
+
+// Of grants that were read, what the one that burned had paid goes into its row, and the first that has anything left burns.
+static void burning_choose(struct fold_customer *c) {
+  struct fold_grant *g = c->burned > 0 ? fold_grant_find(c, c->burning) : NULL;
+  if (g) g->dirty = true;
+  c->burning_known = true;
+  c->burning = UUID_NIL;
+  c->burning_left = c->burned = 0;
+  for (size_t i = 0; i < c->grant_count && uuid_is_nil(c->burning); i++) {
+    if (c->grants[i].left == 0) continue;
+    c->burning = c->grants[i].id;
+    c->burning_left = c->grants[i].left;
+  }
+}
+
+void burn_end(struct fold_customer *c) {
+  if (!c->dirty) return;
+  if (c->grants_are == GRANTS_READ) burning_choose(c);
+  if (c->grants_are != GRANTS_BURNING || c->grant_count == 0) return;
+  ASSERT(c->grant_count == 1 && c->grants[0].left > 0 && amount_add(c->burned, c->grants[0].consumed, &c->burned));
+  c->burning_left = c->grants[0].left;
+}
+
 bool burn_fits(const struct fold *f, const struct fold_customer *c, amount charge) {
   amount sum = 0;
   return amount_sub(c->balance, charge, &sum) && sum > -AMOUNT_MAX && amount_add(f->consumed, charge, &sum);

@@ -12,7 +12,7 @@ static int rows_read(struct batch *b, struct db *db, struct uuid customer) {
   b->result_count = 1;
   if (db_rows(b->results[0]) == 0) return LEDGER_UNKNOWN;
   batch_take_customers(b, b->results[0]);
-  b->fold.now = db_i64(b->results[0], 0, 13);
+  b->fold.now = db_i64(b->results[0], 0, 16);
   db_params_clear(&p);
   db_array_begin(&p, DB_UUID);
   db_array_uuid(&p, customer);
@@ -28,7 +28,6 @@ int ledger_check(struct db *db, struct ledger_op *op) {
   struct ledger_op *ops[] = {op};
   ASSERT(op->kind == LEDGER_ADMIT && op->idempotency_key.len == 0);
   batch_init(&b);
-  b.fold.arena = &b.arena;
   op->result = rows_read(&b, db, op->customer);
   if (op->result == LEDGER_DONE) fold_run(&b.fold, ops, 1);
   batch_finish(&b);

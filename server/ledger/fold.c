@@ -84,11 +84,11 @@ struct uuid fold_origin_find(const struct fold *f, const struct fold_customer *c
 }
 
 void fold_customer_check(const struct fold_customer *c) {
-  ASSERT(c->held >= 0 && c->debt >= 0 && c->open_holds >= 0);
+  ASSERT(c->held >= 0 && c->debt >= 0 && c->open_holds >= 0 && c->burning_left >= 0 && c->burned >= 0);
   for (size_t i = 0; i < c->grant_count; i++) {
     const struct fold_grant *g = &c->grants[i];
     ASSERT(g->left >= 0 && g->consumed >= 0 && g->expired >= 0 && g->refunded >= 0 && g->frozen >= 0);
-    ASSERT(g->granted == g->left + g->consumed + g->expired + g->refunded + g->frozen);
+    ASSERT(g->granted == g->left + g->consumed + g->expired + g->refunded + g->frozen && (c->dirty || !g->dirty));
   }
 }
 
@@ -242,6 +242,7 @@ static void customer_end(struct fold *f, struct fold_customer *c) {
   f->consumed = 0;
   f->ordinal = 0;
   // Noticed with the movement itself, so that no instance misses it; whoever buys says when it is over.
+  burn_end(c);
   if (c->dirty && c->top_up_at >= 0 && (amount_wide)c->balance - c->held <= c->top_up_at) c->top_up_due = true;
   fold_customer_check(c);
 }

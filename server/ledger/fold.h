@@ -27,6 +27,9 @@ struct fold_grant {
   bool dirty, fresh;
 };
 
+// What is known of a customer's grants. Charges that the one that burns covers need no other, nor its row.
+enum fold_grants { GRANTS_UNREAD, GRANTS_BURNING, GRANTS_READ };
+
 struct fold_customer {
   struct uuid id;
   unsigned char tid[6]; // of the locked row
@@ -34,8 +37,14 @@ struct fold_customer {
   amount balance, held, debt, credit_limit;
   amount low_balance, top_up_at; // -1: none
   amount balance_before;         // as it was read
+  // The grant that burns first, what it has left, and what it has paid that its own row does not say: as it was read, then as it is to
+  // be written. Nil: none is open. Not known: the grants are to be read.
+  struct uuid burning;
+  bool burning_known;
+  amount burning_left, burned;
   int64_t open_holds;            // explicit ones
   bool suspended, refuses_events, dirty, top_up_due;
+  enum fold_grants grants_are;
   struct fold_grant *grants; // in burn order, in the arena
   size_t grant_count, grant_cap;
   struct bucket *buckets;
@@ -181,6 +190,16 @@ void once_release(struct fold *f, const struct fold_hold *h);
 bool burn_fits(const struct fold *f, const struct fold_customer *c, amount charge);
 // Takes `charge` from the grants in burn order, the rest from debt. Returns its place in the batch's consumption.
 int64_t burn_consume(struct fold *f, struct fold_customer *c, amount charge);
+// Whether the operation does nothing to grants but to take `op->charge` from them.
+bool burn_is_plain(const struct ledger_op *op);
+// Whether the grant that burns pays so much and has something left, or nothing is left of any.
+bool burn_covers(const struct fold_customer *c, amount charge);
+// The grant that burns stands for all of them: it covers what is to come.
+void burn_begin(struct fold *f, struct fold_customer *c);
+// All grants, or all open ones, have been read as they were written: what the one that burns has paid since is taken off.
+void burn_read(struct fold_customer *c);
+// The customer's operations are done: says in its row which grant burns now.
+void burn_end(struct fold_customer *c);
 // Credits a grant whose `left` has just risen by amount: repays debt first.
 void burn_repay(struct fold *f, struct fold_customer *c, struct fold_grant *g);
 // Gives back `back` of what the rows of a call have taken, last paid first.

@@ -22,7 +22,8 @@ WHERE id = $1::integer AND epoch = $2::bigint AND seq = $3::bigint - 1
 RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT anything FROM outbox_wanted), (SELECT usage FROM outbox_wanted)
 
 -- name: ledger_customers
-SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2, open_holds, ctid
+SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2, open_holds,
+       burning, burning_left, burned, ctid
 FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 
 -- name: ledger_lockable
@@ -34,19 +35,20 @@ FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
 JOIN holds h ON h.customer_id = k.customer_id AND h.call_id = k.call_id
 ORDER BY h.customer_id, h.call_id
 
--- A customer's come as they lie: nearly always there is one, and sorting each by itself took longer than reading it.
+-- As they were written: what one has paid since stands in its customer's row. They come as they lie, for nearly always there is one, and
+-- sorting each by itself took longer than reading it.
 -- name: ledger_grants
 SELECT customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, refunded, frozen, ctid
-FROM grants WHERE customer_id = ANY ($1::uuid[]) AND open ORDER BY customer_id
+FROM grant_rows WHERE customer_id = ANY ($1::uuid[]) AND open ORDER BY customer_id
 
 -- name: ledger_grants_all
 SELECT customer_id, id, source, priority, expires_at, granted, left_over, consumed, expired, refunded, frozen, ctid
-FROM grants WHERE customer_id = ANY ($1::uuid[]) ORDER BY customer_id
+FROM grant_rows WHERE customer_id = ANY ($1::uuid[]) ORDER BY customer_id
 
 -- name: ledger_origins
 SELECT g.customer_id, g.id, g.origin
 FROM unnest($1::uuid[], $2::text[]) AS k (customer_id, origin)
-JOIN grants g ON g.customer_id = k.customer_id AND g.origin = k.origin AND g.origin <> ''
+JOIN grant_rows g ON g.customer_id = k.customer_id AND g.origin = k.origin AND g.origin <> ''
 
 -- An identity comes from one of some weeks. Each is looked up by itself: to the planner, a week that was empty when it was looked at is
 -- empty, and reading all of it is cheapest.
@@ -97,9 +99,11 @@ ORDER BY c.customer_id, c.id, c.revision
 -- read, the division by zero ends the transaction: it is read again.
 -- name: ledger_write_customers
 WITH written AS (
-  UPDATE customers c SET balance = w.balance, held = w.held, debt = w.debt, top_up_due = w.top_up_due, open_holds = w.open_holds
+  UPDATE customers c SET balance = w.balance, held = w.held, debt = w.debt, top_up_due = w.top_up_due, open_holds = w.open_holds,
+    burning = w.burning, burning_left = w.burning_left, burned = w.burned
   FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::bigint[]) AS balance, unnest($3::bigint[]) AS held, unnest($4::bigint[]) AS debt,
-               unnest($5::boolean[]) AS top_up_due, unnest($6::integer[]) AS open_holds, unnest($7::tid[]) AS at) w
+               unnest($5::boolean[]) AS top_up_due, unnest($6::integer[]) AS open_holds, unnest($7::uuid[]) AS burning,
+               unnest($8::bigint[]) AS burning_left, unnest($9::bigint[]) AS burned, unnest($10::tid[]) AS at) w
   WHERE c.ctid = w.at AND (c.id = w.id) IS TRUE
   RETURNING 1)
 SELECT 1 / (count(*) = cardinality($1::uuid[]))::integer FROM written
@@ -129,7 +133,7 @@ WHERE h.customer_id = w.customer_id AND h.call_id = w.call_id
 
 -- name: ledger_write_grants
 WITH written AS (
-  UPDATE grants g SET open = w.left_over > 0, left_over = w.left_over, consumed = w.consumed, expired = w.expired,
+  UPDATE grant_rows g SET open = w.left_over > 0, left_over = w.left_over, consumed = w.consumed, expired = w.expired,
     refunded = w.refunded, frozen = w.frozen
   FROM (SELECT unnest($1::uuid[]) AS customer_id, unnest($2::uuid[]) AS id, unnest($3::bigint[]) AS left_over, unnest($4::bigint[]) AS consumed,
                unnest($5::bigint[]) AS expired, unnest($6::bigint[]) AS refunded, unnest($7::bigint[]) AS frozen, unnest($8::tid[]) AS at) w
@@ -138,7 +142,7 @@ WITH written AS (
 SELECT 1 / (count(*) = cardinality($1::uuid[]))::integer FROM written
 
 -- name: ledger_insert_grants
-INSERT INTO grants (customer_id, id, source, priority, expires_at, open, granted, left_over, consumed, expired, refunded, frozen, reason, origin, paid, currency)
+INSERT INTO grant_rows (customer_id, id, source, priority, expires_at, open, granted, left_over, consumed, expired, refunded, frozen, reason, origin, paid, currency)
 SELECT w.customer_id, w.id, w.source, w.priority, w.expires_at, w.left_over > 0, w.granted, w.left_over, w.consumed, w.expired, w.refunded, w.frozen,
        w.reason, w.origin, w.paid, w.currency
 FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
@@ -190,6 +194,6 @@ SELECT unnest($1::uuid[]), unnest($2::uuid[]), (SELECT floor(extract(epoch FROM 
 
 -- As ledger_customers, without the lock, and the database's clock behind it.
 -- name: ledger_check_customer
-SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2, open_holds, ctid,
-       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+SELECT id, config_version, balance, held, debt, credit_limit, status = 2, low_balance, top_up_at, top_up_due, event_policy = 2, open_holds,
+       burning, burning_left, burned, ctid, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 FROM customers WHERE id = $1::uuid

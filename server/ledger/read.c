@@ -1,16 +1,20 @@
 // Trip one: BEGIN, the fence, the customers' locks in order of id, and what stands behind those locks. Which statements a
 // batch needs follows from its operations: an admission reads no grants, a batch without idempotency keys does not look
-// for any.
+// for any. Nor does a charge that the grant covers which burns; those of customers where it does not are read by a trip more.
 #include "base/log.h"
 #include "ledger/batch.h"
 
 enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_ORIGINS, SLOT_IDENTITIES, SLOT_IDEMPOTENCY, SLOT_TWINS, SLOT_CLOSED, SLOT_ENDED, SLOT_COUNT };
+_Static_assert(SLOT_COUNT < DB_PIPELINE_MAX, "and one result more");
 
 static bool needs_hold(const struct ledger_op *op) {
   return op->kind == LEDGER_SETTLE || op->kind == LEDGER_EXTEND || op->kind == LEDGER_SWEEP || op->kind == LEDGER_PART;
 }
+static bool takes_credits(const struct ledger_op *op) {
+  return op->kind != LEDGER_ADMIT && op->kind != LEDGER_EXTEND;
+}
 static bool needs_grants(const struct ledger_op *op) {
-  return op->kind != LEDGER_ADMIT && op->kind != LEDGER_EXTEND && op->kind != LEDGER_GRANT;
+  return takes_credits(op) && !burn_is_plain(op);
 }
 static bool is_late(const struct ledger_op *op) {
   return op->late || op->kind == LEDGER_VOID || op->kind == LEDGER_RERATE;
@@ -185,7 +189,11 @@ void batch_take_customers(struct batch *b, const struct db_result *r) {
     c->top_up_due = db_bool(r, i, 9);
     c->refuses_events = db_bool(r, i, 10);
     c->open_holds = db_i64(r, i, 11);
-    db_tid(r, i, 12, c->tid);
+    c->burning_known = !db_is_null(r, i, 12);
+    c->burning = db_uuid(r, i, 12);
+    c->burning_left = db_i64(r, i, 13);
+    c->burned = db_i64(r, i, 14);
+    db_tid(r, i, 15, c->tid);
     c->balance_before = c->balance;
   }
 }
@@ -247,6 +255,59 @@ static void read_grants(struct batch *b, const struct db_result *r) {
     }
     fold_grants_sort(c);
   }
+}
+
+// One customer's operations, which stand side by side, up to `end`.
+struct asked {
+  size_t end;
+  bool takes, reads; // credits; and grants, whatever burns
+  amount charge;     // what is taken; AMOUNT_MAX: that or more
+};
+
+static struct asked asked_from(const struct batch *b, size_t first) {
+  struct asked a = {.end = first};
+  for (; a.end < b->count && uuid_eq(b->ops[a.end]->customer, b->ops[first]->customer); a.end++) {
+    const struct ledger_op *op = b->ops[a.end];
+    a.takes |= takes_credits(op);
+    a.reads |= needs_grants(op);
+    if (burn_is_plain(op) && !amount_add(a.charge, op->charge, &a.charge)) a.charge = AMOUNT_MAX;
+  }
+  return a;
+}
+
+// What burns does for those who take less than it has left; the customers of whom more has to be read go into the parameters. How many.
+static size_t burning_take(struct batch *b) {
+  size_t missing = 0;
+  db_params_clear(&b->params);
+  db_array_begin(&b->params, DB_UUID);
+  for (size_t i = 0; i < b->count;) {
+    struct asked a = asked_from(b, i);
+    struct fold_customer *c = fold_customer_find(&b->fold, b->ops[i]->customer);
+    i = a.end;
+    if (!c || !a.takes) continue;
+    if (!a.reads && burn_covers(c, a.charge)) {
+      burn_begin(&b->fold, c);
+      continue;
+    }
+    c->grants_are = GRANTS_READ;
+    if (a.reads) continue;
+    db_array_uuid(&b->params, c->id);
+    missing++;
+  }
+  db_array_end(&b->params);
+  return missing;
+}
+
+// The trip more.
+static int missing_read(struct batch *b, struct db *db) {
+  struct db_result *results[DB_PIPELINE_MAX];
+  size_t count = 0;
+  db_pipe_exec(db, STATEMENT_LEDGER_GRANTS, &b->params);
+  int r = db_pipe_flush(db, results, &count);
+  ASSERT(count == 1);
+  b->results[b->result_count++] = results[0];
+  if (r == 0) read_grants(b, results[0]);
+  return r;
 }
 
 void batch_take_buckets(struct batch *b, const struct db_result *r) {
@@ -329,15 +390,18 @@ static void read_ended(struct batch *b, const struct db_result *r) {
   }
 }
 
+// Of a trip that failed. COMMIT was not sent: nothing was written.
+static int read_failed(struct db *db, int r) {
+  if (r < 0) return FAULT_DB;
+  db_pipe_rollback(db);
+  return BATCH_BAD;
+}
+
 int batch_read(struct batch *b, struct db *db, const struct batch_writer *w) {
   size_t slots[SLOT_COUNT] = {0};
   send_all(b, db, w, slots);
   int r = db_pipe_flush(db, b->results, &b->result_count);
-  if (r < 0) return FAULT_DB; // COMMIT was not sent: nothing was written
-  if (r > 0) {
-    db_pipe_rollback(db);
-    return BATCH_BAD;
-  }
+  if (r != 0) return read_failed(db, r);
   if (db_rows(b->results[slots[SLOT_FENCE]]) == 0) {
     db_pipe_rollback(db);
     return BATCH_FENCED;
@@ -347,7 +411,11 @@ int batch_read(struct batch *b, struct db *db, const struct batch_writer *w) {
   b->fold.told_usage = db_bool(b->results[slots[SLOT_FENCE]], 0, 2);
   if (slots[SLOT_CUSTOMERS]) batch_take_customers(b, b->results[slots[SLOT_CUSTOMERS]]);
   if (slots[SLOT_HOLDS]) read_holds(b, b->results[slots[SLOT_HOLDS]]);
+  size_t missing = burning_take(b);
   if (slots[SLOT_GRANTS]) read_grants(b, b->results[slots[SLOT_GRANTS]]);
+  if (missing > 0 && (r = missing_read(b, db)) != 0) return read_failed(db, r);
+  for (size_t i = 0; i < b->fold.customers.count; i++)
+    if (b->fold.customers.at[i].grants_are == GRANTS_READ) burn_read(&b->fold.customers.at[i]);
   if (slots[SLOT_BUCKETS]) batch_take_buckets(b, b->results[slots[SLOT_BUCKETS]]);
   if (slots[SLOT_ORIGINS]) read_origins(b, b->results[slots[SLOT_ORIGINS]]);
   if (slots[SLOT_IDENTITIES]) read_identities(b, b->results[slots[SLOT_IDENTITIES]]);

@@ -18,7 +18,7 @@ FROM (SELECT h.customer_id, h.call_id, h.writer_id FROM writers w JOIN holds h O
 ORDER BY o.customer_id, o.call_id LIMIT 500
 
 -- name: ledger_expired_grants
-SELECT g.customer_id, g.id FROM grants g JOIN customers c ON c.id = g.customer_id
+SELECT g.customer_id, g.id FROM grant_rows g JOIN customers c ON c.id = g.customer_id
 WHERE g.open AND g.expires_at <= clock_timestamp() AND c.balance > c.held
 ORDER BY g.expires_at, g.id LIMIT 500
 

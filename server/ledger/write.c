@@ -49,6 +49,17 @@ static void param_draws(struct batch *b, bool fresh) {
   db_array_end(&b->params);
 }
 
+static void param_burning(struct db_params *p, const struct fold *f) {
+  db_array_begin(p, DB_UUID);
+  for (size_t i = 0; i < f->customers.count; i++) {
+    const struct fold_customer *c = &f->customers.at[i];
+    if (!c->dirty) continue;
+    if (c->burning_known) db_array_uuid(p, c->burning);
+    else db_array_null(p);
+  }
+  db_array_end(p);
+}
+
 static void write_customers(struct batch *b, struct db *db) {
   struct db_params *p = &b->params;
   size_t n = 0;
@@ -61,6 +72,9 @@ static void write_customers(struct batch *b, struct db *db) {
   ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->debt);
   ARRAY_OF(p, DB_BOOL, bool, b->fold.customers, e->dirty, e->top_up_due);
   ARRAY_OF(p, DB_I32, i32, b->fold.customers, e->dirty, (int32_t)e->open_holds);
+  param_burning(p, &b->fold);
+  ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->burning_left);
+  ARRAY_OF(p, DB_I64, i64, b->fold.customers, e->dirty, e->burned);
   ARRAY_OF(p, DB_TID, tid, b->fold.customers, e->dirty, e->tid);
   db_pipe_exec(db, STATEMENT_LEDGER_WRITE_CUSTOMERS, p);
 }
@@ -169,7 +183,7 @@ static void write_grants(struct batch *b, struct db *db) {
   vec(struct owned_grant) changed = {0}, fresh = {0};
   struct db_params *p = &b->params;
   for (size_t c = 0; c < b->fold.customers.count; c++)
-    for (size_t k = 0; k < b->fold.customers.at[c].grant_count; k++) {
+    for (size_t k = 0; b->fold.customers.at[c].grants_are == GRANTS_READ && k < b->fold.customers.at[c].grant_count; k++) {
       const struct fold_grant *g = &b->fold.customers.at[c].grants[k];
       struct owned_grant owned = {b->fold.customers.at[c].id, g};
       if (g->fresh) *vec_add(&fresh) = owned;

@@ -12,10 +12,9 @@
 #define PIECE_CALLS 100000        // or as many as are read in
 #define PIECE_US INT64_C(500000)
 #define READ_CALLS 15000          // at once: aimed at
-#define READ_CALLS_MAX 50000      // not more than this
+#define READ_CALLS_MAX 30000      // not more than this
 #define READ_US INT64_C(500000)   // after longer, fewer are read
 #define WAIT_US INT64_C(8000000)
-#define SPAN_MAX (1 << 20)
 #define SPAN_IDLE 256             // so many batches without a call are passed without a word: they are renewals of leases
 #define SQLSTATE_OUT_OF_RANGE "22003"
 #define DENSE_ROWS 12             // rows of one customer and quarter
@@ -104,14 +103,16 @@ static void param_stretches(struct db_params *p, struct rollup *r, bool after) {
   db_array_end(p);
 }
 
-// What follows is as many batches as should hold READ_CALLS; fewer where these took long.
+// What follows is as many batches as should hold READ_CALLS, though not many more than these, for there may come a rush; fewer where
+// these took long.
 static void learn(struct rollup *r, size_t calls, int64_t took_us) {
-  int64_t batches = 0;
+  int64_t batches = 0, most = 4 * r->span;
   for (size_t i = 0; i < r->stretch_count; i++) batches += r->stretches[i].until - r->stretches[i].after;
-  if (batches > 0) r->batch_calls = (int64_t)calls * 1000 / batches + 1;
+  if (calls == 0) return;
+  r->batch_calls = (int64_t)calls * 1000 / batches + 1;
   r->span = READ_CALLS * INT64_C(1000) / r->batch_calls / (int64_t)r->stretch_count + 1;
-  if (r->span > SPAN_MAX) r->span = SPAN_MAX;
-  if (took_us > READ_US && calls > 0) r->span = r->span / 2 + 1;
+  if (r->span > most) r->span = most;
+  if (took_us > READ_US) r->span = r->span / 2 + 1;
 }
 
 // The calls of as many batches as are read at once; those of a single batch always are.
@@ -130,7 +131,7 @@ static int calls_read(struct rollup *r, struct db *db, struct db_result **ret) {
     if (db_rows(*ret) < READ_CALLS_MAX || r->span == 1) break;
     db_result_finish(*ret);
     *ret = NULL;
-    r->span /= 2;
+    r->span = r->span / 8 + 1;
   }
   learn(r, db_rows(*ret), clock_mono_us() - began);
   for (size_t i = 0; i < r->stretch_count; i++) r->stretches[i].after = r->stretches[i].until;

@@ -8,7 +8,7 @@
 CREATE TEMPORARY TABLE filling AS
 SELECT row_number() OVER (ORDER BY id) - 1 AS k, id, md5(id::text || :step)::uuid AS grant_id, (:calls + :customers - row_number() OVER (ORDER BY id)) / :customers AS calls
 FROM (SELECT id FROM customers ORDER BY id LIMIT :customers) c;
-INSERT INTO grants (customer_id, id, source, open, granted, left_over, consumed)
+INSERT INTO grant_rows (customer_id, id, source, open, granted, left_over, consumed)
 SELECT id, grant_id, 1, false, calls * :charge, 0, calls * :charge FROM filling WHERE calls > 0;
 INSERT INTO transfers (customer_id, writer_id, seq, ordinal, kind, amount, leg_grants, leg_amounts)
 SELECT id, :writer, 0, 1, 2, calls * :charge, ARRAY[grant_id], ARRAY[calls * :charge] FROM filling WHERE calls > 0;

@@ -122,7 +122,7 @@ def write_log(database):
 SHAPES = (
     ("ALTER TABLE customers ADD COLUMN rig integer NOT NULL DEFAULT 7", "ALTER TABLE customers DROP COLUMN rig"),
     ("ALTER TABLE holds ADD COLUMN rig text", "ALTER TABLE holds DROP COLUMN rig"),
-    ("ALTER TABLE grants ADD COLUMN rig bigint DEFAULT 0", "ALTER TABLE grants DROP COLUMN rig"),
+    ("ALTER TABLE grant_rows ADD COLUMN rig bigint DEFAULT 0", "ALTER TABLE grant_rows DROP COLUMN rig"),
     ("CREATE INDEX CONCURRENTLY rig ON transfers (at)", "DROP INDEX CONCURRENTLY rig"),
     ("CREATE TABLE rig (id integer)", "DROP TABLE rig"),
 )

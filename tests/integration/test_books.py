@@ -43,8 +43,8 @@ def traded(world):
         assert client.chat(model="per-request", max_tokens=9).status == 200  # more than there is: owed
     assert a.post("/api/v1/grants", {"customer": customer, "amount": "1", "source": "adjustment"}).status == 201
     other, _ = world.customer("7")
-    world.cluster.sql("UPDATE grants SET paid = 1000, currency = 'eur' WHERE granted = 10000000000 AND source = 1")
-    world.cluster.sql("UPDATE grants SET paid = 1500, currency = 'jpy' WHERE granted = 7000000000")
+    world.cluster.sql("UPDATE grant_rows SET paid = 1000, currency = 'eur' WHERE granted = 10000000000 AND source = 1")
+    world.cluster.sql("UPDATE grant_rows SET paid = 1500, currency = 'jpy' WHERE granted = 7000000000")
     for _ in range(3):  # together more than one customer can have
         assert a.post("/api/v1/grants", {"customer": world.customer("0")[0], "amount": "9223372036.854775807"}).status == 201
     world.quiet()

@@ -124,9 +124,9 @@ def test_a_restored_database_asks_stripe_first_and_does_not_buy_again(pair, stri
     intent = bought(stripe, at_stripe)[0]["id"]
     for text in ("DELETE FROM orders WHERE customer_id = %(c)s AND kind = 2", "DELETE FROM payments WHERE customer_id = %(c)s",
                  "DELETE FROM transfers t USING grants g WHERE g.customer_id = %(c)s AND g.origin <> '' AND t.customer_id = g.customer_id AND g.id = ANY (t.leg_grants)",
-                 "DELETE FROM grants WHERE customer_id = %(c)s AND origin <> ''", "DELETE FROM stripe_events WHERE object_id = %(i)s",
+                 "DELETE FROM grant_rows WHERE customer_id = %(c)s AND origin <> ''", "DELETE FROM stripe_events WHERE object_id = %(i)s",
                  "DELETE FROM stripe_objects WHERE id = %(i)s",
-                 "UPDATE customers SET balance = 10 * 1000000000::bigint, top_up_due = true WHERE id = %(c)s"):
+                 "UPDATE customers SET balance = 10 * 1000000000::bigint, top_up_due = true, burning = NULL, burning_left = 0, burned = 0 WHERE id = %(c)s"):
         with pair.cluster.connect() as connection, connection.cursor() as cursor:
             cursor.execute(text, {"c": str(uid), "i": intent})
     for server in pair.servers:

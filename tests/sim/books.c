@@ -31,7 +31,7 @@ static struct model_grant *grant_of(struct model_customer *m, size_t at, struct 
 static void compare_grants(const struct row_customer *c, struct model_customer *m) {
   SAME(c, "number of grants", c->grants.count, m->grant_count);
   for (size_t i = 0; i < c->grants.count; i++) {
-    const struct row_grant *g = &c->grants.at[i];
+    const struct row_grant now = store_grant_now(c, &c->grants.at[i]), *g = &now;
     const struct model_grant *expected = grant_of(m, i, g->id);
     sound(expected != NULL, c, "a grant that nobody gave", (wide)i, -1);
     SAME(c, "a grant's source", g->source, expected->source);
@@ -174,10 +174,27 @@ static void compare_call(const struct row_customer *c, struct model_customer *m,
 
 // ---- the rows alone: DESIGN, section 5
 
+static bool burns_before(const struct row_grant *a, const struct row_grant *b) {
+  int64_t of_a = a->expires_at ? a->expires_at : INT64_MAX, of_b = b->expires_at ? b->expires_at : INT64_MAX;
+  if (a->priority != b->priority) return a->priority < b->priority;
+  return of_a != of_b ? of_a < of_b : uuid_cmp(a->id, b->id) < 0;
+}
+
+// What a customer's row says that burns is what burns.
+static void check_burning(const struct row_customer *c) {
+  const struct row_grant *first = NULL;
+  if (!c->burning_known) return;
+  for (size_t i = 0; i < c->grants.count; i++)
+    if (c->grants.at[i].left > 0 && (!first || burns_before(&c->grants.at[i], first))) first = &c->grants.at[i];
+  sound(uuid_eq(c->burning, first ? first->id : UUID_NIL), c, "the grant that burns is the first that has anything left", first != NULL, 0);
+  SAME(c, "what the grant that burns has left", c->burning_left, first ? first->left - c->burned : 0);
+}
+
 static void check_grants(const struct row_customer *c) {
   wide left = 0;
+  check_burning(c);
   for (size_t i = 0; i < c->grants.count; i++) {
-    const struct row_grant *g = &c->grants.at[i];
+    const struct row_grant now = store_grant_now(c, &c->grants.at[i]), *g = &now;
     SAME(c, "granted = left + consumed + expired + refunded + frozen", g->granted, (wide)g->left + g->consumed + g->expired + g->refunded + g->frozen);
     SAME(c, "what a grant paid is what the legs say", g->consumed, g->leg_consumed);
     SAME(c, "what of a grant expired is what the legs say", g->expired, g->leg_expired);

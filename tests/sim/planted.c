@@ -119,6 +119,21 @@ INSTEAD(int, ledger_sweep, struct ledger *l, struct db *db) {
   return planted == NEVER_SWEEPS ? 0 : __real_ledger_sweep(l, db);
 }
 
+INSTEAD(void, burn_read, struct fold_customer *c) {
+  if (planted == BURNED_FORGOTTEN) c->burned = 0;
+  else __real_burn_read(c);
+}
+
+// Whatever was given that burns before it.
+INSTEAD(void, burn_end, struct fold_customer *c) {
+  struct uuid burned = c->burning;
+  __real_burn_end(c);
+  const struct fold_grant *g = planted == BURNS_ON && c->grants_are == GRANTS_READ ? fold_grant_find(c, burned) : NULL;
+  if (!g || g->left == 0) return;
+  c->burning = g->id;
+  c->burning_left = g->left;
+}
+
 INSTEAD(int64_t, burn_consume, struct fold *f, struct fold_customer *c, amount charge) {
   bool swap = planted == BURNS_WRONG && c->grant_count > 1;
   if (!swap) return __real_burn_consume(f, c, charge);

@@ -16,6 +16,8 @@
   X(SWEEPS_ALL, "sweep-of-a-living-writer")      \
   X(NEVER_SWEEPS, "calls-of-the-dead-left")      \
   X(BURNS_WRONG, "grants-burn-out-of-order")     \
+  X(BURNED_FORGOTTEN, "what-burns-forgets-what-it-paid") \
+  X(BURNS_ON, "what-burned-goes-on-burning")     \
   X(NO_REPAYMENT, "debt-not-repaid")             \
   X(RETRY_CHARGED, "retry-charged-twice")        \
   X(NEVER_EXPIRES, "expired-key-trusted")        \

@@ -27,7 +27,7 @@ static void result_mark(struct db_result *r, int64_t v) {
 static bool customers(struct backend *b, const struct db_params *p, struct db_result **ret) {
   CLEANUP(mem_freep) struct uuid *list = NULL;
   size_t count = ids(p, 1, &list);
-  struct db_result *r = *ret = result_create(12);
+  struct db_result *r = *ret = result_create(15);
   for (size_t i = 0; i < count; i++) {
     struct row_customer *c = store_customer(list[i]);
     if (!c) continue;
@@ -44,6 +44,10 @@ static bool customers(struct backend *b, const struct db_params *p, struct db_re
     result_i64(r, c->top_up_due);
     result_i64(r, c->event_policy == 2);
     result_i64(r, c->open_holds);
+    if (c->burning_known) result_uuid(r, c->burning);
+    else result_null(r);
+    result_i64(r, c->burning_left);
+    result_i64(r, c->burned);
   }
   return true;
 }

@@ -18,7 +18,7 @@ static bool refused(struct backend *b, struct str text) {
 static bool write_customers(struct backend *b, const struct db_params *p, struct db_result **ret) {
   (void)ret;
   struct walk id = walk_begin(p, 1), balance = walk_begin(p, 2), held = walk_begin(p, 3), debt = walk_begin(p, 4),
-              due = walk_begin(p, 5), open = walk_begin(p, 6);
+              due = walk_begin(p, 5), open = walk_begin(p, 6), burning = walk_begin(p, 7), left = walk_begin(p, 8), burned = walk_begin(p, 9);
   while (walk_more(&id)) {
     struct row_customer *c = store_customer(walk_uuid(&id));
     ASSERT(c);
@@ -29,6 +29,12 @@ static bool write_customers(struct backend *b, const struct db_params *p, struct
     w->money.debt = walk_i64(&debt);
     w->money.top_up_due = walk_i64(&due) != 0;
     w->money.open_holds = walk_i64(&open);
+    struct str burns = walk_bytes(&burning);
+    w->money.burning_known = burns.ptr != NULL;
+    if (burns.ptr) memcpy(w->money.burning.b, burns.ptr, sizeof w->money.burning.b);
+    w->money.burning_left = walk_i64(&left);
+    w->money.burned = walk_i64(&burned);
+    constraint(w->money.burning_left >= 0 && w->money.burned >= 0 && (w->money.burned == 0 || w->money.burning_left > 0), "what burns, and what it has burned");
     constraint(w->money.open_holds >= 0, "how many explicit holds are open");
     constraint(w->money.held >= 0 && w->money.debt >= 0, "a customer's held and debt");
   }

@@ -35,6 +35,14 @@ FIND(store_limit, row_limit, limits, id, &c->limits.at[i])
 FIND(store_grant, row_grant, grants, id, &c->grants.at[i])
 FIND(store_hold, row_hold, holds, call, c->holds.at[i])
 
+struct row_grant store_grant_now(const struct row_customer *c, const struct row_grant *g) {
+  struct row_grant now = *g;
+  int64_t burned = c->burning_known && uuid_eq(c->burning, g->id) ? c->burned : 0;
+  now.left -= burned;
+  now.consumed += burned;
+  return now;
+}
+
 struct row_key *store_key(struct uuid id) {
   for (size_t i = 0; i < store.keys.count; i++)
     if (uuid_eq(store.keys.at[i].id, id)) return &store.keys.at[i];
@@ -82,6 +90,10 @@ static void money(const struct change *c) {
   c->customer->debt = c->money.debt;
   c->customer->top_up_due = c->money.top_up_due;
   c->customer->open_holds = c->money.open_holds;
+  c->customer->burning_known = c->money.burning_known;
+  c->customer->burning = c->money.burning;
+  c->customer->burning_left = c->money.burning_left;
+  c->customer->burned = c->money.burned;
 }
 
 static void version(const struct change *c) {

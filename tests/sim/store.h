@@ -83,6 +83,9 @@ struct row_customer {
   int64_t low_balance, top_up_at; // -1: null
   bool top_up_due;
   int64_t open_holds; // explicit ones
+  bool burning_known;
+  struct uuid burning;
+  int64_t burning_left, burned;
   int status, event_policy;
   int64_t zone_offset; // microseconds east of Greenwich
   int short_policy;
@@ -91,7 +94,7 @@ struct row_customer {
   amount_wide charged; // and its calls
   struct row_lock lock;
   vec(struct row_limit) limits;
-  vec(struct row_grant) grants;
+  vec(struct row_grant) grants; // as they were written
   vec(struct row_hold *) holds;
   vec(struct row_call) calls;
   vec(struct row_transfer) transfers;
@@ -115,6 +118,7 @@ struct row_customer *store_customer(struct uuid id); // NULL: none
 struct row_writer *store_writer(int32_t id);
 struct row_limit *store_limit(struct row_customer *c, struct uuid id);
 struct row_grant *store_grant(struct row_customer *c, struct uuid id);
+struct row_grant store_grant_now(const struct row_customer *c, const struct row_grant *g); // as the view grants has it
 struct row_hold *store_hold(struct row_customer *c, struct uuid call);
 struct row_key *store_key(struct uuid id);
 struct str store_text(struct str s); // a copy that lives as long as the world
@@ -133,7 +137,7 @@ struct change {
   struct row_customer *customer;
   union {
     struct row_writer writer;
-    struct { int64_t balance, held, debt, top_up_at, open_holds; bool top_up_due; } money;
+    struct { int64_t balance, held, debt, top_up_at, open_holds, burning_left, burned; struct uuid burning; bool top_up_due, burning_known; } money;
     struct { int status, members, event_policy; int64_t credit_limit, low_balance; } status;
     struct row_key key;
     struct row_limit limit;

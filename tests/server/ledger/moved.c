@@ -27,46 +27,58 @@ static int64_t number(const char *sql) {
   return db_i64(r, 0, 0);
 }
 
-// A call of 40 is read, which locks its customer, and folded; nothing is written yet.
-static void between_the_trips(void) {
+// A call is read, which locks its customer, and folded; nothing is written yet.
+static void between_the_trips(amount charge) {
   call = uuid_v7(clock_wall_us());
-  op = (struct ledger_op){.kind = LEDGER_RECORD, .customer = whose, .id = call, .price = chat, .charge = 40, .usage = STR("{\"input_tokens\":3}"),
+  op = (struct ledger_op){.kind = LEDGER_RECORD, .customer = whose, .id = call, .price = chat, .charge = charge, .usage = STR("{\"input_tokens\":3}"),
                           .state = CALL_SETTLED, .event = {.identity = uuid_v7(clock_wall_us()), .content = call, .source = STR("s"), .id = STR("i")}};
   batch_init(&batch);
   batch.ops = ops;
   batch.count = 1;
   assert_int_equal(batch_read(&batch, db, &writer), BATCH_DONE);
   batch.fold.now = batch.now;
-  batch.fold.arena = &batch.arena;
   batch.fold.new_id = new_id;
   fold_run(&batch.fold, ops, 1);
   assert_int_equal(op.result, LEDGER_DONE);
 }
 
+// What takes all that the grant has left writes the grant's row too.
 static void a_row_that_moved_ends_the_batch_and_is_found_again(void **state) {
   (void)state;
-  between_the_trips();
-  assert_int_equal(db_exec(other, "UPDATE grants SET reason = 'moved'"), 0);
+  between_the_trips(1000);
+  assert_int_equal(db_exec(other, "UPDATE grant_rows SET reason = 'moved'"), 0);
   assert_int_equal(batch_write(&batch, db, &writer), BATCH_BAD);
   assert_string_equal(db_sqlstate(db), "22012");
   assert_int_equal(number("SELECT count(*) FROM calls"), 0);
   assert_int_equal(number("SELECT balance FROM customers"), 1000);
+  assert_int_equal(number("SELECT left_over FROM grants"), 1000);
   assert_int_equal(batch_run(&batch, db, &writer, ops, 1), BATCH_DONE);
   writer.seq++;
-  assert_int_equal(number("SELECT balance FROM customers"), 960);
+  assert_int_equal(number("SELECT balance FROM customers"), 0);
+  assert_int_equal(number("SELECT left_over FROM grants"), 0);
+  batch_finish(&batch);
+}
+
+static void what_the_grant_covers_that_burns_does_not_look_at_it(void **state) {
+  (void)state;
+  between_the_trips(40);
+  assert_int_equal(db_exec(other, "UPDATE grant_rows SET reason = 'moved'"), 0);
+  assert_int_equal(batch_write(&batch, db, &writer), BATCH_DONE);
+  writer.seq++;
   assert_int_equal(number("SELECT left_over FROM grants"), 960);
+  assert_int_equal(number("SELECT left_over FROM grant_rows"), 1000);
   batch_finish(&batch);
 }
 
 static void who_is_told_of_an_expiry_waits_for_the_lock(void **state) {
   (void)state;
-  assert_int_equal(db_exec(other, "UPDATE grants SET expires_at = now() + interval '3 days'"), 0);
-  between_the_trips();
+  assert_int_equal(db_exec(other, "UPDATE grant_rows SET expires_at = now() + interval '3 days'"), 0);
+  between_the_trips(40);
   assert_int_equal(grants_tell_expiring(other), 0);
   assert_int_equal(batch_write(&batch, db, &writer), BATCH_DONE);
   writer.seq++;
   assert_int_equal(grants_tell_expiring(other), 1);
-  assert_int_equal(number("SELECT left_over FROM grants"), 920);
+  assert_int_equal(number("SELECT left_over FROM grants"), 960);
   batch_finish(&batch);
 }
 
@@ -77,10 +89,17 @@ static int open_all(void **state) {
   other = db_connect(cluster.url, 5000, 2000, 5000, &error);
   assert_non_null(other);
   buf_finish(&error);
-  whose = customer("UTC");
-  (void)grant(whose, 1000, 100);
   writer = writer_new(db);
   return opened;
+}
+
+// One customer with one grant of 1,000.
+static int begin(void **state) {
+  (void)state;
+  if (db_exec(db, "TRUNCATE customers, customer_profiles, grant_rows, calls, transfers, event_identities") != 0) return -1;
+  whose = customer("UTC");
+  (void)grant(whose, 1000, 100);
+  return 0;
 }
 
 static int close_all(void **state) {
@@ -90,8 +109,9 @@ static int close_all(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_row_that_moved_ends_the_batch_and_is_found_again),
-      cmocka_unit_test(who_is_told_of_an_expiry_waits_for_the_lock),
+      cmocka_unit_test_setup(a_row_that_moved_ends_the_batch_and_is_found_again, begin),
+      cmocka_unit_test_setup(what_the_grant_covers_that_burns_does_not_look_at_it, begin),
+      cmocka_unit_test_setup(who_is_told_of_an_expiry_waits_for_the_lock, begin),
   };
   return cmocka_run_group_tests(tests, open_all, close_all);
 }

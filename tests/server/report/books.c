@@ -144,7 +144,7 @@ static void day_pass(void) {
   buf_init(&why, 512);
   struct db *patient = db_connect_bare(cluster.url, &why); // a busy machine may take longer than a job's bounds
   assert_non_null(patient);
-  int r = db_exec(patient, "UPDATE transfers SET at = at - interval '1 day'; UPDATE grants SET created_at = created_at - interval '1 day'");
+  int r = db_exec(patient, "UPDATE transfers SET at = at - interval '1 day'; UPDATE grant_rows SET created_at = created_at - interval '1 day'");
   if (r != 0) print_message("%s\n", db_error(patient));
   assert_int_equal(r, 0);
   db_destroy(patient);
