@@ -6,11 +6,13 @@ import tempfile
 
 
 from tests.harness.cluster import Cluster
+from tests.harness.process import wait_for
 from tests.harness.server import World
 
 from . import cpu, load, partners
 from .ledger_ground import CUSTOMERS, MAKE_CUSTOMERS, SETTINGS
 
+LEASES = 40  # batches without a call that may wait for the sums
 BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -51,11 +53,22 @@ class EventGround:
         return {"server": cpu.process_us(self.server.process.pid), "threads": cpu.threads_us(self.server.process.pid),
                 "postgresql": cpu.family_us(self.cluster.process.pid) + cpu.ended_children_us(self.cluster.process.pid)}
 
+    def _summed_up(self):
+        """Until the sums of usage have all that there is: renewals of leases go on."""
+        wait_for(lambda: self.cluster.sql("SELECT coalesce(sum(w.seq - coalesce(c.seq, 0)), 0) FROM writers w LEFT JOIN rollup_cursors c ON c.writer_id = w.id")[0][0] < LEASES,
+                 120, "the sums of usage")
+
     def run(self, many, **how):
-        """events.c over everybody or on one customer; how: seconds or count, connections, batch or pairs. With CPU by component, a unit."""
+        """events.c over everybody or on one customer; how: seconds or count, connections, batch or pairs. With CPU by component, a unit.
+        What is left to be summed up when all have their answers is waited for: it counts as the time that all processors need for it."""
+        self._summed_up()
         before = self._spent()
         r = load.events(self.server.port, self.key, self.everybody if many else self.somebody, **how)
+        answered = self._spent()
+        self._summed_up()
         after = self._spent()
+        left_us = sum(after[part] - answered[part] for part in ("server", "postgresql"))
+        r["per_second"] = r["units"] / ((r["seconds_us"] + left_us / os.cpu_count()) / 1e6)
         r["us"] = {"server": (after["server"] - before["server"]) / r["units"], "PostgreSQL": (after["postgresql"] - before["postgresql"]) / r["units"],
                    "generator": r["cpu_us"] / r["units"]}
         r["threads"] = {name: used / r["units"] for name, used in (after["threads"] - before["threads"]).most_common(4)}
