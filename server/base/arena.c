@@ -1,5 +1,5 @@
-// One request's memory: a chain of blocks, handed out from the front, zeroed as they go, freed together. Nothing is given back
-// early. A large piece gets a block of its own behind the current one, so that the rest of the current one is not lost.
+// One request's memory: a chain of blocks, handed out from the front, zeroed as they go but for texts, freed together. Nothing is
+// given back early. A large piece gets a block of its own behind the current one, so that the rest of the current one is not lost.
 // Sizes count against `max` rounded up to the alignment; passing it ends the process, for requests are bounded before.
 #include "base/arena.h"
 #include "base/log.h"
@@ -40,7 +40,7 @@ static struct arena_block *arena_grow(struct arena *a, size_t size) {
   return block;
 }
 
-void *arena_alloc(struct arena *a, size_t size) {
+static void *take(struct arena *a, size_t size) {
   const size_t align = _Alignof(max_align_t);
   ASSERT(size < SIZE_MAX / 2);
   size = size ? (size + align - 1) / align * align : align;
@@ -50,13 +50,18 @@ void *arena_alloc(struct arena *a, size_t size) {
   void *p = (char *)block->data + block->used;
   block->used += size;
   a->used += size;
-  return memset(p, 0, size);
+  return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size) {
+  return memset(take(a, size), 0, size);
 }
 
 char *arena_strdup(struct arena *a, struct str s) {
   ASSERT(s.len < SIZE_MAX / 2);
-  char *text = arena_alloc(a, s.len + 1);
+  char *text = take(a, s.len + 1);
   if (s.len) memcpy(text, s.ptr, s.len);
+  text[s.len] = '\0';
   return text;
 }
 
@@ -70,7 +75,7 @@ char *arena_printf(struct arena *a, const char *format, ...) {
   va_copy(again, args);
   int len = vsnprintf(NULL, 0, format, args);
   ASSERT(len >= 0);
-  char *text = arena_alloc(a, (size_t)len + 1);
+  char *text = take(a, (size_t)len + 1);
   (void)vsnprintf(text, (size_t)len + 1, format, again);
   va_end(again);
   va_end(args);

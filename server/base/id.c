@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 
 const struct uuid UUID_NIL;
@@ -132,10 +132,12 @@ __extension__ typedef unsigned __int128 id_number;
 
 void id_print(const char *prefix, struct uuid id, char ret[ID_TEXT_MAX]) {
   id_number value = (id_number)u64_get(id.b) << 64 | u64_get(id.b + 8);
-  char digits[ID_DIGITS + 1] = "";
-  for (int i = ID_DIGITS - 1; i >= 0; i--, value >>= 5) digits[i] = alphabet[value & 31];
-  int len = snprintf(ret, ID_TEXT_MAX, "%s%s%s", prefix, prefix[0] ? "_" : "", digits);
-  ASSERT(len > 0 && len < ID_TEXT_MAX);
+  size_t len = strlen(prefix);
+  ASSERT(len + 1 + ID_DIGITS < ID_TEXT_MAX);
+  memcpy(ret, prefix, len);
+  if (len) ret[len++] = '_';
+  for (int i = ID_DIGITS - 1; i >= 0; i--, value >>= 5) ret[len + (size_t)i] = alphabet[value & 31];
+  ret[len + ID_DIGITS] = '\0';
 }
 
 static bool digits_read(struct str text, struct uuid *ret) {

@@ -196,9 +196,20 @@ static size_t body_skip(struct tap *t, size_t len) {
   return step;
 }
 
+// Most of a head: the first line, and values of which nothing is read, up to what is no text.
+static size_t text_skip(const struct tap *t, const char *bytes, size_t len) {
+  size_t n = 0;
+  if (t->state != T_FIRST && (t->state != T_VALUE || t->sized)) return 0;
+  while (n < len && is_text(bytes[n])) n++;
+  return n;
+}
+
 void tap_feed(struct tap *t, const char *bytes, size_t len) {
   for (size_t i = 0; i < len && t->state != T_LOST;) {
-    if (t->state == T_BODY || t->state == T_CHUNK)
+    size_t text = text_skip(t, bytes + i, len - i);
+    if (text > 0)
+      i += text;
+    else if (t->state == T_BODY || t->state == T_CHUNK)
       i += body_skip(t, len - i);
     else
       t->state = t->state < T_BODY ? head_step(t, bytes[i++]) : chunk_step(t, bytes[i++]);

@@ -12,6 +12,7 @@ from tests.harness.server import World
 from . import cpu, load, partners
 from .ledger_ground import CUSTOMERS, MAKE_CUSTOMERS, SETTINGS
 
+LEAD = 4  # seconds
 LEASES = 40  # batches without a call that may wait for the sums
 BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -53,22 +54,23 @@ class EventGround:
         return {"server": cpu.process_us(self.server.process.pid), "threads": cpu.threads_us(self.server.process.pid),
                 "postgresql": cpu.family_us(self.cluster.process.pid) + cpu.ended_children_us(self.cluster.process.pid)}
 
-    def _summed_up(self):
-        """Until the sums of usage have all that there is: renewals of leases go on."""
+    def steady(self, many, seconds, **how):
+        """A run whose beginning is left out: usage is summed up some 100,000 calls at a time, and so as much waits when its time begins as
+        when it ends. What is left is waited for: it is no load of whoever comes next."""
+        lead = self.run(many, seconds=LEAD, **how)
+        r = self.run(many, seconds=seconds, **how)
+        self.summed_up()
+        return {**r, "connections": how["connections"], "led_by": lead["units"]}
+
+    def summed_up(self):
         wait_for(lambda: self.cluster.sql("SELECT coalesce(sum(w.seq - coalesce(c.seq, 0)), 0) FROM writers w LEFT JOIN rollup_cursors c ON c.writer_id = w.id")[0][0] < LEASES,
                  120, "the sums of usage")
 
     def run(self, many, **how):
-        """events.c over everybody or on one customer; how: seconds or count, connections, batch or pairs. With CPU by component, a unit.
-        What is left to be summed up when all have their answers is waited for: it counts as the time that all processors need for it."""
-        self._summed_up()
+        """events.c over everybody or on one customer; how: seconds or count, connections, batch or pairs. With CPU by component, a unit."""
         before = self._spent()
         r = load.events(self.server.port, self.key, self.everybody if many else self.somebody, **how)
-        answered = self._spent()
-        self._summed_up()
         after = self._spent()
-        left_us = sum(after[part] - answered[part] for part in ("server", "postgresql"))
-        r["per_second"] = r["units"] / ((r["seconds_us"] + left_us / os.cpu_count()) / 1e6)
         r["us"] = {"server": (after["server"] - before["server"]) / r["units"], "PostgreSQL": (after["postgresql"] - before["postgresql"]) / r["units"],
                    "generator": r["cpu_us"] / r["units"]}
         r["threads"] = {name: used / r["units"] for name, used in (after["threads"] - before["threads"]).most_common(4)}

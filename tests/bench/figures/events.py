@@ -19,7 +19,7 @@ def _counted(g, run):
     """What the ledger has of it is what was answered: not one more, not one less."""
     before = _recorded(g)
     results = run()
-    assert _recorded(g) - before == sum(r["units"] for r in results)
+    assert _recorded(g) - before == sum(r["units"] + r["led_by"] for r in results)
     return results
 
 
@@ -33,7 +33,7 @@ def _single(g, many, where, reach):
 
     def turns():
         for connections in CONNECTIONS:
-            ours.append({**g.run(many, connections=connections, seconds=g.options.seconds), "connections": connections})
+            ours.append(g.steady(many, g.options.seconds, connections=connections))
             plain.append(partners.plain_best(g.cluster, max(1, g.options.seconds // len(partners.CLIENTS)), customers))
         return ours
 
@@ -56,7 +56,7 @@ def _batches(g, many, where):
 
     def turns():
         for connections in BATCH_CONNECTIONS:
-            ours.append({**g.run(many, connections=connections, seconds=g.options.seconds, batch=BATCH), "connections": connections})
+            ours.append(g.steady(many, g.options.seconds, connections=connections, batch=BATCH))
             array.append(partners.array_best(g.cluster, max(1, g.options.seconds // 4), customers))
         return ours
 
@@ -82,6 +82,7 @@ def _wait(g, clients):
     ours, plain, part = [], [], max(2, g.options.seconds // 3)
     for _ in range(3):
         r = g.run(True, connections=clients, seconds=part)["whole"]
+        g.summed_up()
         ours.append({"p50": r["p50"] / 1000, "p99": r["p99"] / 1000})
         plain.append(partners.plain_latency(g.cluster, clients, part))
     p50, p99, plain50, plain99 = (_middle(side, name) for side in (ours, plain) for name in ("p50", "p99"))

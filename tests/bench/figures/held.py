@@ -46,9 +46,9 @@ def _ended(g):
 def _pairs(g, many, connections):
     """What the ledger has of it is what was answered."""
     before = _ended(g)
-    r = g.run(many, connections=connections, seconds=g.options.seconds, pairs=True)
-    assert _ended(g) - before == r["units"]
-    return {**r, "connections": connections}
+    r = g.steady(many, g.options.seconds, connections=connections, pairs=True)
+    assert _ended(g) - before == r["units"] + r["led_by"]
+    return r
 
 
 def _row(g, many, where):

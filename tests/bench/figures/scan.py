@@ -17,7 +17,7 @@ def _pairs(g, seconds):
 
 
 def _events(g, seconds):
-    r = g.run(True, connections=SLOTS, seconds=seconds)
+    r = g.steady(True, seconds, connections=SLOTS)
     return r["per_second"], r["us"]["PostgreSQL"]
 
 
