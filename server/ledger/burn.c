@@ -29,12 +29,13 @@ void burn_begin(struct fold *f, struct fold_customer *c) {
   c->grants[c->grant_count++] = (struct fold_grant){.id = c->burning, .granted = c->burning_left, .left = c->burning_left};
 }
 
-void burn_read(struct fold_customer *c) {
-  struct fold_grant *g = c->burned > 0 ? fold_grant_find(c, c->burning) : NULL;
-  ASSERT(c->burned == 0 || (g && g->left > c->burned && g->left - c->burned == c->burning_left));
-  if (!g) return;
+bool burn_read(struct fold_customer *c) {
+  if (c->burned == 0) return true;
+  struct fold_grant *g = fold_grant_find(c, c->burning);
+  if (!g || g->left <= c->burned || g->left - c->burned != c->burning_left) return false;
   g->left -= c->burned;
   g->consumed += c->burned;
+  return true;
 }
 
 // Of grants that were read, what the one that burned had paid goes into its row, and the first that has anything left burns.

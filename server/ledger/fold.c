@@ -261,8 +261,8 @@ void fold_run(struct fold *f, struct ledger_op **ops, size_t count) {
       if (c) customer_end(f, c);
       c = fold_customer_find(f, op->customer);
     }
-    op->result = LEDGER_UNKNOWN;
-    if (c) fold_one(f, c, op);
+    op->result = c && c->unsound ? LEDGER_REFUSED : LEDGER_UNKNOWN;
+    if (c && !c->unsound) fold_one(f, c, op);
   }
   if (c) customer_end(f, c);
 }

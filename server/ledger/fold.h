@@ -44,6 +44,7 @@ struct fold_customer {
   amount burning_left, burned;
   int64_t open_holds;            // explicit ones
   bool suspended, refuses_events, dirty, top_up_due;
+  bool unsound; // its rows contradict each other: whatever is asked is refused
   enum fold_grants grants_are;
   struct fold_grant *grants; // in burn order, in the arena
   size_t grant_count, grant_cap;
@@ -196,8 +197,9 @@ bool burn_is_plain(const struct ledger_op *op);
 bool burn_covers(const struct fold_customer *c, amount charge);
 // The grant that burns stands for all of them: it covers what is to come.
 void burn_begin(struct fold *f, struct fold_customer *c);
-// All grants, or all open ones, have been read as they were written: what the one that burns has paid since is taken off.
-void burn_read(struct fold_customer *c);
+// All grants, or all open ones, have been read as they were written: what the one that burns has paid since is taken off. False: their
+// rows and the customer's do not belong together.
+bool burn_read(struct fold_customer *c);
 // The customer's operations are done: says in its row which grant burns now.
 void burn_end(struct fold_customer *c);
 // Credits a grant whose `left` has just risen by amount: repays debt first.

@@ -2,6 +2,7 @@
 // batch needs follows from its operations: an admission reads no grants, a batch without idempotency keys does not look
 // for any. Nor does a charge that the grant covers which burns; those of customers where it does not are read by a trip more.
 #include "base/log.h"
+#include "base/metric.h"
 #include "ledger/batch.h"
 
 enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_ORIGINS, SLOT_IDENTITIES, SLOT_IDEMPOTENCY, SLOT_TWINS, SLOT_CLOSED, SLOT_ENDED, SLOT_COUNT };
@@ -298,6 +299,19 @@ static size_t burning_take(struct batch *b) {
   return missing;
 }
 
+// Somebody has changed rows that are the ledger's alone: that customer's operations are refused, for what it has is not known.
+static void burning_apply(struct batch *b) {
+  for (size_t i = 0; i < b->fold.customers.count; i++) {
+    struct fold_customer *c = &b->fold.customers.at[i];
+    if (c->grants_are != GRANTS_READ || burn_read(c)) continue;
+    char id[ID_TEXT_MAX];
+    id_print("cus", c->id, id);
+    c->unsound = true;
+    metric_add(METRIC_LEDGER_POISONED, 1);
+    log_error("ledger.unsound", "%s: its grants' rows do not have what its own row says of the one that burns; tollgate audit tells more", id);
+  }
+}
+
 // The trip more.
 static int missing_read(struct batch *b, struct db *db) {
   struct db_result *results[DB_PIPELINE_MAX];
@@ -414,8 +428,7 @@ int batch_read(struct batch *b, struct db *db, const struct batch_writer *w) {
   size_t missing = burning_take(b);
   if (slots[SLOT_GRANTS]) read_grants(b, b->results[slots[SLOT_GRANTS]]);
   if (missing > 0 && (r = missing_read(b, db)) != 0) return read_failed(db, r);
-  for (size_t i = 0; i < b->fold.customers.count; i++)
-    if (b->fold.customers.at[i].grants_are == GRANTS_READ) burn_read(&b->fold.customers.at[i]);
+  burning_apply(b);
   if (slots[SLOT_BUCKETS]) batch_take_buckets(b, b->results[slots[SLOT_BUCKETS]]);
   if (slots[SLOT_ORIGINS]) read_origins(b, b->results[slots[SLOT_ORIGINS]]);
   if (slots[SLOT_IDENTITIES]) read_identities(b, b->results[slots[SLOT_IDENTITIES]]);

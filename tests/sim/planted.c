@@ -119,9 +119,9 @@ INSTEAD(int, ledger_sweep, struct ledger *l, struct db *db) {
   return planted == NEVER_SWEEPS ? 0 : __real_ledger_sweep(l, db);
 }
 
-INSTEAD(void, burn_read, struct fold_customer *c) {
+INSTEAD(bool, burn_read, struct fold_customer *c) {
   if (planted == BURNED_FORGOTTEN) c->burned = 0;
-  else __real_burn_read(c);
+  return __real_burn_read(c);
 }
 
 // Whatever was given that burns before it.
