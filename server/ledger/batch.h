@@ -1,4 +1,5 @@
-// One ledger transaction in two trips: fence, lock and read; fold; write and commit.
+// One ledger transaction in two trips: fence, lock and read; fold; write and commit. What is known only behind the locks to be needed
+// is read by a trip of its own: the grants of customers that take more than the one that burns covers.
 #pragma once
 #include "db/db.h"
 #include "ledger/fold.h"
@@ -26,6 +27,7 @@ struct batch {
   size_t count;
   int64_t now;            // out: the database's clock in this transaction
   int64_t asked_at, heard_at; // and when it was asked and answered, in monotonic microseconds
+  int64_t unsound_said_at;    // when a customer's contradictions were last told, so
   struct db_result *results[DB_PIPELINE_MAX]; // of trip one: what the fold read points into them
   size_t result_count;
 };
@@ -39,6 +41,7 @@ int batch_run(struct batch *b, struct db *db, const struct batch_writer *w, stru
 // ---- between the batch's own files
 int batch_order(const void *a, const void *b); // of pointers to operations: how the fold is to have them
 int batch_read(struct batch *b, struct db *db, const struct batch_writer *w);  // trip one: BEGIN, fence, lock, read
+#define BATCH_CUSTOMER_COLUMNS 16
 void batch_take_customers(struct batch *b, const struct db_result *r); // rows of ledger_customers
 void batch_take_buckets(struct batch *b, const struct db_result *r);   // rows of ledger_buckets
 int batch_write(struct batch *b, struct db *db, const struct batch_writer *w); // trip two: arrays, COMMIT

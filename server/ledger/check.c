@@ -12,7 +12,7 @@ static int rows_read(struct batch *b, struct db *db, struct uuid customer) {
   b->result_count = 1;
   if (db_rows(b->results[0]) == 0) return LEDGER_UNKNOWN;
   batch_take_customers(b, b->results[0]);
-  b->fold.now = db_i64(b->results[0], 0, 16);
+  b->fold.now = db_i64(b->results[0], 0, BATCH_CUSTOMER_COLUMNS);
   db_params_clear(&p);
   db_array_begin(&p, DB_UUID);
   db_array_uuid(&p, customer);

@@ -241,8 +241,8 @@ static void customer_end(struct fold *f, struct fold_customer *c) {
   vec_clear(&f->consumption);
   f->consumed = 0;
   f->ordinal = 0;
-  // Noticed with the movement itself, so that no instance misses it; whoever buys says when it is over.
   burn_end(c);
+  // Noticed with the movement itself, so that no instance misses it; whoever buys says when it is over.
   if (c->dirty && c->top_up_at >= 0 && (amount_wide)c->balance - c->held <= c->top_up_at) c->top_up_due = true;
   fold_customer_check(c);
 }
@@ -261,7 +261,7 @@ void fold_run(struct fold *f, struct ledger_op **ops, size_t count) {
       if (c) customer_end(f, c);
       c = fold_customer_find(f, op->customer);
     }
-    op->result = c && c->unsound ? LEDGER_REFUSED : LEDGER_UNKNOWN;
+    op->result = c && c->unsound ? FAULT_DB : LEDGER_UNKNOWN;
     if (c && !c->unsound) fold_one(f, c, op);
   }
   if (c) customer_end(f, c);

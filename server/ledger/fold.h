@@ -44,7 +44,7 @@ struct fold_customer {
   amount burning_left, burned;
   int64_t open_holds;            // explicit ones
   bool suspended, refuses_events, dirty, top_up_due;
-  bool unsound; // its rows contradict each other: whatever is asked is refused
+  bool unsound; // its rows contradict each other: what is asked is answered as if the database were away
   enum fold_grants grants_are;
   struct fold_grant *grants; // in burn order, in the arena
   size_t grant_count, grant_cap;

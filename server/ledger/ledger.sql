@@ -1,4 +1,5 @@
--- The ledger's two trips. Trip one locks the customers and reads what stands behind that lock; trip two writes arrays. All
+-- The ledger's two trips. Trip one locks the customers and reads what stands behind that lock; trip two writes arrays. Now and then grants
+-- are read by one between them. All
 -- reading comes after the lock: in READ COMMITTED only then is it fresh. Times are microseconds since 1970.
 -- What is written is unnested in a list of results, side by side: as a list of functions in FROM each array would be copied first.
 

@@ -1,12 +1,15 @@
 // Trip one: BEGIN, the fence, the customers' locks in order of id, and what stands behind those locks. Which statements a
 // batch needs follows from its operations: an admission reads no grants, a batch without idempotency keys does not look
 // for any. Nor does a charge that the grant covers which burns; those of customers where it does not are read by a trip more.
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "ledger/batch.h"
 
 enum slot { SLOT_BEGIN, SLOT_FENCE, SLOT_CUSTOMERS, SLOT_HOLDS, SLOT_GRANTS, SLOT_BUCKETS, SLOT_ORIGINS, SLOT_IDENTITIES, SLOT_IDEMPOTENCY, SLOT_TWINS, SLOT_CLOSED, SLOT_ENDED, SLOT_COUNT };
 _Static_assert(SLOT_COUNT < DB_PIPELINE_MAX, "and one result more");
+
+#define UNSOUND_SAY_US INT64_C(1000000)
 
 static bool needs_hold(const struct ledger_op *op) {
   return op->kind == LEDGER_SETTLE || op->kind == LEDGER_EXTEND || op->kind == LEDGER_SWEEP || op->kind == LEDGER_PART;
@@ -299,7 +302,7 @@ static size_t burning_take(struct batch *b) {
   return missing;
 }
 
-// Somebody has changed rows that are the ledger's alone: that customer's operations are refused, for what it has is not known.
+// Somebody has changed rows that are the ledger's alone, and nobody knows what that customer has: its operations wait for their repair.
 static void burning_apply(struct batch *b) {
   for (size_t i = 0; i < b->fold.customers.count; i++) {
     struct fold_customer *c = &b->fold.customers.at[i];
@@ -308,6 +311,8 @@ static void burning_apply(struct batch *b) {
     id_print("cus", c->id, id);
     c->unsound = true;
     metric_add(METRIC_LEDGER_POISONED, 1);
+    if (clock_mono_us() - b->unsound_said_at < UNSOUND_SAY_US) continue;
+    b->unsound_said_at = clock_mono_us();
     log_error("ledger.unsound", "%s: its grants' rows do not have what its own row says of the one that burns; tollgate audit tells more", id);
   }
 }

@@ -9,12 +9,13 @@
 #include "report/rollup_write.h"
 
 #define STRETCHES_MAX 64          // writers of one piece
-#define PIECE_CALLS 100000        // or as many as are read in
+#define PIECE_CALLS 100000        // fewer after one that was too much, or as many as are read in
 #define PIECE_US INT64_C(500000)
 #define READ_CALLS 15000          // at once: aimed at
 #define READ_CALLS_MAX 30000      // not more than this
 #define READ_US INT64_C(500000)   // after longer, fewer are read
 #define WAIT_US INT64_C(8000000)
+#define SPAN_MAX (1 << 20)
 #define SPAN_IDLE 256             // so many batches without a call are passed without a word: they are renewals of leases
 #define SQLSTATE_OUT_OF_RANGE "22003"
 #define DENSE_ROWS 12             // rows of one customer and quarter
@@ -30,6 +31,7 @@ struct rollup {
   int64_t waiting_since; // monotonic; 0: nothing waits
   int64_t batch_calls;   // of what was read last: thousandths of a call in a batch
   int64_t span;          // batches of one writer that are read at once
+  int64_t piece_calls;   // after so many a piece is written
   struct stretch stretches[STRETCHES_MAX];
   size_t stretch_count;
   struct rollup_dense dense;
@@ -45,6 +47,7 @@ struct rollup *rollup_create(void) {
   struct rollup *r = mem_alloc(sizeof *r);
   r->batch_calls = 1000;
   r->span = 1024;
+  r->piece_calls = PIECE_CALLS;
   r->unfilled = true;
   return r;
 }
@@ -103,37 +106,41 @@ static void param_stretches(struct db_params *p, struct rollup *r, bool after) {
   db_array_end(p);
 }
 
+static int64_t batches_of(const struct rollup *r, int64_t calls) {
+  return calls * 1000 / r->batch_calls / (int64_t)r->stretch_count + 1;
+}
+
+static int64_t least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
 // What follows is as many batches as should hold READ_CALLS, though not many more than these, for there may come a rush; fewer where
 // these took long.
-static void learn(struct rollup *r, size_t calls, int64_t took_us) {
-  int64_t batches = 0, most = 4 * r->span;
+static void learn(struct rollup *r, int64_t span, size_t calls, int64_t took_us) {
+  int64_t batches = 0, most = least(4 * span, SPAN_MAX);
   for (size_t i = 0; i < r->stretch_count; i++) batches += r->stretches[i].until - r->stretches[i].after;
+  r->span = most;
   if (calls == 0) return;
   r->batch_calls = (int64_t)calls * 1000 / batches + 1;
-  r->span = READ_CALLS * INT64_C(1000) / r->batch_calls / (int64_t)r->stretch_count + 1;
-  if (r->span > most) r->span = most;
+  r->span = least(batches_of(r, READ_CALLS), most);
   if (took_us > READ_US) r->span = r->span / 2 + 1;
 }
 
 // The calls of as many batches as are read at once; those of a single batch always are.
 static int calls_read(struct rollup *r, struct db *db, struct db_result **ret) {
-  int64_t began = clock_mono_us();
-  for (;;) {
+  int64_t began = clock_mono_us(), span = least(r->span, batches_of(r, r->piece_calls));
+  for (;; span = span / 8 + 1) {
     CLEANUP(db_params_finish) struct db_params p;
-    for (size_t i = 0; i < r->stretch_count; i++) {
-      struct stretch *s = &r->stretches[i];
-      s->until = s->end - s->after > r->span ? s->after + r->span : s->end;
-    }
+    for (size_t i = 0; i < r->stretch_count; i++) r->stretches[i].until = least(r->stretches[i].after + span, r->stretches[i].end);
     db_params_init(&p);
     param_stretches(&p, r, true);
-    db_param_i64(&p, r->span > 1 ? READ_CALLS_MAX : INT64_MAX);
+    db_param_i64(&p, span > 1 ? READ_CALLS_MAX : INT64_MAX);
     if (db_run(db, STATEMENT_ROLLUP_CALLS, &p, ret) != 0) return FAULT_DB;
-    if (db_rows(*ret) < READ_CALLS_MAX || r->span == 1) break;
+    if (db_rows(*ret) < READ_CALLS_MAX || span == 1) break;
     db_result_finish(*ret);
     *ret = NULL;
-    r->span = r->span / 8 + 1;
   }
-  learn(r, db_rows(*ret), clock_mono_us() - began);
+  learn(r, span, db_rows(*ret), clock_mono_us() - began);
   for (size_t i = 0; i < r->stretch_count; i++) r->stretches[i].after = r->stretches[i].until;
   return 0;
 }
@@ -147,13 +154,13 @@ static bool more_waits(const struct rollup *r) {
 // Reads a piece into the fold. How many calls.
 static int piece_read(struct rollup *r, struct db *db) {
   int64_t until = clock_mono_us() + PIECE_US;
-  size_t calls = 0;
+  int64_t calls = 0;
   do {
     CLEANUP(db_result_finishp) struct db_result *rows = NULL;
     if (calls_read(r, db, &rows) != 0) return FAULT_DB;
     if (!rollup_rows_add(&r->fold, &r->dense, rows, 0, db_rows(rows))) return FAULT_CORRUPT;
-    calls += db_rows(rows);
-  } while (more_waits(r) && calls < PIECE_CALLS && clock_mono_us() < until);
+    calls += (int64_t)db_rows(rows);
+  } while (more_waits(r) && calls < r->piece_calls && clock_mono_us() < until);
   return (int)calls;
 }
 
@@ -215,7 +222,9 @@ static int piece_write(struct rollup *r, struct db *db, bool bounded, bool *ret_
 // A statement that ran into its time-out asked for too much at once.
 static void learn_failed(struct rollup *r, const struct db *db) {
   r->too_large = strcmp(db_sqlstate(db), SQLSTATE_OUT_OF_RANGE) == 0;
-  if (strcmp(db_sqlstate(db), "57014") == 0) r->span = r->span / 4 + 1;
+  if (strcmp(db_sqlstate(db), "57014") != 0) return;
+  r->span = r->span / 4 + 1;
+  r->piece_calls = r->piece_calls / 4 + 1;
 }
 
 // `bounded`: sums that would pass 64 bits stay at their end, which takes longer to add.
@@ -233,7 +242,9 @@ static int piece_run(struct rollup *r, struct db *db, bool bounded) {
     return done;
   }
   int committed = db_commit(db);
-  return committed != 0 ? committed : done;
+  if (committed != 0) return committed;
+  r->piece_calls = least(2 * r->piece_calls, PIECE_CALLS);
+  return done;
 }
 
 static int pieces_run(struct rollup *r, struct db *db, bool *ret_more) {

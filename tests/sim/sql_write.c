@@ -34,7 +34,7 @@ static bool write_customers(struct backend *b, const struct db_params *p, struct
     if (burns.ptr) memcpy(w->money.burning.b, burns.ptr, sizeof w->money.burning.b);
     w->money.burning_left = walk_i64(&left);
     w->money.burned = walk_i64(&burned);
-    constraint(w->money.burning_left >= 0 && w->money.burned >= 0 && (w->money.burned == 0 || w->money.burning_left > 0), "what burns, and what it has burned");
+    constraint(w->money.burning_left >= 0 && w->money.burned >= 0 && (w->money.burned == 0 || (w->money.burning_known && w->money.burning_left > 0)), "what burns, and what it has burned");
     constraint(w->money.open_holds >= 0, "how many explicit holds are open");
     constraint(w->money.held >= 0 && w->money.debt >= 0, "a customer's held and debt");
   }

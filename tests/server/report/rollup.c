@@ -345,6 +345,33 @@ static void many_small_pieces_make_a_customer_dense(void **state) {
   rollup_destroy(rollup);
 }
 
+// A statement that runs into its time-out is asked for less, until it fits.
+static void a_piece_that_takes_too_long_becomes_smaller(void **state) {
+  (void)state;
+  struct rollup *rollup = rollup_create();
+  bool more = true;
+  int failed = 0;
+  char restore[64];
+  (void)snprintf(restore, sizeof restore, "SET statement_timeout = %d", (int)number("SELECT setting::integer FROM pg_settings WHERE name = 'statement_timeout'"));
+  from_us = INT64_C(1779000000) * SECOND; // 2026-05-17
+  for (int i = 0; i < 400; i++) record(ledger);
+  assert_int_equal(db_exec(db, "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END'"), 0);
+  assert_int_equal(db_exec(db, "CREATE TRIGGER slow BEFORE INSERT ON usage_values FOR EACH ROW EXECUTE FUNCTION slow()"), 0);
+  assert_int_equal(db_exec(db, "SET statement_timeout = 300"), 0);
+  for (int i = 0; more && i < 100; i++) {
+    more = false;
+    if (rollup_run(rollup, db, true, &more) >= 0) continue;
+    failed++;
+    more = true;
+  }
+  assert_int_equal(db_exec(db, restore), 0);
+  assert_int_equal(db_exec(db, "DROP TRIGGER slow ON usage_values; DROP FUNCTION slow()"), 0);
+  assert_false(more);
+  assert_true(failed > 1);
+  reports_are_right();
+  rollup_destroy(rollup);
+}
+
 static void nothing_was_left_to_the_calls_alone(void **state) {
   (void)state;
   assert_true(number("SELECT count(*) FROM usage_rollups WHERE width = 1") > 1000);
@@ -380,6 +407,7 @@ int main(void) {
       cmocka_unit_test(days_of_spring),
       cmocka_unit_test(days_of_autumn),
       cmocka_unit_test(a_correction_may_be_in_the_sums_before_what_it_corrects),
+      cmocka_unit_test(a_piece_that_takes_too_long_becomes_smaller),
       cmocka_unit_test(nothing_was_left_to_the_calls_alone),
       cmocka_unit_test(many_small_pieces_make_a_customer_dense),
   };
