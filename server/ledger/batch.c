@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include <stdlib.h>
 
+#define ROW_STANDS "23505" // a row of that key: of an event's identity, or of anything else
+
 void batch_init(struct batch *b) {
   *b = (struct batch){0};
   arena_init(&b->arena, LIMIT_REQUEST_ARENA);
@@ -55,10 +57,19 @@ static bool mark_late(struct batch *b) {
   return marked;
 }
 
+// Of an event that is not known its own row tells that it is new, by its key: most batches do not look for it in the week that they
+// write to. One that meets a known event there is run again and looks first, and so do the next ones: events that are sent again come
+// in numbers.
+static int look_first(struct batch *b) {
+  b->looks_for = BATCH_LOOKS_FOR;
+  return BATCH_AGAIN;
+}
+
 int batch_run(struct batch *b, struct db *db, const struct batch_writer *w, struct ledger_op **ops, size_t count) {
   batch_reset(b);
   b->ops = ops;
   b->count = count;
+  b->looks = false;
   for (size_t i = 0; i < count; i++) ops[i]->order = i;
   qsort(ops, count, sizeof *ops, batch_order);
   b->asked_at = clock_mono_us();
@@ -72,5 +83,12 @@ int batch_run(struct batch *b, struct db *db, const struct batch_writer *w, stru
     db_pipe_rollback(db);
     return BATCH_AGAIN;
   }
-  return batch_write(b, db, w);
+  if (batch_may_know(b)) {
+    db_pipe_rollback(db);
+    return look_first(b);
+  }
+  r = batch_write(b, db, w);
+  if (r == BATCH_BAD && !b->looks && b->fold.identity_slots && strcmp(db_sqlstate(db), ROW_STANDS) == 0) return look_first(b);
+  if (r == BATCH_DONE && b->looks) b->looks_for--;
+  return r;
 }

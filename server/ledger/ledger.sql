@@ -58,6 +58,15 @@ SELECT k.customer_id, k.identity, e.content, e.call_id
 FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, identity)
 CROSS JOIN LATERAL (SELECT content, call_id FROM event_identities e WHERE e.customer_id = k.customer_id AND e.identity = k.identity OFFSET 0) e
 
+-- Of the week that ledger_insert_identities writes to in this transaction, its primary key tells.
+-- name: ledger_identities_before
+SELECT k.customer_id, k.identity, e.content, e.call_id
+FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, identity)
+CROSS JOIN LATERAL (SELECT content, call_id FROM event_identities e
+                    WHERE e.customer_id = k.customer_id AND e.identity = k.identity
+                      AND (e.week < floor(extract(epoch FROM now()) / 604800)::integer OR e.week >= floor(extract(epoch FROM now()) / 604800)::integer + 1)
+                    OFFSET 0) e
+
 -- name: ledger_buckets
 SELECT b.customer_id, b.limit_id, l.measure, l.period, l.amount, b.level, b.drawn_at, b.window_start, b.window_end, b.used, b.held,
   CASE WHEN l.period IN (1, 4) OR b.window_end > t.us THEN b.window_start

@@ -1,6 +1,7 @@
 -- Partitions: months of calls, evidence and holds' parts by the time in the id, weeks of events' identities by arrival.
 
--- Months from the oldest that a late event reaches to the second one ahead; this week and the next.
+-- Months from the oldest that a late event reaches to the second one ahead; this week, and the next from two days before it begins, as
+-- each event is looked for in all that there are.
 -- name: partition_missing
 SELECT w.name, w.parent, w.first, w.until
 FROM (SELECT format('%s_%s', t.parent, to_char(m, 'YYYYMM')) AS name, t.parent,
@@ -11,7 +12,7 @@ FROM (SELECT format('%s_%s', t.parent, to_char(m, 'YYYYMM')) AS name, t.parent,
       CROSS JOIN unnest(ARRAY['calls', 'call_evidence', 'hold_parts']) AS t (parent)
       UNION ALL
       SELECT format('event_identities_%s', n), 'event_identities', n::text, (n + 1)::text
-      FROM generate_series(floor(extract(epoch FROM now()) / 604800)::integer, floor(extract(epoch FROM now()) / 604800)::integer + 1) n) w
+      FROM generate_series(floor(extract(epoch FROM now()) / 604800)::integer, floor((extract(epoch FROM now()) + 172800) / 604800)::integer) n) w
 WHERE to_regclass(w.name) IS NULL
 ORDER BY w.first DESC
 

@@ -157,7 +157,8 @@ static void send_all(struct batch *b, struct db *db, const struct batch_writer *
     slots[SLOT_ORIGINS] = at++;
   }
   if (count_if(b, has_identity)) {
-    send_pairs(b, db, STATEMENT_LEDGER_IDENTITIES, has_identity, identity_of);
+    b->looks = b->looks_for > 0;
+    send_pairs(b, db, b->looks ? STATEMENT_LEDGER_IDENTITIES : STATEMENT_LEDGER_IDENTITIES_BEFORE, has_identity, identity_of);
     slots[SLOT_IDENTITIES] = at++;
   }
   if (count_if(b, has_idempotency)) {
@@ -366,6 +367,7 @@ static void read_origins(struct batch *b, const struct db_result *r) {
 }
 
 static void read_identities(struct batch *b, const struct db_result *r) {
+  if (b->looks && db_rows(r) > 0) b->looks_for = BATCH_LOOKS_FOR;
   for (size_t i = 0; i < db_rows(r); i++)
     *vec_add(&b->fold.identities) = (struct fold_identity){
         .customer = db_uuid(r, i, 0), .identity = db_uuid(r, i, 1), .content = db_uuid(r, i, 2), .call = db_uuid(r, i, 3)};
@@ -442,4 +444,12 @@ int batch_read(struct batch *b, struct db *db, const struct batch_writer *w) {
   if (slots[SLOT_CLOSED]) b->fold.closed = db_uuid(b->results[slots[SLOT_CLOSED]], 0, 0);
   if (slots[SLOT_ENDED]) read_ended(b, b->results[slots[SLOT_ENDED]]);
   return BATCH_DONE;
+}
+
+bool batch_may_know(const struct batch *b) {
+  for (size_t i = 0; i < b->count && !b->looks; i++) {
+    const struct ledger_op *op = b->ops[i];
+    if (op->kind == LEDGER_RECORD && op->result > LEDGER_DONE && op->result != LEDGER_DUPLICATE && op->result != LEDGER_REUSED) return true;
+  }
+  return false;
 }

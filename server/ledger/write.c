@@ -362,7 +362,9 @@ static void insert_events(struct batch *b, struct db *db) {
   db_pipe_exec(db, STATEMENT_LEDGER_INSERT_EVENTS, p);
 }
 
+// Events come first: should one be known, little was written in vain.
 int batch_write(struct batch *b, struct db *db, const struct batch_writer *w) {
+  insert_identities(b, db);
   write_customers(b, db);
   write_buckets(b, db);
   insert_holds(b, db, w);
@@ -374,7 +376,6 @@ int batch_write(struct batch *b, struct db *db, const struct batch_writer *w) {
   insert_transfers(b, db, w);
   delete_idempotency(b, db);
   insert_idempotency(b, db);
-  insert_identities(b, db);
   insert_parts(b, db);
   insert_events(b, db);
   db_pipe_commit(db);

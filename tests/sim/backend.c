@@ -80,6 +80,7 @@ static void transaction_end(struct backend *b) {
 static void transaction_begin(struct backend *b) {
   b->begun_at = store_clock();
   b->truly_begun_at = fiber_now();
+  b->looked = false;
 }
 
 static void apply(struct backend *b) {

@@ -36,6 +36,7 @@ struct backend {
   bool open, failed;
   int64_t begun_at, fenced_at; // the database's clock
   bool told, told_usage;       // as the fence read it
+  bool looked;                 // for events' identities in all weeks
   int64_t truly_begun_at;
   vec(struct change) changes;
   vec(struct row_lock *) locks;

@@ -36,6 +36,7 @@
   X(MARK_ABOVE_HELD, "mark-ignores-what-is-held") \
   X(TOLD_AGAIN, "budget-told-again")             \
   X(LOOKED_UP_EARLY, "event-looked-up-before-the-lock") \
+  X(REFUSED_UNSEEN, "event-refused-before-it-is-looked-for") \
   X(ANYBODYS, "event-of-another-customer-counts") \
   X(DUPLICATE_CHARGED, "duplicate-event-charged") \
   X(REFUSED_KEPT, "refused-event-leaves-its-identity") \

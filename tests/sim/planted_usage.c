@@ -29,6 +29,10 @@ INSTEAD(int, batch_read, struct batch *b, struct db *db, const struct batch_writ
   return r;
 }
 
+INSTEAD(bool, batch_may_know, const struct batch *b) {
+  return planted != REFUSED_UNSEEN && __real_batch_may_know(b);
+}
+
 static const struct fold_identity *anybodys(const struct fold *f, const struct ledger_op *op) {
   for (size_t i = 0; i < f->identities.count; i++)
     if (uuid_eq(f->identities.at[i].identity, op->event.identity)) return &f->identities.at[i];

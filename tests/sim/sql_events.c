@@ -6,16 +6,15 @@
 #define WEEK_US (INT64_C(7) * 24 * 3600 * 1000000)
 
 // An identity that was asked for twice comes twice, as a join gives it.
-static bool identities(struct backend *b, const struct db_params *p, struct db_result **ret) {
+static bool identities_but(int64_t week, const struct db_params *p, struct db_result **ret) {
   struct walk ofs = walk_begin(p, 1), asked = walk_begin(p, 2);
-  (void)b;
   *ret = result_create(4);
   while (walk_more(&ofs)) {
     const struct row_customer *c = store_customer(walk_uuid(&ofs));
     struct uuid identity = walk_uuid(&asked);
     for (size_t i = 0; c && i < c->identities.count; i++) {
       const struct row_identity *e = &c->identities.at[i];
-      if (!uuid_eq(e->identity, identity)) continue;
+      if (!uuid_eq(e->identity, identity) || e->week == week) continue;
       result_uuid(*ret, c->id);
       result_uuid(*ret, e->identity);
       result_uuid(*ret, e->content);
@@ -23,6 +22,15 @@ static bool identities(struct backend *b, const struct db_params *p, struct db_r
     }
   }
   return true;
+}
+
+static bool identities(struct backend *b, const struct db_params *p, struct db_result **ret) {
+  b->looked = true;
+  return identities_but(-1, p, ret);
+}
+
+static bool identities_before(struct backend *b, const struct db_params *p, struct db_result **ret) {
+  return identities_but(b->begun_at / WEEK_US, p, ret);
 }
 
 // Unique within a week of arrival; that it is once for ever is the ledger's own doing.
@@ -45,7 +53,9 @@ static bool insert_identities(struct backend *b, const struct db_params *p, stru
                                         .source = store_text(walk_bytes(&source)), .id = store_text(walk_bytes(&id)),
                                         .week = b->begun_at / WEEK_US};
     if (text_is_poison(w->identity.source) || text_is_poison(w->identity.id)) return backend_fail(b, "22021");
-    if (!is_new_identity(b, w)) check_fail("a constraint fires: one event of an identity");
+    if (is_new_identity(b, w)) continue;
+    if (b->looked) check_fail("a constraint fires: one event of an identity");
+    return backend_fail(b, "23505");
   }
   return true;
 }
@@ -71,6 +81,7 @@ static bool insert_parts(struct backend *b, const struct db_params *p, struct db
 
 const struct sql_statement sql_events[] = {
     {STATEMENT_LEDGER_IDENTITIES, identities},
+    {STATEMENT_LEDGER_IDENTITIES_BEFORE, identities_before},
     {STATEMENT_LEDGER_INSERT_IDENTITIES, insert_identities},
     {STATEMENT_LEDGER_INSERT_PARTS, insert_parts},
     {0},
