@@ -9,6 +9,7 @@ enum bucket_period { BUCKET_MINUTE = 1, BUCKET_DAY = 2, BUCKET_MONTH = 3, BUCKET
 
 struct bucket {
   struct uuid limit, key; // key: nil where the limit binds the customer
+  unsigned char tid[6];   // of the row that was read
   enum bucket_measure measure;
   enum bucket_period period;
   int64_t amount; // the rule: requests a minute, or nanocredits a window

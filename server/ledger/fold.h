@@ -54,6 +54,7 @@ struct fold_customer {
 
 struct fold_hold {
   struct uuid customer, call, key, price;
+  unsigned char tid[6]; // of the row that was read
   int32_t writer_id; // 0: an explicit one
   int64_t writer_epoch;
   int64_t expires_at; // of an explicit one, microseconds; 0: it lives by its writer's lease

@@ -2,6 +2,8 @@
 -- are read by one between them. All
 -- reading comes after the lock: in READ COMMITTED only then is it fresh. Times are microseconds since 1970.
 -- What is written is unnested in a list of results, side by side: as a list of functions in FROM each array would be copied first.
+-- What is asked for is looked up one by one (LATERAL, kept so by OFFSET 0), and written where it was read: to the planner a table that was
+-- empty when it was looked at is empty, and reading all of it, dead rows too, is cheapest.
 
 -- name: ledger_register
 INSERT INTO writers (id, epoch, seq, lease_until, instance)
@@ -31,9 +33,10 @@ FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 SELECT id FROM customers WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: ledger_holds
-SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws, h.idempotency_key, h.about, h.expires_at, h.parted
+SELECT h.customer_id, h.call_id, h.key_id, h.price_id, h.writer_id, h.writer_epoch, h.amount, h.metered, h.cost, h.usage, h.draws, h.idempotency_key, h.about,
+       h.expires_at, h.parted, h.at
 FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
-JOIN holds h ON h.customer_id = k.customer_id AND h.call_id = k.call_id
+CROSS JOIN LATERAL (SELECT *, ctid AS at FROM holds h WHERE h.customer_id = k.customer_id AND h.call_id = k.call_id OFFSET 0) h
 ORDER BY h.customer_id, h.call_id
 
 -- As they were written: what one has paid since stands in its customer's row. They come as they lie, for nearly always there is one, and
@@ -47,12 +50,10 @@ SELECT customer_id, id, source, priority, expires_at, granted, left_over, consum
 FROM grant_rows WHERE customer_id = ANY ($1::uuid[]) ORDER BY customer_id
 
 -- name: ledger_origins
-SELECT g.customer_id, g.id, g.origin
+SELECT k.customer_id, g.id, k.origin
 FROM unnest($1::uuid[], $2::text[]) AS k (customer_id, origin)
-JOIN grant_rows g ON g.customer_id = k.customer_id AND g.origin = k.origin AND g.origin <> ''
+CROSS JOIN LATERAL (SELECT id FROM grant_rows g WHERE g.customer_id = k.customer_id AND g.origin = k.origin AND g.origin <> '' OFFSET 0) g
 
--- An identity comes from one of some weeks. Each is looked up by itself: to the planner, a week that was empty when it was looked at is
--- empty, and reading all of it is cheapest.
 -- name: ledger_identities
 SELECT k.customer_id, k.identity, e.content, e.call_id
 FROM unnest($1::uuid[], $2::uuid[]) AS k (customer_id, identity)
@@ -73,24 +74,24 @@ SELECT b.customer_id, b.limit_id, l.measure, l.period, l.amount, b.level, b.draw
        ELSE (extract(epoch FROM date_trunc(t.unit[l.period], now(), p.time_zone)) * 1000000)::bigint END,
   CASE WHEN l.period IN (1, 4) OR b.window_end > t.us THEN b.window_end
        ELSE (extract(epoch FROM (date_trunc(t.unit[l.period], now() AT TIME ZONE p.time_zone) + t.length[l.period]) AT TIME ZONE p.time_zone) * 1000000)::bigint END,
-  l.key_id
+  l.key_id, b.ctid
 FROM buckets b
-JOIN limits l ON l.customer_id = b.customer_id AND l.id = b.limit_id
-JOIN customer_profiles p ON p.customer_id = b.customer_id
+CROSS JOIN LATERAL (SELECT measure, period, amount, key_id FROM limits l WHERE l.customer_id = b.customer_id AND l.id = b.limit_id OFFSET 0) l
+CROSS JOIN LATERAL (SELECT time_zone FROM customer_profiles p WHERE p.customer_id = b.customer_id OFFSET 0) p
 CROSS JOIN (SELECT (extract(epoch FROM now()) * 1000000)::bigint AS us,
                    ARRAY[NULL, 'day', 'month'] AS unit, ARRAY[NULL, interval '1 day', interval '1 month'] AS length) t
 WHERE b.customer_id = ANY ($1::uuid[])
 ORDER BY b.customer_id, b.limit_id
 
 -- name: ledger_idempotency
-SELECT i.customer_id, i.key, i.fingerprint, i.object_id, (extract(epoch FROM i.created_at) * 1000000)::bigint
+SELECT k.customer_id, k.key, i.fingerprint, i.object_id, (extract(epoch FROM i.created_at) * 1000000)::bigint
 FROM unnest($1::uuid[], $2::text[]) AS k (customer_id, key)
-JOIN idempotency i ON i.customer_id = k.customer_id AND i.key = k.key
+CROSS JOIN LATERAL (SELECT * FROM idempotency i WHERE i.customer_id = k.customer_id AND i.key = k.key OFFSET 0) i
 
 -- name: ledger_twins
-SELECT h.customer_id, h.idempotency_key, h.call_id
+SELECT k.customer_id, k.key, h.call_id
 FROM unnest($1::uuid[], $2::text[]) AS k (customer_id, key)
-JOIN holds h ON h.customer_id = k.customer_id AND h.idempotency_key = k.key
+CROSS JOIN LATERAL (SELECT call_id FROM holds h WHERE h.customer_id = k.customer_id AND h.idempotency_key = k.key OFFSET 0) h
 
 -- Calls of before then are not changed any more: they are about to be dropped, or have been.
 -- name: ledger_closed
@@ -100,8 +101,9 @@ SELECT closed FROM calls_kept
 SELECT c.customer_id, c.id, c.key_id, c.price_id, c.revision, c.state, c.flags, c.charge, c.cost, c.place, c.usage,
        t.leg_grants, t.leg_amounts
 FROM (SELECT DISTINCT customer_id, call_id FROM unnest($1::uuid[], $2::uuid[]) AS asked (customer_id, call_id)) k
-JOIN calls c ON c.customer_id = k.customer_id AND c.id = k.call_id
-LEFT JOIN transfers t ON t.customer_id = c.customer_id AND t.writer_id = c.writer_id AND t.seq = c.seq AND t.ordinal = 0
+CROSS JOIN LATERAL (SELECT * FROM calls c WHERE c.customer_id = k.customer_id AND c.id = k.call_id OFFSET 0) c
+LEFT JOIN LATERAL (SELECT leg_grants, leg_amounts FROM transfers t
+                   WHERE t.customer_id = c.customer_id AND t.writer_id = c.writer_id AND t.seq = c.seq AND t.ordinal = 0 OFFSET 0) t ON true
 WHERE c.id >= (SELECT closed FROM calls_kept)
 ORDER BY c.customer_id, c.id, c.revision
 
@@ -119,10 +121,14 @@ WITH written AS (
 SELECT 1 / (count(*) = cardinality($1::uuid[]))::integer FROM written
 
 -- name: ledger_write_buckets
-UPDATE buckets b SET level = w.level, drawn_at = w.drawn_at, window_start = w.window_start, window_end = w.window_end, used = w.used, held = w.held
-FROM (SELECT unnest($1::uuid[]) AS customer_id, unnest($2::uuid[]) AS limit_id, unnest($3::bigint[]) AS level, unnest($4::bigint[]) AS drawn_at,
-             unnest($5::bigint[]) AS window_start, unnest($6::bigint[]) AS window_end, unnest($7::bigint[]) AS used, unnest($8::bigint[]) AS held) w
-WHERE b.customer_id = w.customer_id AND b.limit_id = w.limit_id
+WITH written AS (
+  UPDATE buckets b SET level = w.level, drawn_at = w.drawn_at, window_start = w.window_start, window_end = w.window_end, used = w.used, held = w.held
+  FROM (SELECT unnest($1::uuid[]) AS customer_id, unnest($2::uuid[]) AS limit_id, unnest($3::bigint[]) AS level, unnest($4::bigint[]) AS drawn_at,
+               unnest($5::bigint[]) AS window_start, unnest($6::bigint[]) AS window_end, unnest($7::bigint[]) AS used, unnest($8::bigint[]) AS held,
+               unnest($9::tid[]) AS at) w
+  WHERE b.ctid = w.at AND (b.customer_id = w.customer_id AND b.limit_id = w.limit_id) IS TRUE
+  RETURNING 1)
+SELECT 1 / (count(*) = cardinality($1::uuid[]))::integer FROM written
 
 -- name: ledger_insert_holds
 INSERT INTO holds (customer_id, call_id, key_id, price_id, writer_id, writer_epoch, amount, metered, cost, usage, draws, about, idempotency_key, expires_at)
@@ -133,13 +139,16 @@ FROM (SELECT unnest($3::uuid[]) AS customer_id, unnest($4::uuid[]) AS call_id, u
              unnest($11::bytea[]) AS draws, unnest($12::json[]) AS about, unnest($13::text[]) AS idempotency_key, unnest($14::timestamptz[]) AS expires_at) w
 
 -- name: ledger_update_holds
-UPDATE holds h SET amount = w.amount, metered = w.metered, cost = w.cost, usage = w.usage, draws = w.draws,
-  writer_id = CASE WHEN h.expires_at IS NULL THEN $1::integer ELSE 0 END, writer_epoch = $2::bigint, expires_at = w.expires_at, parted = w.parted,
-  about = CASE WHEN w.amount <= h.amount THEN h.about ELSE (h.about::jsonb || jsonb_build_object('extended', coalesce(h.about::jsonb -> 'extended', '[]') || to_jsonb(trim_scale(w.amount / 1000000000.0)::text)))::json END
-FROM (SELECT unnest($3::uuid[]) AS customer_id, unnest($4::uuid[]) AS call_id, unnest($5::bigint[]) AS amount, unnest($6::bigint[]) AS metered,
-             unnest($7::bigint[]) AS cost, unnest($8::json[]) AS usage, unnest($9::bytea[]) AS draws, unnest($10::timestamptz[]) AS expires_at,
-             unnest($11::boolean[]) AS parted) w
-WHERE h.customer_id = w.customer_id AND h.call_id = w.call_id
+WITH written AS (
+  UPDATE holds h SET amount = w.amount, metered = w.metered, cost = w.cost, usage = w.usage, draws = w.draws,
+    writer_id = CASE WHEN h.expires_at IS NULL THEN $1::integer ELSE 0 END, writer_epoch = $2::bigint, expires_at = w.expires_at, parted = w.parted,
+    about = CASE WHEN w.amount <= h.amount THEN h.about ELSE (h.about::jsonb || jsonb_build_object('extended', coalesce(h.about::jsonb -> 'extended', '[]') || to_jsonb(trim_scale(w.amount / 1000000000.0)::text)))::json END
+  FROM (SELECT unnest($3::uuid[]) AS customer_id, unnest($4::uuid[]) AS call_id, unnest($5::bigint[]) AS amount, unnest($6::bigint[]) AS metered,
+               unnest($7::bigint[]) AS cost, unnest($8::json[]) AS usage, unnest($9::bytea[]) AS draws, unnest($10::timestamptz[]) AS expires_at,
+               unnest($11::boolean[]) AS parted, unnest($12::tid[]) AS at) w
+  WHERE h.ctid = w.at AND (h.customer_id = w.customer_id AND h.call_id = w.call_id) IS TRUE
+  RETURNING 1)
+SELECT 1 / (count(*) = cardinality($3::uuid[]))::integer FROM written
 
 -- name: ledger_write_grants
 WITH written AS (
@@ -165,8 +174,11 @@ SELECT unnest($3::uuid[]), unnest($4::uuid[]), unnest($5::uuid[]), unnest($6::uu
        $2::bigint, $1::integer, unnest($10::smallint[]), unnest($11::smallint[]), unnest($12::smallint[]), unnest($13::json[])
 
 -- name: ledger_delete_holds
-DELETE FROM holds h USING unnest($1::uuid[], $2::uuid[]) AS k (customer_id, call_id)
-WHERE h.customer_id = k.customer_id AND h.call_id = k.call_id
+WITH written AS (
+  DELETE FROM holds h USING (SELECT unnest($1::uuid[]) AS customer_id, unnest($2::uuid[]) AS call_id, unnest($3::tid[]) AS at) w
+  WHERE h.ctid = w.at AND (h.customer_id = w.customer_id AND h.call_id = w.call_id) IS TRUE
+  RETURNING 1)
+SELECT 1 / (count(*) = cardinality($1::uuid[]))::integer FROM written
 
 -- name: ledger_insert_evidence
 INSERT INTO call_evidence (customer_id, call_id, revision, evidence, admission)
@@ -181,8 +193,9 @@ FROM (SELECT unnest($5::uuid[]) AS customer_id, unnest($6::smallint[]) AS ordina
              unnest($9::integer[]) AS first_leg, unnest($10::integer[]) AS last_leg, unnest($11::text[]) AS reason, unnest($12::bigint[]) AS balance) w
 
 -- name: ledger_delete_idempotency
-DELETE FROM idempotency i USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (customer_id, key, object_id)
-WHERE i.customer_id = k.customer_id AND i.key = k.key AND i.object_id = k.object_id
+DELETE FROM idempotency WHERE ctid = ANY (ARRAY(
+  SELECT i.at FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (customer_id, key, object_id)
+  CROSS JOIN LATERAL (SELECT ctid AS at FROM idempotency i WHERE i.customer_id = k.customer_id AND i.key = k.key AND i.object_id = k.object_id OFFSET 0) i))
 
 -- A derived key comes again when its window has passed.
 -- name: ledger_insert_idempotency

@@ -232,6 +232,7 @@ static void read_holds(struct batch *b, const struct db_result *r) {
     h->about = db_text(r, i, 12);
     h->expires_at = db_is_null(r, i, 13) ? 0 : db_time(r, i, 13);
     h->parted = db_bool(r, i, 14);
+    db_tid(r, i, 15, h->tid);
   }
 }
 
@@ -337,7 +338,7 @@ void batch_take_buckets(struct batch *b, const struct db_result *r) {
     ASSERT(c);
     c->buckets = arena_alloc(&b->arena, n * sizeof *c->buckets);
     c->bucket_count = n;
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; k < n; k++) {
       c->buckets[k] = (struct bucket){.limit = db_uuid(r, i + k, 1), .measure = (enum bucket_measure)db_i64(r, i + k, 2),
                                       .period = (enum bucket_period)db_i64(r, i + k, 3), .amount = db_i64(r, i + k, 4),
                                       .level = db_i64(r, i + k, 5), .drawn_at = db_i64(r, i + k, 6),
@@ -345,6 +346,8 @@ void batch_take_buckets(struct batch *b, const struct db_result *r) {
                                       .used = db_i64(r, i + k, 9), .used_before = db_i64(r, i + k, 9), .held = db_i64(r, i + k, 10),
                                       .current_start = db_i64(r, i + k, 11), .current_end = db_i64(r, i + k, 12),
                                       .key = db_uuid(r, i + k, 13)};
+      db_tid(r, i + k, 14, c->buckets[k].tid);
+    }
   }
 }
 

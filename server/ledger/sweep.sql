@@ -13,13 +13,15 @@ RETURNING id
 -- Of writers that are dead; and explicit holds whose time is over, which have no writer.
 -- name: ledger_orphans
 SELECT o.customer_id, o.call_id, o.writer_id
-FROM (SELECT h.customer_id, h.call_id, h.writer_id FROM writers w JOIN holds h ON h.writer_id = w.id AND h.writer_epoch < w.epoch
-      UNION ALL SELECT h.customer_id, h.call_id, 0 FROM holds h WHERE h.expires_at <= clock_timestamp()) o
+FROM (SELECT h.customer_id, h.call_id, w.id AS writer_id FROM writers w
+      CROSS JOIN LATERAL (SELECT customer_id, call_id FROM holds h WHERE h.writer_id = w.id AND h.writer_epoch < w.epoch OFFSET 0) h
+      UNION ALL SELECT h.customer_id, h.call_id, 0 FROM holds h WHERE h.expires_at <= (SELECT clock_timestamp())) o
 ORDER BY o.customer_id, o.call_id LIMIT 500
 
 -- name: ledger_expired_grants
-SELECT g.customer_id, g.id FROM grant_rows g JOIN customers c ON c.id = g.customer_id
-WHERE g.open AND g.expires_at <= clock_timestamp() AND c.balance > c.held
+SELECT g.customer_id, g.id FROM grant_rows g
+CROSS JOIN LATERAL (SELECT FROM customers c WHERE c.id = g.customer_id AND c.balance > c.held OFFSET 0) c
+WHERE g.open AND g.expires_at <= (SELECT clock_timestamp())
 ORDER BY g.expires_at, g.id LIMIT 500
 
 -- name: ledger_forget

@@ -26,6 +26,17 @@ static struct str object_or_empty(struct str json) {
   return json.len ? json : STR("{}");
 }
 
+// What comes and ends in one batch leaves no hold.
+static bool is_new(const struct fold_hold *h) {
+  return h->fresh && !h->ended;
+}
+static bool is_changed(const struct fold_hold *h) {
+  return h->dirty && !h->fresh && !h->ended;
+}
+static bool is_gone(const struct fold_hold *h) {
+  return h->ended && !h->fresh;
+}
+
 static void draws_encode(const struct fold_hold *h, char out[LIMIT_DRAWS * FOLD_DRAW_BYTES]) {
   for (size_t i = 0; i < h->draw_count; i++) {
     char *at = out + i * FOLD_DRAW_BYTES;
@@ -37,11 +48,11 @@ static void draws_encode(const struct fold_hold *h, char out[LIMIT_DRAWS * FOLD_
   }
 }
 
-static void param_draws(struct batch *b, bool fresh) {
+static void param_draws(struct batch *b, bool (*is_meant)(const struct fold_hold *)) {
   db_array_begin(&b->params, DB_BYTES);
   for (size_t i = 0; i < b->fold.holds.count; i++) {
     const struct fold_hold *h = &b->fold.holds.at[i];
-    if (fresh ? !h->fresh : h->fresh || !h->dirty || h->ended) continue;
+    if (!is_meant(h)) continue;
     char text[LIMIT_DRAWS * FOLD_DRAW_BYTES];
     draws_encode(h, text);
     db_array_bytes(&b->params, (struct str){text, h->draw_count * FOLD_DRAW_BYTES});
@@ -100,16 +111,17 @@ static void write_buckets(struct batch *b, struct db *db) {
     ARRAY_OF(p, DB_I64, i64, dirty, true, e->bucket->window_end);
     ARRAY_OF(p, DB_I64, i64, dirty, true, e->bucket->used);
     ARRAY_OF(p, DB_I64, i64, dirty, true, e->bucket->held);
+    ARRAY_OF(p, DB_TID, tid, dirty, true, e->bucket->tid);
     db_pipe_exec(db, STATEMENT_LEDGER_WRITE_BUCKETS, p);
   }
   vec_finish(&dirty);
 }
 
-static void param_expiry(struct batch *b, bool fresh) {
+static void param_expiry(struct batch *b, bool (*is_meant)(const struct fold_hold *)) {
   db_array_begin(&b->params, DB_TIME);
   for (size_t i = 0; i < b->fold.holds.count; i++) {
     const struct fold_hold *h = &b->fold.holds.at[i];
-    if (fresh ? !h->fresh : h->fresh || !h->dirty || h->ended) continue;
+    if (!is_meant(h)) continue;
     if (h->expires_at) db_array_time(&b->params, h->expires_at);
     else db_array_null(&b->params);
   }
@@ -119,43 +131,44 @@ static void param_expiry(struct batch *b, bool fresh) {
 static void insert_holds(struct batch *b, struct db *db, const struct batch_writer *w) {
   struct db_params *p = &b->params;
   size_t n = 0;
-  COUNT_OF(b->fold.holds, e->fresh, n);
+  COUNT_OF(b->fold.holds, is_new(e), n);
   if (n == 0) return;
   db_params_clear(p);
   db_param_i32(p, w->id);
   db_param_i64(p, w->epoch);
-  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->fresh, e->customer);
-  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->fresh, e->call);
-  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->fresh, e->key);
-  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->fresh, e->price);
-  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->fresh, e->amount);
-  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->fresh, e->metered);
-  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->fresh, e->cost);
-  ARRAY_OF(p, DB_JSON, json, b->fold.holds, e->fresh, object_or_empty(e->usage));
-  param_draws(b, true);
-  ARRAY_OF(p, DB_JSON, json, b->fold.holds, e->fresh, object_or_empty(e->op->about));
-  ARRAY_OF(p, DB_TEXT, text, b->fold.holds, e->fresh, e->idempotency_key);
-  param_expiry(b, true);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, is_new(e), e->customer);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, is_new(e), e->call);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, is_new(e), e->key);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, is_new(e), e->price);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, is_new(e), e->amount);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, is_new(e), e->metered);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, is_new(e), e->cost);
+  ARRAY_OF(p, DB_JSON, json, b->fold.holds, is_new(e), object_or_empty(e->usage));
+  param_draws(b, is_new);
+  ARRAY_OF(p, DB_JSON, json, b->fold.holds, is_new(e), object_or_empty(e->op->about));
+  ARRAY_OF(p, DB_TEXT, text, b->fold.holds, is_new(e), e->idempotency_key);
+  param_expiry(b, is_new);
   db_pipe_exec(db, STATEMENT_LEDGER_INSERT_HOLDS, p);
 }
 
 static void update_holds(struct batch *b, struct db *db, const struct batch_writer *w) {
   struct db_params *p = &b->params;
   size_t n = 0;
-  COUNT_OF(b->fold.holds, e->dirty && !e->fresh && !e->ended, n);
+  COUNT_OF(b->fold.holds, is_changed(e), n);
   if (n == 0) return;
   db_params_clear(p);
   db_param_i32(p, w->id);
   db_param_i64(p, w->epoch);
-  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->customer);
-  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->call);
-  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->amount);
-  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->metered);
-  ARRAY_OF(p, DB_I64, i64, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->cost);
-  ARRAY_OF(p, DB_JSON, json, b->fold.holds, e->dirty && !e->fresh && !e->ended, object_or_empty(e->usage));
-  param_draws(b, false);
-  param_expiry(b, false);
-  ARRAY_OF(p, DB_BOOL, bool, b->fold.holds, e->dirty && !e->fresh && !e->ended, e->parted);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, is_changed(e), e->customer);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, is_changed(e), e->call);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, is_changed(e), e->amount);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, is_changed(e), e->metered);
+  ARRAY_OF(p, DB_I64, i64, b->fold.holds, is_changed(e), e->cost);
+  ARRAY_OF(p, DB_JSON, json, b->fold.holds, is_changed(e), object_or_empty(e->usage));
+  param_draws(b, is_changed);
+  param_expiry(b, is_changed);
+  ARRAY_OF(p, DB_BOOL, bool, b->fold.holds, is_changed(e), e->parted);
+  ARRAY_OF(p, DB_TID, tid, b->fold.holds, is_changed(e), e->tid);
   db_pipe_exec(db, STATEMENT_LEDGER_UPDATE_HOLDS, p);
 }
 
@@ -251,11 +264,12 @@ static void insert_calls(struct batch *b, struct db *db, const struct batch_writ
 static void delete_holds(struct batch *b, struct db *db) {
   struct db_params *p = &b->params;
   size_t n = 0;
-  COUNT_OF(b->fold.holds, e->ended, n);
+  COUNT_OF(b->fold.holds, is_gone(e), n);
   if (n == 0) return;
   db_params_clear(p);
-  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->ended, e->customer);
-  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, e->ended, e->call);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, is_gone(e), e->customer);
+  ARRAY_OF(p, DB_UUID, uuid, b->fold.holds, is_gone(e), e->call);
+  ARRAY_OF(p, DB_TID, tid, b->fold.holds, is_gone(e), e->tid);
   db_pipe_exec(db, STATEMENT_LEDGER_DELETE_HOLDS, p);
 }
 

@@ -16,7 +16,7 @@
 #define BACKOFF_MOST_MS 500
 #define TRIES 3
 #define LOCK_NOT_HAD "55P03"
-#define ROW_MOVED "22012" // the division by zero of ledger_write_customers and ledger_write_grants
+#define ROW_MOVED "22012" // the division by zero of statements that write where a row was read
 #define STUCK_US INT64_C(3000000)
 
 void writer_init(struct writer *w, const struct ledger_config *config, struct session_common *common) {

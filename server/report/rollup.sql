@@ -73,7 +73,8 @@ FROM summed GROUP BY 2, 3, 4, 5
 HAVING bool_or(quantity <> 0 OR (meter IS NULL AND (calls <> 0 OR charge <> 0 OR cost <> 0)))
 
 -- Adds to the rows that stand, and tells which do. Rows' meters are pieces of one array, of which many have the same, and so are their
--- quantities. Nearly always a row has the meters that are added to it, and few.
+-- quantities. Nearly always a row has the meters that are added to it, and few. Each is looked for by itself and written where it lies, as
+-- nobody else writes sums: to the planner, sums that were none when they were looked at are none, and reading them all is cheapest.
 -- name: rollup_add
 UPDATE usage_rollups r SET
   calls = r.calls + w.calls, charge = r.charge + w.charge, cost = r.cost + w.cost,
@@ -90,8 +91,10 @@ FROM (SELECT *, ($9::text[])[first_meter:last_meter] AS meters, ($12::bigint[])[
       FROM (SELECT generate_series(0, cardinality($1::uuid[]) - 1) AS n, unnest($1::uuid[]) AS customer_id, unnest($2::uuid[]) AS key_id,
                    unnest($3::uuid[]) AS price_id, unnest($4::integer[]) AS quarter, unnest($5::smallint[]) AS width, unnest($6::bigint[]) AS calls,
                    unnest($7::bigint[]) AS charge, unnest($8::bigint[]) AS cost, unnest($10::integer[]) AS first_meter,
-                   unnest($11::integer[]) AS last_meter, unnest($13::integer[]) AS first_quantity) u OFFSET 0) w
-WHERE r.customer_id = w.customer_id AND r.width = w.width AND r.quarter = w.quarter AND r.key_id = w.key_id AND r.price_id = w.price_id
+                   unnest($11::integer[]) AS last_meter, unnest($13::integer[]) AS first_quantity) u
+      CROSS JOIN LATERAL (SELECT ctid AS at FROM usage_rollups x WHERE x.customer_id = u.customer_id AND x.width = u.width AND x.quarter = u.quarter
+                          AND x.key_id = u.key_id AND x.price_id = u.price_id OFFSET 0) x OFFSET 0) w
+WHERE r.ctid = w.at
 RETURNING w.n
 
 -- The same where a sum may pass 64 bits: it stays at their end.
@@ -108,8 +111,10 @@ FROM (SELECT *, ($9::text[])[first_meter:last_meter] AS meters, ($12::bigint[])[
       FROM (SELECT generate_series(0, cardinality($1::uuid[]) - 1) AS n, unnest($1::uuid[]) AS customer_id, unnest($2::uuid[]) AS key_id,
                    unnest($3::uuid[]) AS price_id, unnest($4::integer[]) AS quarter, unnest($5::smallint[]) AS width, unnest($6::bigint[]) AS calls,
                    unnest($7::bigint[]) AS charge, unnest($8::bigint[]) AS cost, unnest($10::integer[]) AS first_meter,
-                   unnest($11::integer[]) AS last_meter, unnest($13::integer[]) AS first_quantity) u OFFSET 0) w
-WHERE r.customer_id = w.customer_id AND r.width = w.width AND r.quarter = w.quarter AND r.key_id = w.key_id AND r.price_id = w.price_id
+                   unnest($11::integer[]) AS last_meter, unnest($13::integer[]) AS first_quantity) u
+      CROSS JOIN LATERAL (SELECT ctid AS at FROM usage_rollups x WHERE x.customer_id = u.customer_id AND x.width = u.width AND x.quarter = u.quarter
+                          AND x.key_id = u.key_id AND x.price_id = u.price_id OFFSET 0) x OFFSET 0) w
+WHERE r.ctid = w.at
 RETURNING w.n
 
 -- name: rollup_new
@@ -124,16 +129,21 @@ FROM (SELECT *, ($9::text[])[first_meter:last_meter] AS meters, ($12::bigint[])[
 -- What corrections have brought to nothing is no row, and no meter of one. Where the sums had the correction first it stays until
 -- they are made anew.
 -- name: rollup_nothing
-DELETE FROM usage_rollups r USING unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter), (VALUES (1), (4), (24), (96)) AS w (width)
-WHERE r.customer_id = q.customer_id AND r.width = w.width AND r.quarter = q.quarter / w.width * w.width
-  AND r.calls = 0 AND r.charge = 0 AND r.cost = 0 AND 0 = ALL (r.quantities)
+DELETE FROM usage_rollups WHERE ctid = ANY (ARRAY(
+  SELECT r.at FROM unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter) CROSS JOIN (VALUES (1), (4), (24), (96)) AS w (width)
+  CROSS JOIN LATERAL (SELECT ctid AS at FROM usage_rollups r
+                      WHERE r.customer_id = q.customer_id AND r.width = w.width AND r.quarter = q.quarter / w.width * w.width
+                        AND r.calls = 0 AND r.charge = 0 AND r.cost = 0 AND 0 = ALL (r.quantities) OFFSET 0) r))
 
 -- name: rollup_no_meters
 UPDATE usage_rollups r SET
   meters = ARRAY(SELECT u.meter FROM unnest(r.meters, r.quantities) WITH ORDINALITY AS u (meter, quantity, n) WHERE u.quantity <> 0 ORDER BY u.n),
   quantities = array_remove(r.quantities, 0::bigint)
-FROM unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter), (VALUES (1), (4), (24), (96)) AS w (width)
-WHERE r.customer_id = q.customer_id AND r.width = w.width AND r.quarter = q.quarter / w.width * w.width AND 0 = ANY (r.quantities)
+WHERE r.ctid = ANY (ARRAY(
+  SELECT x.at FROM unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter) CROSS JOIN (VALUES (1), (4), (24), (96)) AS w (width)
+  CROSS JOIN LATERAL (SELECT ctid AS at FROM usage_rollups x
+                      WHERE x.customer_id = q.customer_id AND x.width = w.width AND x.quarter = q.quarter / w.width * w.width
+                        AND 0 = ANY (x.quantities) OFFSET 0) x))
 
 -- name: rollup_unsummed
 SELECT name, aggregation FROM meters WHERE aggregation <> 1
@@ -155,8 +165,9 @@ SELECT DISTINCT w.customer_id, w.quarter FROM unnest($1::uuid[], $2::integer[], 
 WHERE EXISTS (SELECT FROM calls x WHERE x.customer_id = w.customer_id AND x.id = w.call_id AND x.revision > 0)
 
 -- name: rollup_values_clear
-DELETE FROM usage_values v USING unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter)
-WHERE v.customer_id = q.customer_id AND v.quarter = q.quarter
+DELETE FROM usage_values WHERE ctid = ANY (ARRAY(
+  SELECT v.at FROM unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter)
+  CROSS JOIN LATERAL (SELECT ctid AS at FROM usage_values v WHERE v.customer_id = q.customer_id AND v.quarter = q.quarter OFFSET 0) v))
 
 -- Values of whole quarters, from the calls that the cursors have passed, as their rows add up; of what was undone or given back there
 -- are none.

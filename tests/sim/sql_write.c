@@ -116,7 +116,7 @@ static bool update_holds(struct backend *b, const struct db_params *p, struct db
     if (refused(b, h.usage)) return false;
     constraint(h.amount >= 0 && h.metered >= 0 && h.cost >= 0, "a hold's amounts");
     if (!hold_lock(b, c, h.call, &there)) return false;
-    if (!there) continue;
+    if (!there) return backend_fail(b, "22012");
     if (there->expires_at) h.writer = 0;
     h.about = h.amount > there->amount ? about_extended(there, h.amount) : there->about;
     backend_change(b, CHANGE_HOLD, c)->hold = h;
@@ -215,7 +215,8 @@ static bool delete_holds(struct backend *b, const struct db_params *p, struct db
     struct uuid id = walk_uuid(&call);
     struct row_hold *there = NULL;
     if (!hold_lock(b, c, id, &there)) return false;
-    if (there) backend_change(b, CHANGE_HOLD_GONE, c)->hold = (struct row_hold){.call = id, .about = there->about};
+    if (!there) return backend_fail(b, "22012");
+    backend_change(b, CHANGE_HOLD_GONE, c)->hold = (struct row_hold){.call = id, .about = there->about};
   }
   return true;
 }

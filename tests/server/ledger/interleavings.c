@@ -185,10 +185,11 @@ static struct ledger_op op_of(const struct actor *a) {
   return op;
 }
 
+// As a writer does: what was written elsewhere meanwhile, without the customer's lock, is read again.
 static int batch_answer(struct actor *a, struct db *on, struct ledger_op *op) {
   int r;
   do r = batch_run(&a->batch, on, &a->writer, &op, 1);
-  while (r == BATCH_AGAIN);
+  while (r == BATCH_AGAIN || (r == BATCH_BAD && strcmp(db_sqlstate(on), "22012") == 0));
   if (r == BATCH_DONE) a->writer.seq++;
   return r == BATCH_DONE ? op->result : r == BATCH_FENCED ? FENCED : BAD;
 }

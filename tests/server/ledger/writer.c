@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <inttypes.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -204,37 +203,6 @@ static void writers_of_one_ledger_share_its_customers_and_keep_each_ones_order(v
   assert_int_equal(number("SELECT count(DISTINCT writer_id) FROM transfers WHERE writer_id > (SELECT max(id) - 3 FROM writers)"), 3);
   ledger_destroy(l);
   audit();
-}
-
-// To the planner a table that was empty when it was looked at stays so: then reading all of it for each batch looks cheapest. And where
-// the week that is written to needs no look, it has none.
-static void identities_are_looked_up_by_key_however_empty_they_were(void **state) {
-  (void)state;
-  static const enum statement_id looks[] = {STATEMENT_LEDGER_IDENTITIES, STATEMENT_LEDGER_IDENTITIES_BEFORE};
-  char week[64];
-  (void)snprintf(week, sizeof week, " on event_identities_%" PRId64 " ", clock_wall_us() / (INT64_C(604800) * 1000000));
-  assert_int_equal(db_exec(db, "VACUUM ANALYZE event_identities"), 0);
-  assert_int_equal(db_exec(db, "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_mergejoin = off; SET enable_bitmapscan = off"), 0);
-  for (size_t k = 0; k < ARRAY_LEN(looks); k++) {
-    struct db_result *r = NULL;
-    char sql[2048];
-    (void)snprintf(sql, sizeof sql, "PREPARE looked_up AS %s", statement_table[looks[k]].sql);
-    assert_int_equal(db_exec(db, sql), 0);
-    assert_int_equal(db_query(db, "EXPLAIN EXECUTE looked_up ('{}', '{}')", &r), 0);
-    size_t scans = 0, keyed = 0, this_week = 0;
-    for (size_t i = 0; i < db_rows(r); i++) {
-      CLEANUP(mem_freep) char *line = mem_strndup(db_text(r, i, 0).ptr, db_text(r, i, 0).len);
-      scans += strstr(line, "Scan using event_identities") != NULL;
-      keyed += strstr(line, "Index Cond: ((customer_id = ") != NULL;
-      this_week += strstr(line, week) != NULL;
-    }
-    assert_true(scans > 0);
-    assert_int_equal(scans, keyed);
-    assert_int_equal(this_week, looks[k] == STATEMENT_LEDGER_IDENTITIES);
-    db_result_finish(r);
-    assert_int_equal(db_exec(db, "DEALLOCATE looked_up"), 0);
-  }
-  assert_int_equal(db_exec(db, "RESET plan_cache_mode; RESET enable_seqscan; RESET enable_mergejoin; RESET enable_bitmapscan"), 0);
 }
 
 static void a_poisoned_operation_stands_alone(void **state) {
@@ -575,7 +543,6 @@ int main(void) {
       cmocka_unit_test(two_writers_admit_exactly_what_can_be_paid),
       cmocka_unit_test(two_writers_admit_exactly_what_a_budget_allows),
       cmocka_unit_test(writers_of_one_ledger_share_its_customers_and_keep_each_ones_order),
-      cmocka_unit_test(identities_are_looked_up_by_key_however_empty_they_were),
       cmocka_unit_test(a_poisoned_operation_stands_alone),
       cmocka_unit_test(lost_connections_and_commits_lose_and_double_nothing),
       cmocka_unit_test(an_immediate_restart_of_the_database_loses_nothing_acknowledged),
