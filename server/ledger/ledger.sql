@@ -1,6 +1,5 @@
 -- The ledger's two trips. Trip one locks the customers and reads what stands behind that lock; trip two writes arrays. Now and then grants
--- are read by one between them. All
--- reading comes after the lock: in READ COMMITTED only then is it fresh. Times are microseconds since 1970.
+-- are read by one between them. All reading comes after the lock: in READ COMMITTED only then is it fresh. Times are microseconds since 1970.
 -- What is written is unnested in a list of results, side by side: as a list of functions in FROM each array would be copied first.
 -- What is asked for is looked up one by one (LATERAL, kept so by OFFSET 0), and written where it was read: to the planner a table that was
 -- empty when it was looked at is empty, and reading all of it, dead rows too, is cheapest.

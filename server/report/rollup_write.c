@@ -2,7 +2,6 @@
 // a slice, as most rows have the same few.
 #include "report/rollup_write.h"
 #include "base/fault.h"
-#include "base/mem.h"
 #include "db/db.h"
 
 #define SLICE_SUMS 8192

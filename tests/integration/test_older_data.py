@@ -1,6 +1,6 @@
-"""What an older version has left behind: the tables as they were before there were events, explicit holds and sums of usage, before sums of
-days, and before customers' rows said which grant burns, full of customers, calls, and holds of servers that were killed. Migrated and started, all of it is reported,
-audited and changed like anything that came later."""
+"""What an older version has left behind: the tables as they were before there were events, explicit holds and sums of usage, before sums
+of days, and before customers' rows said which grant burns, full of customers, calls, and holds of servers that were killed. Migrated and
+started, all of it is reported, audited and changed like anything that came later."""
 import io
 import uuid
 from decimal import Decimal
