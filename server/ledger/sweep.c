@@ -6,10 +6,17 @@
 #include "db/db.h"
 #include "ledger/ledger.h"
 
+// In a transaction for the setting's sake.
+static int find(struct db *db, enum statement_id statement, struct db_result **ret) {
+  if (db_begin(db) != 0) return FAULT_DB;
+  if (db_run(db, STATEMENT_LEDGER_BY_INDEX, NULL, NULL) == 0 && db_run(db, statement, NULL, ret) == 0) return db_commit(db) == 0 ? 0 : FAULT_DB;
+  db_rollback(db);
+  return FAULT_DB;
+}
+
 static int collect(struct ledger *l, struct db *db, enum statement_id statement, enum ledger_kind kind) {
   struct db_result *rows = NULL;
-  int result = db_run(db, statement, NULL, &rows);
-  if (result != 0) {
+  if (find(db, statement, &rows) != 0) {
     db_result_finish(rows);
     return FAULT_DB;
   }

@@ -10,6 +10,10 @@ WHERE id IN (SELECT w.id FROM writers w WHERE w.lease_until < clock_timestamp()
   AND lease_until < clock_timestamp()
 RETURNING id
 
+-- What is looked for is little, in tables that may have grown since they were planned for.
+-- name: ledger_by_index
+SELECT set_config('enable_seqscan', 'off', true)
+
 -- Of writers that are dead; and explicit holds whose time is over, which have no writer.
 -- name: ledger_orphans
 SELECT o.customer_id, o.call_id, o.writer_id

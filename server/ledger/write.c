@@ -26,15 +26,15 @@ static struct str object_or_empty(struct str json) {
   return json.len ? json : STR("{}");
 }
 
-// What comes and ends in one batch leaves no hold.
+// None that is new has ended: what ends was read.
 static bool is_new(const struct fold_hold *h) {
-  return h->fresh && !h->ended;
+  return h->fresh;
 }
 static bool is_changed(const struct fold_hold *h) {
   return h->dirty && !h->fresh && !h->ended;
 }
 static bool is_gone(const struct fold_hold *h) {
-  return h->ended && !h->fresh;
+  return h->ended;
 }
 
 static void draws_encode(const struct fold_hold *h, char out[LIMIT_DRAWS * FOLD_DRAW_BYTES]) {

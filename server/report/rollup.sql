@@ -162,28 +162,28 @@ ON CONFLICT (customer_id, quarter, key_id, price_id, meter, aggregation, item) D
 -- Quarters of calls with values that a later row has corrected already: its writer's cursor may be ahead.
 -- name: rollup_values_corrected
 SELECT DISTINCT w.customer_id, w.quarter FROM unnest($1::uuid[], $2::integer[], $3::uuid[]) AS w (customer_id, quarter, call_id)
-WHERE EXISTS (SELECT FROM calls x WHERE x.customer_id = w.customer_id AND x.id = w.call_id AND x.revision > 0)
+CROSS JOIN LATERAL (SELECT FROM calls x WHERE x.customer_id = w.customer_id AND x.id = w.call_id AND x.revision > 0 LIMIT 1) c
 
 -- name: rollup_values_clear
 DELETE FROM usage_values WHERE ctid = ANY (ARRAY(
   SELECT v.at FROM unnest($1::uuid[], $2::integer[]) AS q (customer_id, quarter)
   CROSS JOIN LATERAL (SELECT ctid AS at FROM usage_values v WHERE v.customer_id = q.customer_id AND v.quarter = q.quarter OFFSET 0) v))
 
--- Values of whole quarters, from the calls that the cursors have passed, as their rows add up; of what was undone or given back there
--- are none.
+-- Values of whole quarters, from the calls that the cursors have passed, as their rows add up, under what the last of them says; of what
+-- was undone or given back there are none.
 -- name: rollup_values_again
 WITH rows AS MATERIALIZED (
-  SELECT q.quarter, c.* FROM (SELECT DISTINCT customer_id, quarter FROM unnest($1::uuid[], $2::integer[]) AS u (customer_id, quarter)) q
+  SELECT q.quarter, c.customer_id, c.id, c.key_id, c.usage, last_value(c.state) OVER call AS state, last_value(c.price_id) OVER call AS price_id
+  FROM (SELECT DISTINCT customer_id, quarter FROM unnest($1::uuid[], $2::integer[]) AS u (customer_id, quarter)) q
   CROSS JOIN LATERAL (SELECT * FROM calls x WHERE x.customer_id = q.customer_id
     AND x.id >= (lpad(to_hex(q.quarter * 900000::bigint), 12, '0') || '00000000000000000000')::uuid
     AND x.id < (lpad(to_hex((q.quarter + 1) * 900000::bigint), 12, '0') || '00000000000000000000')::uuid OFFSET 0) c
-  JOIN rollup_cursors k ON k.writer_id = c.writer_id AND c.seq <= k.seq),
-ends AS (SELECT DISTINCT ON (customer_id, id) customer_id, id, state, price_id FROM rows ORDER BY customer_id, id, revision DESC),
+  JOIN rollup_cursors k ON k.writer_id = c.writer_id AND c.seq <= k.seq
+  WINDOW call AS (PARTITION BY c.customer_id, c.id ORDER BY c.revision ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),
 found AS (
-  SELECT r.customer_id, r.quarter, r.key_id, e.price_id, m.name AS meter, m.aggregation, sum(u.value::bigint)::bigint AS value, r.id
-  FROM rows r JOIN ends e ON e.customer_id = r.customer_id AND e.id = r.id CROSS JOIN LATERAL json_each_text(r.usage) u
-  JOIN meters m ON m.name = u.key AND m.aggregation <> 1
-  WHERE e.state IN (2, 5) GROUP BY 1, 2, 3, 4, 5, 6, r.id)
+  SELECT r.customer_id, r.quarter, r.key_id, r.price_id, m.name AS meter, m.aggregation, sum(u.value::bigint)::bigint AS value, r.id
+  FROM rows r CROSS JOIN LATERAL json_each_text(r.usage) u JOIN meters m ON m.name = u.key AND m.aggregation <> 1
+  WHERE r.state IN (2, 5) GROUP BY 1, 2, 3, 4, 5, 6, r.id)
 INSERT INTO usage_values (customer_id, quarter, key_id, price_id, meter, aggregation, item, value, calls, last_call)
 SELECT f.customer_id, f.quarter, f.key_id, f.price_id, f.meter, f.aggregation, CASE f.aggregation WHEN 5 THEN f.value ELSE 0 END,
        CASE f.aggregation WHEN 2 THEN max(f.value) ELSE (array_agg(f.value ORDER BY f.id DESC))[1] END, count(*), (array_agg(f.id ORDER BY f.id DESC))[1]

@@ -112,6 +112,11 @@ static bool fence_dead(struct backend *b, const struct db_params *p, struct db_r
   return ok;
 }
 
+static bool setting(struct backend *b, const struct db_params *p, struct db_result **ret) {
+  (void)b, (void)p, (void)ret;
+  return true;
+}
+
 #define ORPHANS_MAX 500
 static bool orphans(struct backend *b, const struct db_params *p, struct db_result **ret) {
   (void)b, (void)p;
@@ -162,6 +167,7 @@ const struct sql_statement sql_writers[] = {
     {STATEMENT_LEDGER_LEASE_END, lease_end},
     {STATEMENT_LEDGER_TAKE_OVER, take_over},
     {STATEMENT_LEDGER_FENCE_DEAD, fence_dead},
+    {STATEMENT_LEDGER_BY_INDEX, setting},
     {STATEMENT_LEDGER_ORPHANS, orphans},
     {STATEMENT_LEDGER_EXPIRED_GRANTS, expired_grants},
     {STATEMENT_LEDGER_FORGET, forget},

@@ -122,6 +122,7 @@ enum verb {
   GRANT,   // 60 more
   EXPIRE,  // the grant whose time has run out: 20 are left of it
   VOID,    // the settled call is undone
+  RECORD,  // an event of 25, always the same one
   BOUGHT,  // 60 more, for a payment
   REVERSE, // the payment of the grant whose time has run out is refunded: 20 are left of it, 30 are spent
   REFUND,  // the payment that BOUGHT is for is refunded by half
@@ -134,7 +135,7 @@ enum verb {
   NOBODY,
 };
 static const char *const verb_names[] = {"ADMIT", "ONCE", "AGAIN", "TWIN", "EXTEND", "SETTLE", "RELEASE", "LATE", "SWEEP", "GRANT",
-                                         "EXPIRE", "VOID", "BOUGHT", "REVERSE", "REFUND", "REVOKE", "SUSPEND", "LIMIT", "CREDIT", "FENCE", "TAKE"};
+                                         "EXPIRE", "VOID", "RECORD", "BOUGHT", "REVERSE", "REFUND", "REVOKE", "SUSPEND", "LIMIT", "CREDIT", "FENCE", "TAKE"};
 
 // Beside enum ledger_answer
 enum { FENCED = 100, SWEPT = 101, NOTHING = 102, BAD = 103 };
@@ -168,6 +169,10 @@ static struct ledger_op op_of(const struct actor *a) {
   case GRANT: op.kind = LEDGER_GRANT, op.id = a->fresh, op.grant.source = 1, op.grant.priority = 100, op.grant.amount = 60; return op;
   case EXPIRE: op.kind = LEDGER_EXPIRE, op.id = f->over; return op;
   case VOID: op.kind = LEDGER_VOID, op.id = f->settled; return op;
+  case RECORD:
+    op.kind = LEDGER_RECORD, op.id = a->fresh, op.state = CALL_SETTLED, op.charge = 25;
+    op.event.identity = op.event.content = f->customer, op.event.source = STR("app"), op.event.id = STR("1");
+    return op;
   case BOUGHT: op.kind = LEDGER_GRANT, op.id = a->fresh, op.grant.source = 1, op.grant.amount = 60, op.grant.origin = STR("bought"); return op;
   case REVERSE: op.kind = LEDGER_REVERSE, op.grant.origin = STR("paid"), op.reverse.refunded = 50; return op;
   case REFUND: op.kind = LEDGER_REVERSE, op.grant.origin = STR("bought"), op.reverse.refunded = 30; return op;
@@ -187,9 +192,9 @@ static struct ledger_op op_of(const struct actor *a) {
 
 // As a writer does: what was written elsewhere meanwhile, without the customer's lock, is read again.
 static int batch_answer(struct actor *a, struct db *on, struct ledger_op *op) {
-  int r;
+  int r, moved = 0;
   do r = batch_run(&a->batch, on, &a->writer, &op, 1);
-  while (r == BATCH_AGAIN || (r == BATCH_BAD && strcmp(db_sqlstate(on), "22012") == 0));
+  while (r == BATCH_AGAIN || (r == BATCH_BAD && strcmp(db_sqlstate(on), "22012") == 0 && ++moved < 3));
   if (r == BATCH_DONE) a->writer.seq++;
   return r == BATCH_DONE ? op->result : r == BATCH_FENCED ? FENCED : BAD;
 }
@@ -262,7 +267,7 @@ static const char *deciding(enum verb v, enum verb against) {
 static bool fence_is_free, few_choices;
 
 static bool is_free(const char *step) {
-  static const char *const choices[] = {"ledger_customers", "customer_lock", "ledger_write_customers", "customer_bump", "COMMIT", "ROLLBACK"};
+  static const char *const choices[] = {"ledger_customers", "customer_lock", "ledger_insert_identities", "ledger_write_customers", "customer_bump", "COMMIT", "ROLLBACK"};
   if (strcmp(step, "BEGIN") == 0 || (fence_is_free && strcmp(step, "ledger_fence") == 0)) return true;
   for (size_t i = 0; few_choices && i < ARRAY_LEN(choices); i++)
     if (strcmp(step, choices[i]) == 0) return false;
@@ -414,7 +419,7 @@ static void every_order_of_two_ends_as_one_after_the_other(void **state) {
   (void)state;
   for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
     const struct pair *p = &pairs[i];
-    few_choices = p->a == LATE && p->b == LATE;
+    few_choices = p->a == p->b && (p->a == LATE || p->a == RECORD);
     const enum verb verbs[] = {p->a, p->b};
     const int answers[6][3] = {{p->a_first[0], p->a_first[1]}, {0}, {p->b_first[0], p->b_first[1]}};
     uint64_t before = orders_run;

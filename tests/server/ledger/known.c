@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <inttypes.h>
 
 #include "../books.h"
 #include "writers.h"
@@ -161,9 +162,13 @@ static void another_row_that_stands_is_no_event_that_was_taken(void **state) {
 }
 
 static int open_all(void **state) {
+  struct ledger_retention retention = {.events_late_days = 35};
   int opened = books_open(state);
   writer = writer_new(db);
-  return opened;
+  int64_t week = clock_wall_us() / (INT64_C(604800) * 1000000) - 1;
+  char sql[256];
+  (void)snprintf(sql, sizeof sql, "CREATE TABLE event_identities_%" PRId64 " PARTITION OF event_identities FOR VALUES FROM (%" PRId64 ") TO (%" PRId64 ")", week, week, week + 1);
+  return opened != 0 || ledger_partitions(db, &retention) < 0 || db_exec(db, sql) != 0 ? -1 : 0;
 }
 
 // One customer with one grant of 1,000, and an event of 40 taken in a batch that did not look.

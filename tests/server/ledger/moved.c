@@ -59,6 +59,21 @@ static void a_row_that_moved_ends_the_batch_and_is_found_again(void **state) {
   batch_finish(&batch);
 }
 
+static void a_budget_that_moved_ends_it_too(void **state) {
+  (void)state;
+  assert_int_equal(db_exec(other, "INSERT INTO limits (customer_id, id, measure, period, amount) SELECT id, id, 2, 4, 500 FROM customers; "
+                                  "INSERT INTO buckets (customer_id, limit_id, window_end) SELECT id, id, 9223372036854775807 FROM customers"), 0);
+  between_the_trips(40);
+  assert_int_equal(db_exec(other, "UPDATE buckets SET used = used"), 0);
+  assert_int_equal(batch_write(&batch, db, &writer), BATCH_BAD);
+  assert_string_equal(db_sqlstate(db), "22012");
+  assert_int_equal(number("SELECT balance FROM customers"), 1000);
+  assert_int_equal(batch_run(&batch, db, &writer, ops, 1), BATCH_DONE);
+  writer.seq++;
+  assert_int_equal(number("SELECT used FROM buckets"), 40);
+  batch_finish(&batch);
+}
+
 static void what_the_grant_covers_that_burns_does_not_look_at_it(void **state) {
   (void)state;
   between_the_trips(40);
@@ -96,7 +111,7 @@ static int open_all(void **state) {
 // One customer with one grant of 1,000.
 static int begin(void **state) {
   (void)state;
-  if (db_exec(db, "TRUNCATE customers, customer_profiles, grant_rows, calls, transfers, event_identities") != 0) return -1;
+  if (db_exec(db, "TRUNCATE customers, customer_profiles, grant_rows, limits, buckets, calls, transfers, event_identities") != 0) return -1;
   whose = customer("UTC");
   (void)grant(whose, 1000, 100);
   return 0;
@@ -110,6 +125,7 @@ static int close_all(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup(a_row_that_moved_ends_the_batch_and_is_found_again, begin),
+      cmocka_unit_test_setup(a_budget_that_moved_ends_it_too, begin),
       cmocka_unit_test_setup(what_the_grant_covers_that_burns_does_not_look_at_it, begin),
       cmocka_unit_test_setup(who_is_told_of_an_expiry_waits_for_the_lock, begin),
   };
