@@ -161,7 +161,9 @@ struct net_exchange *net_start(struct net_loop *loop, const struct net_spec *spe
 }
 
 static void exchange_add(struct net_exchange *x) {
-  ASSERT(curl_multi_add_handle(x->lane->multi, x->easy) == CURLM_OK);
+  CURLMcode added = curl_multi_add_handle(x->lane->multi, x->easy);
+  if (added == CURLM_OUT_OF_MEMORY) (void)mem_had(NULL);
+  ASSERT(added == CURLM_OK);
   x->added = true;
   exchange_rearm(x);
 }

@@ -29,7 +29,9 @@ static void loop_collect(struct net_lane *lane) {
 
 static void lane_advance(struct net_lane *lane, curl_socket_t fd, int flags) {
   int running;
-  ASSERT(curl_multi_socket_action(lane->multi, fd, flags, &running) == CURLM_OK);
+  CURLMcode done = curl_multi_socket_action(lane->multi, fd, flags, &running);
+  if (done == CURLM_OUT_OF_MEMORY) (void)mem_had(NULL);
+  ASSERT(done == CURLM_OK);
   loop_collect(lane);
 }
 
